@@ -1,0 +1,1 @@
+"""The front door for people: the same steps by hand."""

@@ -1,0 +1,297 @@
+"""The command line of merchcast: data goes to stdout, messages to stderr.
+
+Exit codes: 0 done, 1 source, orchestration or disk error, 2 wrong usage or configuration, 3 a data or model check
+stopped the run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.render import closing_line, fail, print_json, print_table, say
+from data.calendar import last_closed_day
+from data.errors import ConfigError, MerchcastError, SourceError
+from data.settings import Settings, load_settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Sales in, restock plan out, every number with its reason.")
+prices_app = typer.Typer(no_args_is_help=True, help="The merchandiser's loop.")
+app.add_typer(prices_app, name="prices")
+
+HomeOption = Annotated[
+    Path, typer.Option("--home", envvar="MERCHCAST_HOME", help="Home folder.", show_default="./var")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="An array of the table's rows.")]
+DateOption = Annotated[str | None, typer.Option("--date", metavar="D", help="Business date, YYYY-MM-DD.")]
+_DEFAULT_HOME = Path("var")
+
+_SHOWN: dict[str, tuple[str, list[str]]] = {
+    "restock": (
+        "restock_plan",
+        ["rank", "sku", "location_id", "action", "status", "order_qty", "order_value", "order_by_date",
+         "expected_receipt_date", "on_hand", "on_order", "days_of_cover", "money_at_risk", "reason"],
+    ),
+    "batches": (
+        "batch_plan",
+        ["campaign_id", "sku", "decision", "units_firm", "forecast_final_p10", "forecast_final_p50",
+         "forecast_final_p90", "p_min_batch_met", "batch_qty", "commit_by_date", "promise_p90_date"],
+    ),
+    "prices": (
+        "price_suggestions",
+        ["sku", "location_id", "channel", "status", "current_price", "suggested_price", "change_percent",
+         "binding_rule", "profit_change", "reason"],
+    ),
+    "forecast": ("forecasts", ["sku", "location_id", "ds", "mean", "q10", "q50", "q90", "model", "reason"]),
+    "trends": ("trend_scores", ["element_type", "element", "region", "state", "score", "heat", "growth", "streak_days"]),
+    "checks": ("checks", ["step", "table", "check", "status", "observed", "expected", "rows_failed", "advice"]),
+    "quarantine": ("quarantine", ["source", "row_number", "table", "reason", "column", "value", "status"]),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Run the command line; every error of ours becomes its exit code and one message."""
+    try:
+        app()
+    except MerchcastError as error:
+        fail(str(error))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder to make.")],
+    demo: Annotated[bool, typer.Option("--demo", help="Fill it with the demo shop.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the demo shop.")] = 2026,
+) -> None:
+    """Make a home folder."""
+    from cli.home import make_home
+
+    make_home(folder, demo=demo, seed=seed)
+    say(f"{folder} is ready. Run it with: merchcast run --home {folder}")
+
+
+@app.command()
+def run(
+    home: HomeOption = _DEFAULT_HOME,
+    run_date: DateOption = None,
+    only: Annotated[list[str] | None, typer.Option("--only", metavar="STEP", help="Just these steps; publishes nothing.")] = None,
+    restate: Annotated[bool, typer.Option("--restate", help="Take in what arrived after D was first published.")] = False,
+) -> None:
+    """Run the night for one business date, in this process."""
+    from cli.rooms import check_room_settings
+    from cli.run_lock import run_lock
+
+    settings = load_settings(home)
+    check_room_settings(settings)
+    day = _run_date(settings, run_date)
+    settings.calendar(day)
+    _check_steps(only or [])
+    with run_lock(home, day), _stdout_to_stderr():
+        from cli.dag_run import run_nightly
+
+        say(f"merchcast run for {day}, home {home.resolve()}")
+        run_nightly(home, day, only=only or [], restate=restate)
+    print(f"Done. Steps {', '.join(only)} for {day}; nothing was published." if only else _closing(home, settings, day))
+
+
+@app.command()
+def show(
+    what: Annotated[str, typer.Argument(help=", ".join(_SHOWN))],
+    sku: Annotated[str | None, typer.Argument(help="Only this SKU.")] = None,
+    home: HomeOption = _DEFAULT_HOME,
+    as_json: JsonOption = False,
+    limit: Annotated[int, typer.Option(help="Most rows printed for people.")] = 40,
+) -> None:
+    """Print a table of the current run."""
+    from data.publish.published import read_published
+
+    if what not in _SHOWN:
+        raise ConfigError(f"show what? {what!r} is none of {', '.join(_SHOWN)}")
+    table, columns = _SHOWN[what]
+    rows = read_published(home, table)
+    if sku is not None:
+        if "sku" not in rows.columns:
+            raise ConfigError(f"show {what} knows no SKU; leave it out")
+        rows = rows[rows["sku"] == sku]
+        if rows.empty:
+            raise ConfigError(f"SKU {sku!r} is not in {table} of the current run")
+    if as_json:
+        print_json(rows)
+        return
+    shown = rows.sort_values("rank") if "rank" in rows.columns else rows
+    print_table(shown.head(limit), columns, title=f"{table}: {min(limit, len(rows))} of {len(rows)} rows")
+
+
+@app.command()
+def explain(
+    sku: Annotated[str, typer.Argument(help="SKU.")],
+    home: HomeOption = _DEFAULT_HOME,
+    location: Annotated[str | None, typer.Option("--location", help="Only this location.")] = None,
+) -> None:
+    """Tell one SKU's forecast, order and price in words and numbers."""
+    from cli.explain import explanation
+    from data.publish.published import read_published
+
+    tables = {name: read_published(home, name) for name in ("restock_plan", "not_replenished", "forecasts", "price_suggestions")}
+    text = explanation(sku, location, tables=tables, settings=load_settings(home))
+    if text is None:
+        raise ConfigError(f"SKU {sku!r} is neither planned nor listed as not replenished in the current run")
+    print(text)
+
+
+@app.command()
+def backtest(
+    home: HomeOption = _DEFAULT_HOME,
+    run_date: DateOption = None,
+    cutoffs: Annotated[int, typer.Option(min=1, max=26, help="Rolling origins.")] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the forecasts on rolling origins, each with what was known then."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    from forecasting.review_step import backtest as rolling_origins
+
+    settings = load_settings(home)
+    rows = rolling_origins(home, _run_date(settings, run_date), cutoffs=cutoffs)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, list(rows.columns), title="forecast accuracy by segment and horizon")
+
+
+@app.command()
+def verify(
+    published_run: Annotated[str, typer.Argument(metavar="RUN", help="Run date, or a folder name below published/.runs.")] = "current",
+    home: HomeOption = _DEFAULT_HOME,
+) -> None:
+    """Check a published run against its manifest."""
+    from data.publish.verify import verify as findings_of
+
+    findings = findings_of(home, published_run)
+    for finding in findings:
+        print(finding)
+    if findings:
+        raise SourceError(f"run {published_run}: {len(findings)} findings")
+    say(f"run {published_run}: every file is as its manifest says")
+
+
+@app.command()
+def serve(
+    home: HomeOption = _DEFAULT_HOME,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8765,
+) -> None:
+    """Serve published/ on loopback until interrupted."""
+    from cli.web import serve_folder
+
+    serve_folder(home / "published", port=port)
+
+
+@app.command()
+def schema(table: Annotated[str, typer.Argument(help="A table, config or pricing.")]) -> None:
+    """Print the JSON Schema of a table, of merchcast.yml or of the pricing rules."""
+    from cli.schemas import schema_text
+
+    print(schema_text(table))
+
+
+@app.command()
+def doctor(home: HomeOption = _DEFAULT_HOME) -> None:
+    """Say whether everything is here that a run needs."""
+    from cli.doctor import findings as findings_of
+
+    failed = False
+    for name, is_fine, text in findings_of(home):
+        print(f"{'ok  ' if is_fine else 'FAIL'}  {name}: {text}")
+        failed = failed or not is_fine
+    if failed:
+        raise ConfigError("something that a run needs is missing, see above")
+
+
+@app.command(hidden=True)
+def airflow(home: HomeOption = _DEFAULT_HOME, port: Annotated[int, typer.Option(min=1, max=65535)] = 8080) -> None:
+    """Serve the embedded Airflow, scheduler and web page, on loopback."""
+    from cli.airflow_home import serve as serve_airflow
+
+    load_settings(home)
+    sys.exit(serve_airflow(home, port=port))
+
+
+@prices_app.command("lint")
+def prices_lint(home: HomeOption = _DEFAULT_HOME) -> None:
+    """Check pricing_rules.yml; exit code 2 where it has an error."""
+    from cli.prices import lint_findings
+
+    path = home / "pricing_rules.yml"
+    findings = lint_findings(home)
+    for line in findings.lines:
+        print(f"{path}:{line}")
+    if findings.has_errors:
+        raise ConfigError(f"{path} has errors")
+    say(f"{path}: no errors")
+
+
+@prices_app.command("diff")
+def prices_diff(home: HomeOption = _DEFAULT_HOME) -> None:
+    """Show what the working copy of pricing_rules.yml would change against the book in force."""
+    from pricing.step import preview
+
+    print(preview(home))
+
+
+def _run_date(settings: Settings, asked: str | None) -> date:
+    if asked is not None:
+        try:
+            return date.fromisoformat(asked)
+        except ValueError as error:
+            raise ConfigError(f"--date {asked!r} is no date; write YYYY-MM-DD") from error
+    if settings.planning.default_run_date is not None:
+        return settings.planning.default_run_date
+    return last_closed_day(datetime.now(settings.zone).date(), settings.planning.freq)
+
+
+def _check_steps(only: list[str]) -> None:
+    known = "ingest demand trends forecast preorder restock price report publish".split()
+    unknown = [step for step in only if step not in known]
+    if unknown:
+        raise ConfigError(f"--only {unknown[0]!r}: expected one of {', '.join(known)}")
+
+
+def _closing(home: Path, settings: Settings, day: date) -> str:
+    from data.publish.published import read_published, run_folder
+
+    name = day.isoformat()
+    link = "current" if run_folder(home, "current") == run_folder(home, name) else name
+    return closing_line(
+        day,
+        checks=read_published(home, "checks", run=name),
+        plan=read_published(home, "restock_plan", run=name),
+        currency=settings.shop.currency,
+        report=str(home / "published" / link / "reports" / "restock.html"),
+    )
+
+
+@contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """Send whatever libraries print to stderr, at the level of file descriptors; stdout is for data."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The verdict on a table that a step is about to write: contract rules and the step's own, never green on nothing.
+
+Every rule is counted on all rows; Great Expectations judges those counts, and judges the rows themselves on a sample
+of at most 100,000 (all of them in a smaller table). Red in either is red.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import polars as pl
+import pyarrow as pa
+
+from data.checks.expectations import red_on_aggregates, red_on_sample
+from data.checks.facts import Batches, Fact, Facts, facts_of
+from data.checks.results import CheckResult
+from data.checks.suites import Rule, RuleKind, contract_rules
+from data.contracts import Table
+
+__all__ = ["check_batches", "check_table"]
+
+_ALWAYS = (RuleKind.COLUMNS, RuleKind.ROW_FLOOR)  # rules that say something about a table without rows
+
+
+def check_table(
+    step: str, table: Table, frame: pa.Table | pl.DataFrame, *, row_floor: int = 0, rules: Sequence[Rule] = ()
+) -> list[CheckResult]:
+    """Return what the contract of ``table``, and ``rules``, find in ``frame``.
+
+    Args:
+        step: name of the step that writes.
+        table: the contract.
+        frame: all rows, without ``run_date``.
+        row_floor: fewest rows that make sense [rows].
+        rules: identities of the caller's own, from :func:`data.checks.suites.identity`.
+
+    Returns:
+        One result per kind of rule for what holds, and one per broken rule (``bounds.order_qty``), in a fixed order.
+        Row rules are not listed for a table without rows: they saw nothing.
+    """
+    rows = frame if isinstance(frame, pl.DataFrame) else _as_polars(frame)
+    return _verdict(step, table, lambda: [rows], row_floor=row_floor, rules=rules)
+
+
+def check_batches(
+    step: str,
+    table: Table,
+    batches: Callable[[], Iterable[pa.RecordBatch]],
+    *,
+    row_floor: int = 0,
+    rules: Sequence[Rule] = (),
+) -> list[CheckResult]:
+    """Return the same as :func:`check_table` for rows that come in batches, in memory that does not grow with them.
+
+    ``batches`` is called once, and once more where two keys may be equal, such as
+    ``lambda: connection.execute("select ... from stg_period_sales").to_arrow_reader()``.
+    """
+    return _verdict(step, table, lambda: (_as_polars(b) for b in batches()), row_floor=row_floor, rules=rules)
+
+
+def _as_polars(rows: pa.Table | pa.RecordBatch) -> pl.DataFrame:
+    frame = pl.from_arrow(rows)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _verdict(step: str, table: Table, batches: Batches, *, row_floor: int, rules: Sequence[Rule]) -> list[CheckResult]:
+    asked = (*contract_rules(table, row_floor=row_floor), *rules)
+    key = [k for k in table.key if k != "run_date"]
+    facts = facts_of(batches, asked, key=key)
+    if not facts.rows:
+        facts = Facts({r: f for r, f in facts.by_rule.items() if r.kind in _ALWAYS}, 0, facts.sample)
+    red = red_on_aggregates(facts)
+    sampled = red_on_sample(facts, list(facts.by_rule))
+    results = []
+    for kind in RuleKind:
+        of_kind = [r for r in facts.by_rule if r.kind is kind]
+        good = [r for r in of_kind if r not in red and r not in sampled]
+        if good:
+            results.append(_passed(step, table, kind, good, facts.rows))
+        results.extend(_failed(step, table, r, facts.by_rule[r], facts.rows, sampled) for r in of_kind if r not in good)
+    return results
+
+
+def _passed(step: str, table: Table, kind: RuleKind, rules: list[Rule], rows: int) -> CheckResult:
+    one = rules[0]
+    if kind in (*_ALWAYS, RuleKind.KEY_UNIQUE):
+        expected, observed = one.expected, f"{rows} rows"
+        if kind is RuleKind.COLUMNS:
+            observed = f"{len(one.columns)} columns" if rows else f"{len(one.columns)} columns; no rows, so no other rule was asked"
+    else:
+        expected = one.expected if len(rules) == 1 else f"{kind.value.replace('_', ' ')}: {', '.join(r.name for r in rules)}"
+        observed = f"{rows} rows, {len(rules)} expectations, all met"
+    return CheckResult(step, table.name, kind.value, "pass", one.severity, observed, expected, rows)
+
+
+def _failed(step: str, table: Table, rule: Rule, fact: Fact, rows: int, sampled: dict[Rule, int]) -> CheckResult:
+    name = rule.kind.value if rule.name == rule.kind.value else f"{rule.kind.value}.{rule.name}"
+    failed = max(fact.rows_failed, sampled.get(rule, 0))
+    return CheckResult(
+        step,
+        table.name,
+        name,
+        "fail" if rule.severity == "error" else "warn",
+        rule.severity,
+        _observed(rule, fact, rows, sampled.get(rule, 0)),
+        rule.expected,
+        rows,
+        failed,
+        tuple(fact.keys),
+        rule.advice,
+    )
+
+
+def _observed(rule: Rule, fact: Fact, rows: int, sampled: int) -> str:
+    if rule.kind is RuleKind.COLUMNS:
+        return fact.found
+    if rule.kind is RuleKind.ROW_FLOOR:
+        return f"{rows} rows"
+    if not fact.rows_failed:
+        return f"the counts disagree: 0 of {rows} rows by our count, {sampled} by Great Expectations"
+    text = f"{fact.rows_failed} of {rows} rows"
+    if fact.lowest is not None and fact.highest is not None:
+        text += f", from {fact.lowest:g} to {fact.highest:g}"
+    return f"{text}: {fact.found}" if fact.found else text

@@ -1,0 +1,307 @@
+"""SQL that casts one delivered column to its contract, strictly: pattern first, then cast, then range.
+
+DuckDB's own casts read ``1.9`` as the integer 2 and ``0x1F`` as 31, so no text is cast before a pattern has
+matched it. Each column gives three expressions: the value (null where it cannot be cast), a condition that is true
+where the delivered value may not be loaded, and the reason as a code, evaluated for the bad rows alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+from data.contracts import Column, DType
+from data.ingest.faults import Reason
+from data.ingest.privacy import masked_sql
+from data.settings import SourceSettings
+
+__all__ = ["FIRST_DAY", "LAST_DAY", "NAIVE", "CastRules", "ColumnCast", "column_cast", "literal", "stripped_sql"]
+
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2100, 12, 31)  # a shop's dates; outside lie slips and Excel's zero
+MAX_TEXT_BYTES = 20_000  # [bytes] of one text value
+NAIVE = "NAIVE_TIMESTAMP"  # not a reason for one row: it refuses the delivery
+SWAPPED = "DATE_SWAPPED"  # month above 12 and day at most 12: refuses the delivery likewise
+
+_WHITE = " \t\n\r\f\v\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff\u200b"
+_ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_CLOCK = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
+_OFFSET = r" ?(Z|z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)"
+_MIDNIGHT = r"([T ]00:00(:00([.]0+)?)?)?"
+_TRUE, _FALSE = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
+_EXCEL_EPOCHS = {"excel": "1899-12-30", "excel1904": "1904-01-01"}
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+
+
+@dataclass(frozen=True)
+class CastRules:
+    """What a source declares about its values, and the shop's timezone."""
+
+    spec: SourceSettings
+    shop_timezone: str
+    ids: frozenset[str] = field(default=frozenset())  # columns that identify something: no spreadsheet's 6.93E+12
+
+
+@dataclass(frozen=True)
+class ColumnCast:
+    """The three expressions of one column, over a relation whose column ``text`` names."""
+
+    value: str
+    bad: str
+    reason: str
+    shown: str
+
+
+def literal(value: object) -> str:
+    """Return ``value`` as an SQL literal; text is quoted."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return repr(value)
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def stripped_sql(text: str, null_values: tuple[str, ...]) -> str:
+    """Return SQL for ``text`` without white space around it, null where the contract says so.
+
+    >>> stripped_sql("x", ()).startswith("nullif(trim(x")
+    True
+    """
+    bare = f"trim({text}, {literal(_WHITE)})"
+    tokens = [t for t in null_values if t != ""]
+    null_if_empty = f"nullif({bare}, '')"
+    if not tokens:
+        return null_if_empty
+    return f"case when {bare} in ({', '.join(literal(t) for t in tokens)}) then null else {null_if_empty} end"
+
+
+def column_cast(column: Column, text: str, *, physical: str = "VARCHAR", rules: CastRules) -> ColumnCast:
+    """Return the expressions of ``column`` over the stripped column or literal ``text`` of DuckDB type ``physical``."""
+    if physical == "VARCHAR":
+        cast = _from_text(column, text, rules)
+    else:
+        cast = _from_typed(column, text, physical, rules)
+    return _with_range(column, cast, text)
+
+
+def _from_text(column: Column, text: str, rules: CastRules) -> ColumnCast:
+    makers = {
+        DType.STRING: _text_from_text,
+        DType.JSON: _json_from_text,
+        DType.DATE: _date_from_text,
+        DType.TIMESTAMP: _instant_from_text,
+        DType.INTEGER: _integer_from_text,
+        DType.NUMBER: _number_from_text,
+        DType.MONEY: _number_from_text,
+        DType.FLAG: _flag_from_text,
+    }
+    value, reason = makers[column.dtype](column, text, rules)
+    return ColumnCast(value, f"({text} is not null and {value} is null)", reason, text)
+
+
+def _text_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+    value = masked_sql(text) if column.free_text else text
+    conditions = [f"strlen({text}) > {MAX_TEXT_BYTES}"]
+    if column.name in rules.ids:
+        conditions.append(f"regexp_full_match({text}, '[0-9]([.][0-9]+)?[eE][+][0-9]{{1,3}}')")
+    checked = f"case when {' or '.join(conditions)} then null else {value} end"
+    reason = f"case when strlen({text}) > {MAX_TEXT_BYTES} then '{Reason.TEXT_LENGTH}' else '{Reason.SCIENTIFIC_ID}' end"
+    return checked, reason
+
+
+def _json_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+    value = f"case when starts_with({text}, '{{') and json_valid({text}) then {text} end"
+    return value, f"'{Reason.JSON_FORMAT}'"
+
+
+def _date_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+    declared = rules.spec.date_format
+    if declared in _EXCEL_EPOCHS:
+        number = f"regexp_full_match({text}, '[0-9]{{1,6}}([.]0+)?')"
+        value = f"case when {number} then date '{_EXCEL_EPOCHS[declared]}' + try_cast(split_part({text}, '.', 1) as integer) end"
+        return value, f"'{Reason.DATE_FORMAT}'"
+    if declared is not None:
+        value = f"try_cast(try_strptime({text}, {literal(declared)}) as date)"
+        return value, f"'{Reason.DATE_FORMAT}'"
+    matches = f"regexp_full_match({text}, '{_ISO_DATE}{_MIDNIGHT}')"
+    value = f"case when {matches} then try_cast(substr({text}, 1, 10) as date) end"
+    return value, _date_reason(text, matches)
+
+
+def _date_reason(text: str, matches: str) -> str:
+    month, day = f"try_cast(substr({text}, 6, 2) as integer)", f"try_cast(substr({text}, 9, 2) as integer)"
+    return (
+        f"case when {matches} and {month} between 13 and 31 and {day} <= 12 then '{SWAPPED}' "
+        f"when {matches} then '{Reason.DATE_RANGE}' else '{Reason.DATE_FORMAT}' end"
+    )
+
+
+def _instant_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+    zone, declared = rules.spec.timezone, rules.spec.date_format
+    aware = f"regexp_full_match({text}, '{_ISO_DATE}[T ]{_CLOCK}{_OFFSET}')"
+    naive = f"regexp_full_match({text}, '{_ISO_DATE}([T ]{_CLOCK})?')"
+    local = f"try_cast({text} as timestamp)"
+    if declared is not None and declared not in _EXCEL_EPOCHS:
+        naive, local = f"{text} is not null", f"try_strptime({text}, {literal(declared)})"
+    localised = "null" if zone is None else f"timezone({literal(zone)}, {local})"
+    value = f"case when {aware} then try_cast({text} as timestamptz) when {naive} then {localised} end"
+    unknown_zone = f"when {naive} and {local} is not null then '{NAIVE}' " if zone is None else ""
+    reason = f"case {unknown_zone}else {_date_reason(text, f'({aware} or {naive})')} end" if unknown_zone else _date_reason(
+        text, f"({aware} or {naive})"
+    )
+    return value, reason
+
+
+def _integer_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+    plain, numeric = _plain_number(text, rules)
+    value = (
+        f"case when regexp_full_match({plain}, '[+-]?[0-9]{{1,18}}([.]0*)?') "
+        f"then try_cast(split_part({plain}, '.', 1) as bigint) end"
+    )
+    fraction = f"regexp_full_match({plain}, '{numeric}')"
+    return value, f"case when {fraction} then '{Reason.NOT_INTEGER}' else {_number_reason(text)} end"
+
+
+def _number_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+    plain, numeric = _plain_number(text, rules)
+    matches = f"regexp_full_match({plain}, '{numeric}')"
+    if column.dtype is DType.MONEY:
+        value = f"case when {matches} then try_cast({plain} as decimal(18, 4)) end"
+        too_large = f"'{Reason.PRICE_RANGE}'"
+        finite = f"case when isfinite(coalesce(try_cast({plain} as double), 'inf'::double)) then {too_large} else '{Reason.NOT_FINITE}' end"
+        return value, f"case when {matches} then {finite} else {_number_reason(text)} end"
+    number = f"try_cast({plain} as double)"
+    value = f"case when {matches} and isfinite({number}) then {number} end"
+    return value, f"case when {matches} then '{Reason.NOT_FINITE}' else {_number_reason(text)} end"
+
+
+def _plain_number(text: str, rules: CastRules) -> tuple[str, str]:
+    """Return SQL for the number in plain notation (null where its marks are wrong), and the pattern of a plain one."""
+    spec, plain_pattern = rules.spec, r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})?"
+    if spec.decimal == "." and not spec.thousands:
+        return text, plain_pattern
+    mark, group = f"[{spec.decimal}]", f"[{spec.thousands or '_'}]"
+    grouped = rf"[+-]?([0-9]{{1,3}}({group}[0-9]{{3}})+|[0-9]+)({mark}[0-9]*)?"
+    pattern = literal(grouped)
+    without = f"replace({text}, {literal(spec.thousands)}, '')" if spec.thousands else text
+    dotted = f"replace({without}, {literal(spec.decimal)}, '.')" if spec.decimal != "." else without
+    return f"(case when regexp_full_match({text}, {pattern}) then {dotted} end)", plain_pattern
+
+
+def _number_reason(text: str) -> str:
+    words = r"(?i)[+-]?(nan|inf|infinity|1[.]#inf|1[.]#qnan)"
+    marks = r"[+-]?[0-9]+([.,'' ][0-9]{1,3})*[.,][0-9]+|[+-]?[0-9]{1,3}([ ,''][0-9]{3})+"
+    return (
+        f"case when regexp_full_match({text}, '{words}') then '{Reason.NOT_FINITE}' "
+        f"when regexp_full_match({text}, '{marks}') then '{Reason.AMBIGUOUS_NUMBER}' else '{Reason.NOT_A_NUMBER}' end"
+    )
+
+
+def _flag_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+    yes, no = (", ".join(literal(w) for w in words) for words in (_TRUE, _FALSE))
+    value = f"case when lower({text}) in ({yes}) then true when lower({text}) in ({no}) then false end"
+    return value, f"'{Reason.NOT_A_FLAG}'"
+
+
+def _from_typed(column: Column, text: str, physical: str, rules: CastRules) -> ColumnCast:
+    """Cast a column that Parquet already typed; what its type cannot promise is still checked."""
+    value, reason = _typed_value(column, text, physical, rules)
+    return ColumnCast(value, f"({text} is not null and {value} is null)", reason, f"cast({text} as varchar)")
+
+
+def _typed_value(column: Column, text: str, physical: str, rules: CastRules) -> tuple[str, str]:
+    is_integer, is_decimal = physical in _INTEGERS, physical.startswith("DECIMAL")
+    is_float = physical in ("FLOAT", "DOUBLE")
+    exact = f"isfinite({text}::double) and {text}::double = trunc({text}::double) and abs({text}::double) < 9e15"
+    not_finite = f"case when not isfinite({text}::double) then '{Reason.NOT_FINITE}' else '{Reason.PRICE_RANGE}' end"
+    if column.dtype in (DType.STRING, DType.JSON):
+        if is_float:
+            return f"case when {exact} then cast({text}::bigint as varchar) else cast({text} as varchar) end", f"'{Reason.NOT_A_NUMBER}'"
+        as_text = f"cast(to_json({text}) as varchar)" if column.dtype is DType.JSON else f"cast({text} as varchar)"
+        return as_text, f"'{Reason.JSON_FORMAT}'"
+    if column.dtype is DType.DATE:
+        return _typed_date(text, physical), f"'{Reason.DATE_FORMAT}'"
+    if column.dtype is DType.TIMESTAMP:
+        return _typed_instant(text, physical, rules)
+    if column.dtype is DType.FLAG:
+        if physical == "BOOLEAN":
+            return text, f"'{Reason.NOT_A_FLAG}'"
+        return f"case when {text} = 1 then true when {text} = 0 then false end", f"'{Reason.NOT_A_FLAG}'"
+    if not (is_integer or is_decimal or is_float):
+        return f"try_cast(null as {_sql_type(column)})", f"'{Reason.NOT_A_NUMBER}'"
+    if column.dtype is DType.INTEGER:
+        if is_integer:
+            return f"try_cast({text} as bigint)", f"'{Reason.RANGE}'"
+        whole = f"case when {exact} then {text}::double::bigint end"
+        return whole, f"case when not isfinite({text}::double) then '{Reason.NOT_FINITE}' else '{Reason.NOT_INTEGER}' end"
+    if column.dtype is DType.MONEY:
+        decimal = f"try_cast({text} as decimal(18, 4))"
+        return (f"case when isfinite({text}) then {decimal} end" if is_float else decimal), not_finite
+    return (f"case when isfinite({text}) then {text}::double end" if is_float else f"{text}::double"), not_finite
+
+
+def _typed_date(text: str, physical: str) -> str:
+    if physical == "DATE":
+        return text
+    if physical.startswith("TIMESTAMP WITH TIME ZONE"):
+        text = f"timezone('UTC', {text})"
+    elif not physical.startswith("TIMESTAMP"):
+        return f"case when {text} is null then null::date end"
+    return f"case when date_trunc('day', {text}::timestamp) = {text}::timestamp then {text}::date end"
+
+
+def _typed_instant(text: str, physical: str, rules: CastRules) -> tuple[str, str]:
+    if physical.startswith("TIMESTAMP WITH TIME ZONE"):
+        return text, f"'{Reason.DATE_RANGE}'"
+    if not (physical.startswith("TIMESTAMP") or physical == "DATE"):
+        return f"case when {text} is null then null::timestamptz end", f"'{Reason.DATE_FORMAT}'"
+    if rules.spec.timezone is None:
+        return f"case when {text} is null then null::timestamptz end", f"'{NAIVE}'"
+    return f"timezone({literal(rules.spec.timezone)}, {text}::timestamp)", f"'{Reason.DATE_RANGE}'"
+
+
+def _with_range(column: Column, cast: ColumnCast, text: str) -> ColumnCast:
+    """Add the contract's bounds, choices and required values to a cast."""
+    value, bad, reason = cast.value, [cast.bad], [f"when {cast.bad} then {cast.reason}"]
+    out = _out_of_range(column, value)
+    if out is not None:
+        condition, code = out
+        bad.append(f"coalesce({condition}, false)")
+        reason.append(f"when {condition} then '{code}'")
+    if column.required:
+        bad.append(f"{text} is null")
+        reason.append(f"when {text} is null then '{Reason.MISSING}'")
+    return ColumnCast(value, f"({' or '.join(bad)})", f"case {' '.join(reason)} end", cast.shown)
+
+
+def _out_of_range(column: Column, value: str) -> tuple[str, Reason] | None:
+    if column.dtype is DType.DATE:
+        return f"{value} not between date '{FIRST_DAY}' and date '{LAST_DAY}'", Reason.DATE_RANGE
+    if column.dtype is DType.TIMESTAMP:
+        return f"{value} not between timestamptz '{FIRST_DAY}' and timestamptz '{LAST_DAY}'", Reason.DATE_RANGE
+    if column.choices:
+        return f"{value} not in ({', '.join(literal(c) for c in column.choices)})", Reason.ENUM
+    code = Reason.PRICE_RANGE if column.dtype is DType.MONEY else Reason.RANGE
+    limits = [f"{value} < {column.minimum}"] if column.minimum is not None else []
+    limits += [f"{value} > {column.maximum}"] if column.maximum is not None else []
+    return (" or ".join(limits), code) if limits else None
+
+
+def _sql_type(column: Column) -> str:
+    return sql_type(column.dtype)
+
+
+def sql_type(dtype: DType) -> str:
+    """Return the DuckDB type of a contract's dtype."""
+    return {
+        DType.STRING: "varchar",
+        DType.JSON: "varchar",
+        DType.DATE: "date",
+        DType.TIMESTAMP: "timestamptz",
+        DType.MONEY: "decimal(18, 4)",
+        DType.INTEGER: "bigint",
+        DType.NUMBER: "double",
+        DType.FLAG: "boolean",
+        DType.STRINGS: "varchar[]",
+    }[dtype]

@@ -1,0 +1,345 @@
+"""Where each record of a delimited text begins and ends, found without a CSV library.
+
+DuckDB reads the values; this module counts the records independently, with NumPy on the bytes, and finds those that
+no parser should be trusted with: wrong width, control characters, quotes that never close. It follows RFC 4180
+(a quote opens a field only at its beginning, ``""`` is a quote inside) with two mercies: a quote in the middle of an
+unquoted field is text (``MIRROR 5" ROUND``), and after a damaged record reading goes on at the next line.
+
+Input is normalised text: UTF-8, line feeds only, no byte-order mark (:mod:`data.ingest.encodings`).
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from data.ingest.faults import Reason
+
+__all__ = ["MAX_COLUMNS", "MAX_FIELD_BYTES", "BadRecord", "RecordLimit", "RecordScan", "first_record", "scan_records"]
+
+MAX_FIELD_BYTES = 262_144  # [bytes] a quarter of a million: longer than any text a shop sends, short of a bomb
+MAX_COLUMNS = 1_000
+MAX_RECORD_BYTES = 1_048_576  # [bytes] a quoted record that is longer never closed its quote
+_MAX_BAD_KEPT = 50_000  # beyond this a file is refused anyway; only the count goes on
+_RAW_KEPT_BYTES = 4_000
+_LF, _QUOTE, _TAB, _DEL, _SPACE = 10, 34, 9, 127, 32
+_OTHER_DELIMITERS = b",;\t|"
+
+Bytes = npt.NDArray[np.uint8]
+Positions = npt.NDArray[np.int64]
+
+
+class RecordLimit(Exception):  # noqa: N818 - it is a limit, and becomes a DeliveryRefused with the file's name
+    """A field or record is larger than any honest file has it."""
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """A record that goes to quarantine before anything reads its values. ``number`` counts from 1."""
+
+    number: int
+    reason: Reason
+    raw: str
+    width: int
+
+
+@dataclass
+class RecordScan:
+    """What a scan found.
+
+    ``records`` counts all of them, good and bad, the header not included. ``is_plain`` is true where the text can be
+    given to a CSV reader as it is: no bad record, no blank line, no irregular quote.
+    """
+
+    width: int
+    records: int = 0
+    bad: list[BadRecord] = field(default_factory=list)
+    bad_count: int = 0
+    blank_lines: int = 0
+    irregular_quotes: int = 0
+    is_cut_off: bool = False
+    drift: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def is_plain(self) -> bool:
+        """True where a CSV reader sees the same records."""
+        return not (self.bad_count or self.blank_lines or self.irregular_quotes)
+
+    @property
+    def good(self) -> int:
+        """Records that go on to be read."""
+        return self.records - self.bad_count
+
+    def add_bad(self, number: int, reason: Reason, raw: bytes, width: int) -> None:
+        """Note a bad record; the text is kept for the quarantine, within bounds."""
+        self.bad_count += 1
+        if reason is Reason.WIDTH:
+            for other in _OTHER_DELIMITERS:
+                if raw.count(other) + 1 == self.width:
+                    self.drift[chr(other)] += 1
+        if len(self.bad) < _MAX_BAD_KEPT:
+            text = raw[:_RAW_KEPT_BYTES].decode("utf-8", errors="replace")
+            self.bad.append(BadRecord(number, reason, text, width))
+
+
+def first_record(text: bytes, *, delimiter: str, quote: str) -> tuple[list[str], int]:
+    """Return the fields of the first record and the offset behind it.
+
+    >>> first_record(b'sku,"a,b"\\n1,2\\n', delimiter=",", quote='"')
+    (['sku', 'a,b'], 10)
+    """
+    end = _record_end(text, 0, delimiter.encode(), quote.encode())
+    stop = len(text) if end is None else end
+    rows = list(csv.reader(io.StringIO(text[:stop].decode("utf-8"), newline=""), delimiter=delimiter, quotechar=quote))
+    return (rows[0] if rows else []), stop
+
+
+def scan_records(
+    chunks: Iterator[bytes],
+    *,
+    delimiter: str,
+    quote: str,
+    width: int,
+    emit: Callable[[bytes], object] | None = None,
+) -> RecordScan:
+    """Return the records of a text whose header is already taken off.
+
+    Args:
+        chunks: the normalised text in pieces of any size.
+        delimiter: one ASCII character.
+        quote: one ASCII character.
+        width: number of fields of the header.
+        emit: called with the text of the good records, in order, each ended by a line feed and fit for any CSV
+            reader; ``None`` where only the count is wanted.
+
+    Raises:
+        RecordLimit: a field or record beyond the limits.
+    """
+    scan = RecordScan(width=width)
+    scanner = _Scanner(scan, delimiter.encode(), quote.encode(), emit)
+    rest = b""
+    for chunk in chunks:
+        rest = scanner.feed(rest + chunk if rest else chunk)
+    scanner.finish(rest)
+    return scan
+
+
+class _Scanner:
+    """Scans chunk by chunk; a chunk always begins at the beginning of a record."""
+
+    def __init__(
+        self, scan: RecordScan, delimiter: bytes, quote: bytes, emit: Callable[[bytes], object] | None
+    ) -> None:
+        self.scan = scan
+        self.delimiter = delimiter
+        self.quote = quote
+        self.emit = emit
+
+    def feed(self, text: bytes) -> bytes:
+        """Scan the whole records in ``text``; return the unfinished rest."""
+        end = self._regular(text)
+        if end is None:
+            end = self._careful(text, is_last=False)
+        rest = text[end:]
+        if len(rest) > 2 * MAX_RECORD_BYTES:
+            raise RecordLimit(f"a record of more than {MAX_RECORD_BYTES:,} bytes")
+        return rest
+
+    def finish(self, rest: bytes) -> None:
+        """Scan what stands behind the last line feed."""
+        if not rest:
+            return
+        before = self.scan.records
+        self._careful(rest + b"\n", is_last=True)
+        last_is_bad = bool(self.scan.bad) and self.scan.bad[-1].number == self.scan.records
+        narrow = last_is_bad and self.scan.bad[-1].width < self.scan.width
+        self.scan.is_cut_off = self.scan.records > before and narrow and not rest.endswith(b"\n")
+
+    def _regular(self, text: bytes) -> int | None:
+        """Scan with NumPy; return the offset behind the last whole record, or None where quotes are irregular."""
+        data = np.frombuffer(text, dtype=np.uint8)
+        marks = np.flatnonzero((data == _LF) | (data == self.delimiter[0])).astype(np.int64)
+        if self.quote in text:
+            quotes = np.flatnonzero(data == self.quote[0]).astype(np.int64)
+            if not self._quotes_are_regular(data, quotes):
+                return None
+            marks = marks[np.searchsorted(quotes, marks) % 2 == 0]
+        ends_at = np.flatnonzero(data[marks] == _LF)
+        if not len(ends_at):
+            return None if len(text) > MAX_RECORD_BYTES else 0
+        ends = marks[ends_at]
+        starts = np.concatenate(([0], ends[:-1] + 1))
+        widths = np.diff(ends_at, prepend=-1)
+        self._check_lengths(marks[: ends_at[-1] + 1])
+        stop = int(ends[-1]) + 1
+        if len(text) - stop > MAX_RECORD_BYTES:
+            return None
+        self._take(text[:stop], data[:stop], starts, ends, widths)
+        return stop
+
+    def _quotes_are_regular(self, data: Bytes, quotes: Positions) -> bool:
+        """True where each quote opens a field at its beginning, closes it at its end, or stands doubled inside."""
+        opening, closing = quotes[0::2], quotes[1::2]
+        before = data[np.maximum(opening - 1, 0)]
+        doubled = np.zeros(len(opening), dtype=np.bool_)
+        doubled[1:] = opening[1:] - 1 == closing[: len(opening) - 1]
+        opens_well = (opening == 0) | (before == self.delimiter[0]) | (before == _LF) | doubled
+        inner = closing[closing + 1 < len(data)]
+        after = data[inner + 1]
+        closes_well = (after == self.delimiter[0]) | (after == _LF) | (after == self.quote[0])
+        return bool(opens_well.all() and closes_well.all())
+
+    def _check_lengths(self, marks: Positions) -> None:
+        longest = int(np.diff(marks, prepend=-1).max()) if len(marks) else 0
+        if longest > MAX_FIELD_BYTES:
+            raise RecordLimit(f"a field of {longest:,} bytes; at most {MAX_FIELD_BYTES:,} are read")
+
+    def _take(self, text: bytes, data: Bytes, starts: Positions, ends: Positions, widths: Positions) -> None:
+        """Count the records of a regular piece and emit the good ones."""
+        blank = (ends == starts) & (widths == 1)
+        wrong = (widths != self.scan.width) & ~blank
+        control = self._with_control(data, ends, len(starts))
+        odd = wrong | blank | control
+        if not odd.any():
+            self.scan.records += len(starts)
+            if self.emit is not None:
+                self.emit(text)
+            return
+        numbers = self.scan.records + np.cumsum(~blank)
+        keep_from = 0
+        for index in np.flatnonzero(odd):
+            start, end = int(starts[index]), int(ends[index])
+            if self.emit is not None and start > keep_from:
+                self.emit(text[keep_from:start])
+            keep_from = end + 1
+            if blank[index]:
+                self.scan.blank_lines += 1
+                continue
+            reason = Reason.WIDTH if wrong[index] else Reason.CONTROL_CHAR
+            self.scan.add_bad(int(numbers[index]), reason, text[start:end], int(widths[index]))
+        if self.emit is not None and keep_from < len(text):
+            self.emit(text[keep_from:])
+        self.scan.records += int((~blank).sum())
+
+    def _with_control(self, data: Bytes, ends: Positions, count: int) -> npt.NDArray[np.bool_]:
+        """Which records hold a control character other than tab and line feed."""
+        low = int(np.count_nonzero(data < _SPACE)) + int(np.count_nonzero(data == _DEL))
+        allowed = int(np.count_nonzero(data == _LF)) + int(np.count_nonzero(data == _TAB))
+        flags = np.zeros(count, dtype=np.bool_)
+        if low != allowed:
+            at = np.flatnonzero(((data < _SPACE) & (data != _LF) & (data != _TAB)) | (data == _DEL))
+            flags[np.searchsorted(ends, at)] = True
+        return flags
+
+    def _careful(self, text: bytes, *, is_last: bool) -> int:
+        """Scan record by record; return the offset behind the last whole one."""
+        at = 0
+        while at < len(text):
+            line_end = text.find(b"\n", at)
+            if line_end < 0:
+                break
+            end = _record_end(text, at, self.delimiter, self.quote)
+            if end is None and not is_last and len(text) - at < MAX_RECORD_BYTES:
+                break  # the quote may close in the next chunk
+            at = self._take_one(text, at, line_end + 1, end)
+        return at
+
+    def _take_one(self, text: bytes, at: int, line_end: int, end: int | None) -> int:
+        """Take the record at ``at``; a damaged one is its first line only. Return the offset behind it."""
+        line = text[at : line_end - 1]
+        if not line:
+            self.scan.blank_lines += 1
+            return line_end
+        self.scan.records += 1
+        if end is None:
+            self.scan.add_bad(self.scan.records, Reason.QUOTE, line, 0)
+            return line_end
+        record = text[at : end - 1]
+        fields = _fields(record, self.delimiter, self.quote)
+        if len(fields) != self.scan.width:
+            reason = Reason.QUOTE if end != line_end else Reason.WIDTH
+            self.scan.add_bad(self.scan.records, reason, line, len(fields))
+            return line_end
+        self._emit_one(record, fields)
+        return end
+
+    def _emit_one(self, record: bytes, fields: list[bytes]) -> None:
+        if max(map(len, fields)) > MAX_FIELD_BYTES:
+            raise RecordLimit(f"a field of more than {MAX_FIELD_BYTES:,} bytes")
+        if any((b < _SPACE and b not in (_LF, _TAB)) or b == _DEL for b in record):
+            self.scan.add_bad(self.scan.records, Reason.CONTROL_CHAR, record, len(fields))
+            return
+        strict = self.delimiter.join(_quoted(f, self.delimiter, self.quote) for f in fields)
+        if strict != record:
+            self.scan.irregular_quotes += 1
+        if self.emit is not None:
+            self.emit(strict + b"\n")
+
+
+def _record_end(text: bytes, at: int, delimiter: bytes, quote: bytes) -> int | None:
+    """Return the offset behind the record at ``at`` and its line feed; None where a quote does not close well."""
+    while True:
+        if text[at : at + 1] == quote:
+            closing = _closing_quote(text, at + 1, quote)
+            if closing is None:
+                return None
+            at = closing + 1
+            if at >= len(text):
+                return at
+            if text[at] not in (delimiter[0], _LF):
+                return None
+        else:
+            line, next_field = text.find(b"\n", at), text.find(delimiter, at)
+            at = min((p for p in (line, next_field) if p >= 0), default=len(text))
+        if at >= len(text):
+            return at
+        if text[at] == _LF:
+            return at + 1
+        at += 1
+
+
+def _closing_quote(text: bytes, at: int, quote: bytes) -> int | None:
+    """Return the offset of the quote that closes a field, skipping doubled ones."""
+    limit = at + MAX_RECORD_BYTES
+    while True:
+        found = text.find(quote, at, limit)
+        if found < 0:
+            return None
+        if text[found + 1 : found + 2] != quote:
+            return found
+        at = found + 2
+
+
+def _fields(record: bytes, delimiter: bytes, quote: bytes) -> list[bytes]:
+    """Split one sound record into its fields, unquoted."""
+    fields: list[bytes] = []
+    at = 0
+    while True:
+        if record[at : at + 1] == quote:
+            closing = _closing_quote(record, at + 1, quote)
+            end = len(record) if closing is None else closing
+            fields.append(record[at + 1 : end].replace(quote * 2, quote))
+            at = end + 1
+        else:
+            found = record.find(delimiter, at)
+            end = len(record) if found < 0 else found
+            fields.append(record[at:end])
+            at = end
+        if at >= len(record):
+            return fields
+        at += 1
+        if at == len(record):
+            fields.append(b"")
+            return fields
+
+
+def _quoted(value: bytes, delimiter: bytes, quote: bytes) -> bytes:
+    if delimiter in value or quote in value or b"\n" in value:
+        return quote + value.replace(quote, quote * 2) + quote
+    return value

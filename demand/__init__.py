@@ -1,0 +1,1 @@
+"""What was really wanted: demand behind returns, cancellations, fake orders, stock-outs and closed days."""

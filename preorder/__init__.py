@@ -1,0 +1,1 @@
+"""Promises before stock: campaigns, ledger, final volume, batches, allocation and promise dates."""

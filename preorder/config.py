@@ -1,0 +1,59 @@
+"""Typed settings for the preorder room: the key ``preorder`` of merchcast.yml."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["PreorderConfig"]
+
+
+class PreorderConfig(BaseModel):
+    """What a planner may change about preorders. Extra keys are an error, so a typo never passes silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    duplicate_seconds: int = Field(
+        default=5, ge=0, le=3_600, description="Two preorders of one buyer and SKU this close are flagged [seconds]."
+    )
+    prior_campaigns: float = Field(
+        default=3.0, gt=0, le=100, description="Weight of the prior pace in the final-volume forecast [campaigns]."
+    )
+    prior_log_sd: float = Field(
+        default=0.7, gt=0, le=3, description="Spread of the prior pick-up on the log scale, at the opening [1]."
+    )
+    prior_pace: float = Field(
+        default=0.8, gt=0, le=3, description="Prior share booked by a share f of the window is f to this power [1]."
+    )
+    prior_cancel_share: float = Field(
+        default=0.05, ge=0, lt=1, description="Prior share of firm units cancelled before the close [0-1]."
+    )
+    late_demand_days: int = Field(
+        default=28, ge=0, le=365, description="A batch may carry stock for demand this long after its receipt [days]."
+    )
+    late_demand_share: float = Field(
+        default=0.15, ge=0, le=5, description="Prior demand after the close, as a share of the final volume [0-1]."
+    )
+    late_demand_log_sd: float = Field(
+        default=0.6, gt=0, le=3, description="Spread of the demand after the close on the log scale [1]."
+    )
+    extend_probability: float = Field(
+        default=0.3, ge=0, le=1, description="Extend only if the minimum is reached with this probability [0-1]."
+    )
+    pace_days: int = Field(
+        default=7, ge=1, le=90, description="Recent days whose pace is carried into an extension [days]."
+    )
+    lead_time_prior_orders: float = Field(
+        default=4.0, gt=0, le=100, description="Weight of the stated lead time against real ones [orders]."
+    )
+    lead_time_log_sd: float = Field(
+        default=0.25, gt=0, le=2, description="Spread of a lead time about the stated one without receipts, log scale."
+    )
+    keep_promise_probability: float = Field(
+        default=0.75, gt=0, lt=1, description="A promise stands while it is kept with this probability [0-1]."
+    )
+    earlier_days: int = Field(
+        default=14, ge=1, le=365, description="A promise moves forward only by at least this much [days]."
+    )
+    keep_finished_days: int = Field(
+        default=30, ge=0, le=3_650, description="Shipped and cancelled campaigns stay in the tables this long [days]."
+    )

@@ -1,0 +1,243 @@
+"""What the restock page's script needs: every line for the list, and the unfolded part of the lines that have one.
+
+Columnar and short on purpose: codes are indexes into small dictionaries, days are offsets from D, amounts are rounded
+to cents. The order of lines is that of ``plan_lines``; a line's position is its number on the page.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from reporting.arithmetic import WHY_TERMS, clauses
+from reporting.catalogue import Catalogue, is_missing
+from reporting.chart_data import BANDS, Key, LineSeries, compact
+from reporting.config import ReportingConfig
+from reporting.run_tables import RunFacts
+
+__all__ = ["FACTS", "LIST_COLUMNS", "detail_blocks", "list_block"]
+
+CHUNK = 200  # lines per detail block: a block is read when the first of its lines is unfolded
+
+LIST_COLUMNS: tuple[tuple[str, str], ...] = (
+    ("sku", "text"),
+    ("title", "text"),
+    ("location_id", "code"),
+    ("supplier_name", "code"),
+    ("action", "code"),
+    ("status", "code"),
+    ("reason", "code"),
+    ("order_qty", "quantity"),
+    ("order_value", "money"),
+    ("money_at_risk", "money"),
+    ("order_by_date", "date"),
+    ("expected_receipt_date", "date"),
+    ("on_hand", "quantity"),
+    ("on_order", "quantity"),
+    ("inventory_position", "quantity"),
+    ("days_of_cover", "number1"),
+    ("stockout_date", "date"),
+    ("confidence", "code"),
+)
+"""Columns of the list of all lines, and how they are written; codes are sent as indexes."""
+
+FACTS: tuple[tuple[str, str, str], ...] = (
+    ("risk", "p_stockout_before_receipt", "share"),
+    ("risk", "p_stockout_if_not_ordered", "share"),
+    ("risk", "p_stockout_if_ordered", "share"),
+    ("risk", "service_level", "share"),
+    ("risk", "expected_fill_rate", "share"),
+    ("risk", "stockout_date", "date"),
+    ("risk", "stockout_date_early", "date"),
+    ("stock", "on_hand", "quantity"),
+    ("stock", "on_order", "quantity"),
+    ("stock", "backorders", "quantity"),
+    ("stock", "preorders_open", "quantity"),
+    ("stock", "inventory_position", "quantity"),
+    ("stock", "days_of_cover", "number1"),
+    ("stock", "days_of_cover_with_orders", "number1"),
+    ("stock", "reorder_point", "quantity"),
+    ("stock", "order_up_to_level", "quantity"),
+    ("stock", "safety_stock", "quantity"),
+    ("demand", "demand_mean", "number1"),
+    ("demand", "demand_p10", "number1"),
+    ("demand", "demand_p50", "number1"),
+    ("demand", "demand_p90", "number1"),
+    ("demand", "forecast_wape", "share"),
+    ("demand", "forecast_bias", "share"),
+    ("demand", "confidence", "code"),
+    ("terms", "supplier_name", "text"),
+    ("terms", "lead_time_days", "quantity"),
+    ("terms", "review_period_days", "quantity"),
+    ("terms", "min_order_qty", "quantity"),
+    ("terms", "pack_size", "quantity"),
+    ("terms", "order_by_date", "date"),
+    ("terms", "next_order_date", "date"),
+    ("terms", "expected_receipt_date", "date"),
+    ("money", "unit_cost", "money"),
+    ("money", "order_value", "money"),
+    ("money", "money_at_risk", "money"),
+    ("money", "expected_lost_units_avoided", "number1"),
+    ("money", "expected_excess_units", "number1"),
+    ("money", "excess_value", "money"),
+    ("money", "marginal_return", "number2"),
+    ("more", "proposal_id", "text"),
+    ("more", "first_proposed_date", "date"),
+    ("more", "action_po_id", "text"),
+    ("more", "binding_constraint", "code"),
+    ("more", "override_qty", "quantity"),
+    ("more", "override_reason", "text"),
+    ("more", "flags", "codes"),
+)
+"""Group, column and kind of everything that an unfolded line shows."""
+
+
+def list_block(
+    lines: pd.DataFrame, *, words: Catalogue, facts: RunFacts, config: ReportingConfig, details: int
+) -> dict[str, Any]:
+    """Return the data block of the list: words, dictionaries and one array per line.
+
+    Args:
+        lines: ``plan_lines`` of the whole plan.
+        words: catalogue of the page.
+        facts: the run.
+        config: page size and sparkline settings.
+        details: how many of the first lines can be unfolded.
+    """
+    dictionaries: dict[str, list[list[str]]] = {}
+    columns = []
+    for name, kind in LIST_COLUMNS:
+        if kind == "code":
+            dictionaries[name], indexes = _dictionary(lines[name], words=words, plain=name in ("location_id", "supplier_name"))
+            columns.append(indexes)
+        else:
+            columns.append(encode(lines[name], kind, run_date=facts.run_date))
+    return {
+        "lang": words.language,
+        "run": facts.run_date.isoformat(),
+        "period": facts.period_days,
+        "months": list(words.months),
+        "t": {key.removeprefix("js."): text for key, text in words.texts.items() if key.startswith("js.")},
+        "why": {key.removeprefix("why."): text for key, text in words.texts.items() if key.startswith("why.")},
+        "day": [words.texts["format.day"], words.texts["format.day_year"]],
+        "columns": [
+            [name, kind, words.text(f"col.{name}").replace("¤", facts.currency)] for name, kind in LIST_COLUMNS
+        ],
+        "facts": [
+            [words.text(f"facts.{group}"), name, kind, words.text(f"col.{name}").replace("¤", facts.currency)]
+            for group, name, kind in FACTS
+        ],
+        "terms": [words.text(f"term.{name}") for name in WHY_TERMS],
+        "dict": dictionaries,
+        "rows": [list(row) for row in zip(*columns, strict=True)],
+        "details": details,
+        "chunk": CHUNK,
+        "page": config.page_size,
+        "spark": [config.sparkline_periods, config.sparkline_ahead],
+    }
+
+
+def detail_blocks(
+    lines: pd.DataFrame,
+    *,
+    series: Mapping[Key, LineSeries],
+    receipts: Mapping[Key, Sequence[tuple[int, float]]],
+    words: Catalogue,
+    facts: RunFacts,
+    config: ReportingConfig,
+) -> list[list[list[Any]]]:
+    """Return the unfolded parts of ``lines`` in blocks of ``CHUNK``.
+
+    Each entry is ``[facts, why figures, clauses, chart]``; the chart is
+    ``[history, censored positions, bands, receipts, order receipt day, protection days, reorder line]``.
+    """
+    encoded = [
+        encode(lines[name], kind, run_date=facts.run_date)
+        if kind not in ("code", "codes")
+        else [_coded(value, words=words) for value in lines[name]]
+        for _, name, kind in FACTS
+    ]
+    rows = zip(*encoded, strict=True)
+    entries = []
+    for values, line in zip(rows, lines.to_dict("records"), strict=True):
+        key = (str(line["sku"]), str(line["location_id"]))
+        entries.append(
+            [
+                list(values),
+                [int(line[name]) if not is_missing(line[name]) else 0 for name in WHY_TERMS],
+                [[clause.key, *clause.figures] for clause in clauses(line)],
+                _chart(line, series=series.get(key, LineSeries()), receipts=receipts.get(key, ()), facts=facts),
+            ]
+        )
+    return [entries[i : i + CHUNK] for i in range(0, len(entries), CHUNK)]
+
+
+def chart_periods(line: Mapping[str, Any], *, period_days: int, most: int) -> int:
+    """Return how many forecast periods a line's chart shows: its protection period and half as much again."""
+    days = _number(line.get("lead_time_days")) + _number(line.get("review_period_days"))
+    return int(min(most, max(math.ceil(days * 1.5 / period_days), 14 if period_days == 1 else 4)))
+
+
+def encode(values: pd.Series[Any], kind: str, *, run_date: date) -> list[Any]:
+    """Return a column as JSON values: days as offsets from D, figures rounded as shown, null where there is none."""
+    if kind == "date":
+        offsets = (pd.to_datetime(values) - pd.Timestamp(run_date)).dt.days
+        return [None if is_missing(day) else int(day) for day in offsets]
+    if kind == "text":
+        return [None if is_missing(text) else str(text) for text in values]
+    digits = {"share": 4, "share1": 4, "money": 2, "number2": 2}.get(kind, 2)
+    return [_figure(value, digits) for value in values.tolist()]
+
+
+def _chart(
+    line: Mapping[str, Any], *, series: LineSeries, receipts: Sequence[tuple[int, float]], facts: RunFacts
+) -> list[Any]:
+    periods = chart_periods(line, period_days=facts.period_days, most=10_000)
+    protection = _number(line.get("lead_time_days")) + _number(line.get("review_period_days"))
+    level = line.get("reorder_point")
+    per_period = None
+    if not is_missing(level) and protection > 0:
+        per_period = _figure(max(_number(level), 0.0) / protection * facts.period_days, 3)
+    arrival = line.get("expected_receipt_date")
+    return [
+        compact(series.history),
+        list(series.censored),
+        [compact(series.ahead.get(band, ())[:periods]) for band in BANDS],
+        [[day, _figure(qty, 1)] for day, qty in receipts],
+        None if is_missing(arrival) else (pd.Timestamp(arrival) - pd.Timestamp(facts.run_date)).days,
+        int(protection),
+        per_period,
+    ]
+
+
+def _dictionary(values: pd.Series[Any], *, words: Catalogue, plain: bool) -> tuple[list[list[str]], list[int]]:
+    """Return the distinct codes with their words, sorted, and each line's index into them."""
+    texts = ["" if is_missing(value) else str(value) for value in values]
+    codes = sorted(set(texts))
+    index = {code: i for i, code in enumerate(codes)}
+    named = [[code, code if plain else words.code(code)] for code in codes]
+    return named, [index[text] for text in texts]
+
+
+def _coded(value: Any, *, words: Catalogue) -> str | None:
+    if isinstance(value, list | tuple) or hasattr(value, "tolist"):
+        return words.code_list(value) if len(value) else None
+    return None if is_missing(value) or value == "" else words.code(value)
+
+
+def _figure(value: Any, digits: int) -> int | float | None:
+    if is_missing(value):
+        return None
+    figure = float(value)
+    if not math.isfinite(figure):
+        return None
+    rounded = round(figure, digits)
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+def _number(value: Any) -> float:
+    return 0.0 if is_missing(value) else float(value)

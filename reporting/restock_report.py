@@ -1,0 +1,70 @@
+"""The restock report: the plan of one run as one page that a planner finishes with a coffee.
+
+``shared_series`` prepares what both languages' pages have in common, ``restock_html`` writes one page.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reporting.catalogue import Catalogue
+from reporting.chart_data import line_series, receipts_by_line
+from reporting.config import ReportingConfig
+from reporting.page import Frame, render
+from reporting.plan_lines import plan_lines
+from reporting.restock_columns import COLUMN_GROUPS
+from reporting.restock_payload import detail_blocks, list_block
+from reporting.restock_view import Shared, restock_view, subtitle
+from reporting.run_tables import RunFacts, RunTables
+
+__all__ = ["restock_html", "shared_series"]
+
+
+def shared_series(tables: RunTables, *, facts: RunFacts, config: ReportingConfig) -> Shared:
+    """Return the plan's lines in reading order, with the chart series of those that can be unfolded."""
+    lines = plan_lines(
+        tables.frame("restock_plan"), products=tables.frame("stg_products"), suppliers=tables.frame("stg_suppliers")
+    )
+    details = min(len(lines), config.detail_limit)
+    first = lines.head(details)
+    days = config.chart_ahead_periods * facts.period_days
+    return Shared(
+        lines=lines,
+        series=line_series(
+            tables.history,
+            tables.forecasts,
+            keys=zip(first["sku"], first["location_id"], strict=True),
+            first_period=facts.first_period,
+            period_days=facts.period_days,
+            history_periods=config.chart_history_periods,
+            ahead_periods=config.chart_ahead_periods,
+        ),
+        receipts=receipts_by_line(tables.frame("stg_purchase_orders"), run_date=facts.run_date, days=days),
+        details=details,
+    )
+
+
+def restock_html(
+    tables: RunTables,
+    *,
+    shared: Shared,
+    facts: RunFacts,
+    words: Catalogue,
+    main_language: str,
+    config: ReportingConfig,
+) -> str:
+    """Return the restock report in one language as a self-contained page."""
+    view = restock_view(tables, shared=shared, facts=facts, words=words, config=config)
+    first = shared.lines.head(shared.details)
+    blocks: list[tuple[str, Any]] = [
+        ("lines", list_block(shared.lines, words=words, facts=facts, config=config, details=shared.details))
+    ]
+    chunks = detail_blocks(
+        first, series=shared.series, receipts=shared.receipts, words=words, facts=facts, config=config
+    )
+    blocks += [(f"detail-{i}", chunk) for i, chunk in enumerate(chunks)]
+    frame = Frame("restock", words, main_language, words.text("restock.title"), subtitle(facts, words=words))
+    return render(
+        "restock.html.j2", frame, blocks=blocks, scripts=("tables.js", "fan.js", "restock.js"), view=view,
+        column_groups=COLUMN_GROUPS,
+    )  # fmt: skip

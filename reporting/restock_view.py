@@ -1,0 +1,341 @@
+"""What the restock report shows, as plain values in the reader's language: frames in, dataclasses out.
+
+No plan figure is computed here; sums and counts are of the published columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from reporting.catalogue import DASH, Catalogue, is_missing
+from reporting.chart_data import Key, LineSeries
+from reporting.charts import sparkline
+from reporting.config import ReportingConfig
+from reporting.glossary import GlossaryEntry, glossary
+from reporting.headline import Headline, headline
+from reporting.plan_lines import ActionGroup, action_groups
+from reporting.restock_columns import (
+    BATCH_COLUMNS,
+    CHANGE_COLUMNS,
+    IDLE_COLUMNS,
+    LINE_COLUMNS,
+    PROMISE_COLUMNS,
+    SUPPLIER_COLUMNS,
+    TRANSFER_COLUMNS,
+)
+from reporting.run_tables import RunFacts, RunTables
+from reporting.tables import TableView, table_view
+
+__all__ = ["GroupView", "Kpi", "RestockView", "Shared", "check_summary", "policy_text", "restock_view", "subtitle"]
+
+ROW_COUNTS = ("rows_in", "rows_loaded", "rows_quarantined", "rows_duplicate")
+
+
+@dataclass(frozen=True)
+class Kpi:
+    """One of the five numbers: its words, its figure, what it was before, and the change."""
+
+    key: str
+    label: str
+    figure: str
+    unit: str
+    note: str
+    change: str
+    raw: str
+
+
+@dataclass(frozen=True)
+class GroupView:
+    """One group of exceptions ready for the page."""
+
+    group: ActionGroup
+    table: TableView
+    suppliers: TableView
+
+
+@dataclass(frozen=True)
+class RestockView:
+    """Everything the page shows, apart from the script's data blocks."""
+
+    facts: RunFacts
+    kpis: list[Kpi]
+    checks: dict[str, int]
+    warnings: list[dict[str, str]]
+    rows: dict[str, int]
+    models: str
+    policy: str
+    previous: str
+    change_counts: dict[str, int]
+    changes: TableView
+    groups: list[GroupView]
+    n_lines: int
+    n_none: int
+    transfers: TableView
+    batches: TableView
+    promises: TableView
+    idle: TableView
+    idle_reasons: list[tuple[str, int]]
+    glossary: list[GlossaryEntry]
+    parameters: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What both languages' pages have in common: the ordered lines and their series."""
+
+    lines: pd.DataFrame
+    series: dict[Key, LineSeries]
+    receipts: dict[Key, list[tuple[int, float]]]
+    details: int
+
+
+def subtitle(facts: RunFacts, *, words: Catalogue) -> str:
+    """Return shop, run date and data date in one line."""
+    through = words.day(facts.data_through) if facts.data_through else words.text("header.unknown")
+    return words.text(
+        "header.subtitle", shop=facts.shop, run_date=words.day(facts.run_date), through=through, currency=facts.currency
+    )
+
+
+def restock_view(
+    tables: RunTables, *, shared: Shared, facts: RunFacts, words: Catalogue, config: ReportingConfig
+) -> RestockView:
+    """Return what the page shows, in the reader's language."""
+    lines, today = shared.lines, facts.run_date
+    common: dict[str, Any] = {"words": words, "today": today, "currency": facts.currency, "limit": config.table_limit}
+    titles = dict(zip(lines["sku"], lines["title"], strict=True))
+    changes = tables.frame("plan_changes")
+    idle = tables.frame("not_replenished")
+    return RestockView(
+        facts=facts,
+        kpis=_kpis(tables, lines=lines, words=words, facts=facts, config=config),
+        checks=check_summary(tables.frame("checks")),
+        warnings=_warnings(tables.frame("checks"), words=words),
+        rows=_row_counts(tables.frame("row_accounts")),
+        models=_models(tables.frame("forecast_models"), words=words),
+        policy=policy_text(facts, words=words),
+        previous=words.day(tables.previous_date) if tables.previous_date else "",
+        change_counts={c: int((changes["change"] == c).sum()) if len(changes) else 0 for c in ("new", "gone", "up", "down")},
+        changes=table_view(changes, CHANGE_COLUMNS, name="changes", **common),
+        groups=[_group(g, shared=shared, facts=facts, words=words, config=config) for g in action_groups(lines, limit=config.group_limit)],
+        n_lines=len(lines),
+        n_none=int((lines["action"] == "none").sum()),
+        transfers=table_view(_titled(tables.frame("transfer_plan"), titles), TRANSFER_COLUMNS, name="transfers", **common),
+        batches=table_view(_batches(tables.frame("batch_plan"), tables, words=words), BATCH_COLUMNS, name="batches", **common),
+        promises=table_view(_promises(tables.frame("promise_changes")), PROMISE_COLUMNS, name="promises", **common),
+        idle=table_view(_titled(idle, _product_titles(tables)), IDLE_COLUMNS, name="idle", **common),
+        idle_reasons=_counts(idle, words=words),
+        glossary=glossary(words),
+        parameters=sorted(facts.parameters.items()),
+    )
+
+
+def policy_text(facts: RunFacts, *, words: Catalogue) -> str:
+    """Return the planning policy in one line."""
+    policy = facts.policy
+    if policy.service_level is not None:
+        parts = [words.text("policy.service_level", level=words.percent(policy.service_level))]
+    else:
+        parts = [words.text(f"policy.{policy.objective}")]
+    parts.append(words.code(policy.unmet_demand))
+    if policy.order_weekdays:
+        days = words.text("policy.comma").join(words.code(day) for day in policy.order_weekdays)
+        parts.append(words.text("policy.order_days", days=days))
+    if policy.budget is not None:
+        parts.append(words.text("policy.budget", budget=words.money(policy.budget), currency=facts.currency))
+    if policy.max_cover_days is not None:
+        parts.append(words.text("policy.max_cover", days=words.number(policy.max_cover_days)))
+    return " · ".join(parts)
+
+
+def check_summary(checks: pd.DataFrame) -> dict[str, int]:
+    """Return how many checks passed, warned and failed."""
+    if checks.empty:
+        return {"pass": 0, "warn": 0, "fail": 0}
+    return {status: int((checks["status"] == status).sum()) for status in ("pass", "warn", "fail")}
+
+
+def _warnings(checks: pd.DataFrame, *, words: Catalogue) -> list[dict[str, str]]:
+    """Return the checks that did not pass, failures first, as the header names them."""
+    if checks.empty:
+        return []
+    loud = checks[checks["status"] != "pass"].sort_values(["status", "step", "table", "check"], kind="stable")
+    return [
+        {
+            "status": str(row["status"]),
+            "check": words.code(row["check"]),
+            "where": f"{row['step']} / {row['table']}",
+            "observed": "" if is_missing(row["observed"]) else str(row["observed"]),
+            "advice": "" if is_missing(row["advice"]) else str(row["advice"]),
+        }
+        for row in loud.to_dict("records")
+    ]
+
+
+def _kpis(tables: RunTables, *, lines: pd.DataFrame, words: Catalogue, facts: RunFacts, config: ReportingConfig) -> list[Kpi]:
+    now = headline(lines, tables.frame("forecast_accuracy"), at_risk_probability=config.at_risk_probability)
+    earlier = tables.before("restock_plan")
+    before: Headline | None = None
+    if earlier is not None:
+        accuracy = tables.before("forecast_accuracy")
+        before = headline(
+            earlier,
+            pd.DataFrame() if accuracy is None else accuracy,
+            at_risk_probability=config.at_risk_probability,
+        )
+    return [
+        _kpi("lines_to_order", now.lines_to_order, before and before.lines_to_order, words=words),
+        _kpi("order_value", now.order_value, before and before.order_value, words=words, unit=facts.currency),
+        _kpi("skus_at_risk", now.skus_at_risk, before and before.skus_at_risk, words=words,
+             note=words.text("kpi.skus_at_risk.note", lines=words.number(now.lines_at_risk))),
+        _kpi("excess_value", now.excess_value, before and before.excess_value, words=words, unit=facts.currency),
+        _accuracy_kpi(now, before, words=words),
+    ]  # fmt: skip
+
+
+def _kpi(
+    key: str, now: float, before: float | None, *, words: Catalogue, unit: str = "", note: str = ""
+) -> Kpi:
+    change = words.text("kpi.first") if before is None else words.text("kpi.change", change=words.signed(now - before))
+    return Kpi(
+        key=key,
+        label=words.text(f"kpi.{key}.label"),
+        figure=words.number(now),
+        unit=unit,
+        note=note or words.text(f"kpi.{key}.note"),
+        change=change,
+        raw=repr(now),
+    )
+
+
+def _accuracy_kpi(now: Headline, before: Headline | None, *, words: Catalogue) -> Kpi:
+    bias = words.text("kpi.accuracy.bias", bias=DASH if now.bias is None else words.signed(now.bias * 100, digits=1) + "%")
+    if before is None or before.wape is None or now.wape is None:
+        change = words.text("kpi.first")
+    else:
+        change = words.text(
+            "kpi.change", change=words.text("kpi.points", points=words.signed((now.wape - before.wape) * 100, digits=1))
+        )
+    return Kpi(
+        key="accuracy",
+        label=words.text("kpi.accuracy.label"),
+        figure=words.percent(now.wape, digits=1),
+        unit="",
+        note=bias,
+        change=change,
+        raw="" if now.wape is None else repr(now.wape),
+    )
+
+
+def _group(
+    group: ActionGroup, *, shared: Shared, facts: RunFacts, words: Catalogue, config: ReportingConfig
+) -> GroupView:
+    """Return one group with its drawn sparklines; row numbers point into the script's list of lines."""
+    common: dict[str, Any] = {"words": words, "today": facts.run_date, "currency": facts.currency}
+    listed = group.lines.assign(
+        sparkline=[_spark(line, shared=shared, facts=facts, words=words, config=config) for line in group.lines.to_dict("records")],
+        status_note=[_status_note(line, words=words, facts=facts) for line in group.lines.to_dict("records")],
+    )
+    table = table_view(listed, LINE_COLUMNS, name=f"lines-{group.action}", total=group.total, **common)
+    rows = tuple(replace(row, index=int(i)) for row, i in zip(table.rows, listed.index, strict=True))
+    mine = shared.lines[shared.lines["action"] == group.action]
+    by_supplier = (
+        mine.assign(lines=1, supplier_name=mine["supplier_name"].fillna("-"))
+        .groupby("supplier_name", sort=True)[["lines", "order_qty", "order_value", "money_at_risk"]]
+        .sum()
+        .reset_index()
+        .sort_values(["money_at_risk", "supplier_name"], ascending=[False, True], kind="stable")
+    )
+    return GroupView(
+        group=group,
+        table=replace(table, rows=rows),
+        suppliers=table_view(
+            by_supplier, SUPPLIER_COLUMNS, name=f"suppliers-{group.action}", limit=config.group_limit, **common
+        ),
+    )
+
+
+def _spark(line: dict[str, Any], *, shared: Shared, facts: RunFacts, words: Catalogue, config: ReportingConfig) -> str:
+    series = shared.series.get((str(line["sku"]), str(line["location_id"])))
+    if series is None:
+        return ""
+    history = [float("nan") if v is None else v for v in series.history[-config.sparkline_periods :]]
+    ahead = series.ahead.get("mean", ())[: config.sparkline_ahead]
+    days = _number(line.get("lead_time_days")) + _number(line.get("review_period_days"))
+    level = line.get("reorder_point")
+    drawn = None if is_missing(level) or days <= 0 else max(float(str(level)), 0.0) / days * facts.period_days
+    return sparkline(history, ahead, reorder_line=drawn, label=words.text("spark.label", sku=line["sku"]))
+
+
+def _status_note(line: dict[str, Any], *, words: Catalogue, facts: RunFacts) -> str:
+    """Return what a planner must know beside the reason: status, open since, flags."""
+    notes = [] if line["status"] == "ok" else [words.code(line["status"])]
+    since = line.get("first_proposed_date")
+    if not is_missing(since) and pd.Timestamp(since) < pd.Timestamp(facts.run_date):
+        notes.append(words.text("line.open_since", date=words.near_day(since, today=facts.run_date)))
+    flags = line.get("flags")
+    notes += [words.code(flag) for flag in (list(flags) if flags is not None and not is_missing(flags) else [])]
+    return " · ".join(notes)
+
+
+def _row_counts(accounts: pd.DataFrame) -> dict[str, int]:
+    return {name: int(accounts[name].sum()) if len(accounts) else 0 for name in ROW_COUNTS}
+
+
+def _models(models: pd.DataFrame, *, words: Catalogue) -> str:
+    """Return the models in use with their share of the lines, the most used first."""
+    if models.empty:
+        return words.text("header.unknown")
+    ranked = models.sort_values(["lines", "model"], ascending=[False, True], kind="stable")
+    total = float(ranked["lines"].sum())
+    told = [f"{words.code(m)} {words.percent(n / total)}" for m, n in zip(ranked["model"], ranked["lines"], strict=True)]
+    return ", ".join(told[:4])
+
+
+def _titled(frame: pd.DataFrame, titles: dict[Any, Any]) -> pd.DataFrame:
+    return frame.assign(title=frame["sku"].map(titles).astype(object)) if len(frame) else frame
+
+
+def _product_titles(tables: RunTables) -> dict[Any, Any]:
+    products = tables.frame("stg_products")
+    return dict(zip(products["sku"], products["title"], strict=True)) if len(products) and "title" in products else {}
+
+
+def _batches(batches: pd.DataFrame, tables: RunTables, *, words: Catalogue) -> pd.DataFrame:
+    """Return the batches, the next to be committed first, with their arithmetic in words."""
+    if batches.empty:
+        return batches
+    named = _titled(batches, _product_titles(tables))
+    named = named.assign(
+        batch_words=[_batch_words(row, words=words) for row in named.to_dict("records")],
+        final_range=[
+            f"{words.quantity(lo)}–{words.quantity(hi)}"
+            for lo, hi in zip(named["forecast_final_p10"], named["forecast_final_p90"], strict=True)
+        ],
+    )
+    return named.sort_values(["commit_by_date", "campaign_id", "sku"], kind="stable", na_position="last")
+
+
+def _batch_words(row: dict[str, Any], *, words: Catalogue) -> str:
+    terms = [(name, value) for name, value in row.items() if name.startswith("why_") and value]
+    return " ".join(f"{words.signed(value)} {words.text(f'term.{name}')}" for name, value in terms)
+
+
+def _promises(promises: pd.DataFrame) -> pd.DataFrame:
+    if promises.empty:
+        return promises
+    return promises.sort_values(["must_tell", "promise_now_date", "preorder_id"], ascending=[False, True, True], kind="stable")
+
+
+def _counts(frame: pd.DataFrame, *, words: Catalogue) -> list[tuple[str, int]]:
+    if frame.empty:
+        return []
+    counts = frame["reason"].fillna("").value_counts()
+    return sorted(((words.code(code), int(n)) for code, n in counts.items()), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _number(value: Any) -> float:
+    return 0.0 if is_missing(value) else float(value)
