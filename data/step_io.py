@@ -19,12 +19,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from data.checks.results import CheckResult, Severity
 from data.checks.runner import check_table
 from data.contracts import TABLES, Table, TableKind
 from data.contracts.frames import conform_arrow, empty_frame, to_pandas
 from data.errors import ChecksFailed, DataError
+from data.publish.published import previous_runs
 from data.settings import Settings, load_settings
 from data.version import code_version
 from data.warehouse import Warehouse, open_warehouse, quoted
@@ -83,12 +85,12 @@ class StepIO:
         self.counts["rows_in"] += frame.height
         return frame
 
-    def previous(self, table: str, *, runs: int = 1) -> pd.DataFrame | None:
+    def previous(self, table: str, *, runs: int = 1, columns: Sequence[str] | None = None) -> pd.DataFrame | None:
         """Return ``table`` as the last ``runs`` published runs before D had it, with ``run_date``; None without one."""
-        from data.publish.published import previous_runs
-
-        frames = [pd.read_parquet(path / "tables" / f"{table}.parquet") for path in previous_runs(self.home, self.run_date, runs)]
-        return pd.concat(frames, ignore_index=True) if frames else None
+        names = None if columns is None else ["run_date", *(c for c in columns if c != "run_date")]
+        files = [path / "tables" / f"{table}.parquet" for path in previous_runs(self.home, self.run_date, runs)]
+        frames = [pq.read_table(file, columns=names) for file in files if file.is_file()]
+        return to_pandas(pa.concat_tables(frames), TABLES[table]) if frames else None
 
     def write(self, table: str, frame: pd.DataFrame | pl.DataFrame | pa.Table, *, row_floor: int = 0) -> None:
         """Check ``frame`` against its contract and replace this run's rows of ``table`` by it.
@@ -116,8 +118,13 @@ class StepIO:
         expected: str = "",
         advice: str = "",
     ) -> None:
-        """Report a check of the step's own. ``failed`` is a count, or a mask whose true rows failed."""
+        """Report a check of the step's own. ``failed`` is a count, or a mask whose true rows failed.
+
+        A check that looked at no row is not reported: it must not be green.
+        """
         count = int(failed) if isinstance(failed, (int, np.integer)) else int(np.count_nonzero(np.asarray(list(failed))))
+        if rows == 0 and count == 0:
+            return
         status = "pass" if count == 0 else ("fail" if severity == "error" else "warn")
         keys = tuple(str(k) for k in list(sample)[:_MAX_SAMPLES]) if count else ()
         self.results.append(

@@ -154,9 +154,7 @@ class _Windows:
     usual_fresh: Floats
 
 
-def _usual(
-    placed: pl.DataFrame, cells: pl.DataFrame, *, width: int, shift: int, config: BrushingConfig
-) -> _Windows:
+def _usual(placed: pl.DataFrame, cells: pl.DataFrame, *, width: int, shift: int, config: BrushingConfig) -> _Windows:
     """Return counts and usual counts of each candidate window, from the SKU's other days near by."""
     reach = config.neighbourhood_days * _DAY
     first_at, last_at = int(placed["at"].min()), int(placed["at"].max())  # type: ignore[arg-type]

@@ -15,9 +15,7 @@ from demand.panel import Floats, Ints, Mask, Panel
 __all__ = ["closing_stock", "improbable_zero_runs", "in_stock_share", "selling_profile"]
 
 
-def closing_stock(
-    snapshots: Floats, outflow: Floats, inflow: Floats, panel: Panel, *, rebuild: bool
-) -> Floats:
+def closing_stock(snapshots: Floats, outflow: Floats, inflow: Floats, panel: Panel, *, rebuild: bool) -> Floats:
     """Return stock at the close of each day, NaN where unknown, shape (panel.size,) [units].
 
     Between snapshots: ``close[t] = close[t + 1] + outflow[t + 1] - inflow[t + 1]``, from the next snapshot backwards.
@@ -70,7 +68,14 @@ def selling_profile(minute_counts: Floats) -> Floats:
 
 
 def in_stock_share(
-    close: Floats, inflow: Floats, sold: Floats, last_hour: Floats, profile: Floats, panel: Panel, *, config: CensoringConfig
+    close: Floats,
+    inflow: Floats,
+    sold: Floats,
+    last_hour: Floats,
+    profile: Floats,
+    panel: Panel,
+    *,
+    config: CensoringConfig,
 ) -> Floats:
     """Return the share of each day in which the item could be bought, NaN where unknown, shape (panel.size,).
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["BrushingConfig", "CensoringConfig", "DayConfig", "DemandConfig", "ReturnConfig", "SpikeConfig", "StatusConfig"]
+__all__ = [
+    "BrushingConfig",
+    "CensoringConfig",
+    "DayConfig",
+    "DemandConfig",
+    "ReturnConfig",
+    "SpikeConfig",
+    "StatusConfig",
+]
 
 
 class _Frozen(BaseModel):
@@ -21,7 +29,10 @@ class DayConfig(_Frozen):
         default=4, ge=2, le=52, description="Weeks that must be known before a weekday can be called closed [weeks]."
     )
     partial_missing_share: float = Field(
-        default=0.2, gt=0, lt=1, description="Share of a usual day's orders after the last one seen, for a partial day (0-1)."
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="Share of a usual day's orders after the last one seen, for a partial day (0-1).",
     )
     partial_p: float = Field(
         default=1e-6, gt=0, lt=0.1, description="Chance, under a usual day, of so early an end (0-1)."
@@ -56,7 +67,10 @@ class BrushingConfig(_Frozen):
         default=3.0, gt=1, description="Orders per distinct buyer in that hour, unknown buyers counting as distinct."
     )
     spill_hours: int = Field(
-        default=6, ge=0, le=48, description="The same buyers' repeated orders this near to such an hour go with it [hours]."
+        default=6,
+        ge=0,
+        le=48,
+        description="The same buyers' repeated orders this near to such an hour go with it [hours].",
     )
     ring_window_hours: tuple[int, ...] = Field(
         default=(2, 6, 24, 48), description="Widths of window in which a ring of fresh accounts is looked for [hours]."
@@ -69,7 +83,9 @@ class BrushingConfig(_Frozen):
     )
     night_from_hour: int = Field(default=0, ge=0, le=23, description="First hour of the night, shop's time [hour].")
     night_to_hour: int = Field(default=6, ge=1, le=24, description="End of the night, shop's time [hour].")
-    night_min_orders: int = Field(default=12, ge=5, description="Fewest orders of one SKU in one night's burst [orders].")
+    night_min_orders: int = Field(
+        default=12, ge=5, description="Fewest orders of one SKU in one night's burst [orders]."
+    )
     night_max_day_ratio: float = Field(
         default=4.0,
         gt=1,
@@ -112,7 +128,9 @@ class CensoringConfig(_Frozen):
     zero_run_chance: float = Field(
         default=1e-6, gt=0, lt=0.1, description="Chance of the run of zeros under the rates before and after (0-1)."
     )
-    zero_run_min_periods: int = Field(default=5, ge=2, description="A shorter run of zeros is never inferred [periods].")
+    zero_run_min_periods: int = Field(
+        default=5, ge=2, description="A shorter run of zeros is never inferred [periods]."
+    )
     zero_run_window: int = Field(
         default=56, ge=14, le=366, description="Periods before and after that say how often it sells [periods]."
     )
@@ -137,7 +155,9 @@ class StatusConfig(_Frozen):
     )
     class_days: int = Field(default=364, ge=56, description="Past that the demand class is taken from [days].")
     adi_cutoff: float = Field(
-        default=1.32, gt=1, description="Mean periods between sales that part smooth from intermittent (Syntetos-Boylan)."
+        default=1.32,
+        gt=1,
+        description="Mean periods between sales that part smooth from intermittent (Syntetos-Boylan).",
     )
     cv2_cutoff: float = Field(
         default=0.49, gt=0, description="Squared coefficient of variation of sizes that parts smooth from erratic."

@@ -27,7 +27,17 @@ class Match(StrEnum):
 
 
 _MATCHED = {"event_id": pl.String, "order_line_id": pl.String, "units": pl.Float64, "how": pl.String}
-_EVENT_COLUMNS = ["event_id", "day", "sku", "location_id", "units", "order_line_id", "order_id", "buyer_ref", "is_adjustment"]
+_EVENT_COLUMNS = [
+    "event_id",
+    "day",
+    "sku",
+    "location_id",
+    "units",
+    "order_line_id",
+    "order_id",
+    "buyer_ref",
+    "is_adjustment",
+]
 
 
 def return_events(negative_lines: pl.DataFrame, returns: pl.DataFrame) -> pl.DataFrame:
@@ -144,7 +154,9 @@ def _greedy(
     for *key, day, line, units in near.select(*keys, "day", "order_line_id", "units").iter_rows():
         shelves[tuple(key)].append([day, line, units])
     rows: list[tuple[str, str, float, str]] = []
-    for *key, day, event_id, units in events.sort("day", "event_id").select(*keys, "day", "event_id", "units").iter_rows():
+    for *key, day, event_id, units in (
+        events.sort("day", "event_id").select(*keys, "day", "event_id", "units").iter_rows()
+    ):
         open_units = float(units)
         for sale in _preference(shelves.get(tuple(key), []), day, how, config):
             taken = min(open_units, float(sale[2]))  # type: ignore[arg-type]

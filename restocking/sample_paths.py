@@ -21,11 +21,10 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 PROBABILITIES: Floats = np.array(list(QUANTILES.values()))
+_LEAD_CUT = 2.0  # lead times beyond so many spreads are cut: the forecast's horizon reaches to there
 _CORRELATION_STEP = 0.05  # correlations are rounded to this grid, so that weights are shared
-_FAR_TAIL = 0.999  # probability of the knot beyond the last quantile
-_TAIL_GROWTH = np.log(0.01 / 0.001) / np.log(0.05 / 0.01)  # exponential tail: (x999 - x99) / (x99 - x95)
-_KNOTS: Floats = np.concatenate([[0.0], PROBABILITIES, [_FAR_TAIL]])
-_Q95, _Q99 = (list(QUANTILES).index(name) for name in ("q95", "q99"))
+_KNOTS: Floats = np.concatenate([[0.0], PROBABILITIES])
+_K95, _K99 = (1 + list(QUANTILES).index(name) for name in ("q95", "q99"))
 
 
 @dataclass
@@ -37,28 +36,29 @@ class PathSampler:
     seed: int
     _weights: dict[float, Floats] = field(default_factory=dict, repr=False)
 
-    def draw(self, quantiles: Floats, *, correlation: Floats) -> Floats:
+    def draw(self, quantiles: Floats, *, correlation: Floats, scale: Floats) -> Floats:
         """Return demand [units], shape (horizon, n_series, n_paths).
 
         Args:
             quantiles: shape (horizon, n_series, n_quantiles), per period, in the order of ``QUANTILES`` [units].
             correlation: shape (n_series,): correlation between neighbouring periods (-1 to 1).
+            scale: shape (n_series,): factor on every path (``demand_paths.total_scale``).
 
         Example:
             >>> flat = np.full((3, 1, len(PROBABILITIES)), 4.0)
-            >>> PathSampler(50, 3, seed=1).draw(flat, correlation=np.zeros(1)).mean().item()
+            >>> PathSampler(50, 3, seed=1).draw(flat, correlation=np.zeros(1), scale=np.ones(1)).max().item()
             4.0
         """
         horizon, n_series, _ = quantiles.shape
         if horizon > self.horizon:
             raise ValueError(f"the sampler holds {self.horizon} periods, the forecast has {horizon}")
-        knots = with_tails(quantiles)
+        knots = with_zero(quantiles)
         grid = np.clip(np.round(correlation / _CORRELATION_STEP) * _CORRELATION_STEP, -0.95, 0.95).round(2)
         paths = np.empty((horizon, n_series, self.n_paths))
         for rho in np.unique(grid):
             rows = np.flatnonzero(grid == rho)
             paths[:, rows, :] = np.matmul(knots[:, rows, :], self._weights_of(float(rho))[:horizon])
-        return np.maximum(paths, 0.0)
+        return np.maximum(paths * scale[:, None], 0.0)
 
     def _weights_of(self, rho: float) -> Floats:
         """Interpolation weights, shape (horizon, n_knots, n_paths), of the ranks under correlation ``rho``."""
@@ -73,22 +73,25 @@ class PathSampler:
         return self._weights[rho]
 
 
-def with_tails(quantiles: Floats) -> Floats:
-    """Return the quantiles with a knot at probability 0 and one in the far upper tail, along the last axis [units]."""
+def with_zero(quantiles: Floats) -> Floats:
+    """Return the quantiles in ascending order with a knot of 0 at probability 0 before them, along the last axis [units]."""
     ordered = np.maximum.accumulate(np.maximum(quantiles, 0.0), axis=-1)
-    low = np.maximum(2 * ordered[..., :1] - ordered[..., 1:2], 0.0)
-    q99 = ordered[..., _Q99 : _Q99 + 1]
-    high = q99 + _TAIL_GROWTH * (q99 - ordered[..., _Q95 : _Q95 + 1])
-    return np.concatenate([low, ordered, high], axis=-1)
+    return np.concatenate([np.zeros_like(ordered[..., :1]), ordered], axis=-1)
 
 
 def interpolation_weights(u: Floats) -> Floats:
-    """Return weights W, shape (n_knots, len(u)), such that ``with_tails(q) @ W`` is the quantile function at ``u``."""
-    upper = np.clip(np.searchsorted(_KNOTS, u, side="left"), 1, len(_KNOTS) - 1)
+    """Return weights W, shape (n_knots, len(u)), such that ``with_zero(q) @ W`` is the quantile function at ``u``.
+
+    Linear between knots; above 0.99 exponential: q99 + (q99 - q95) / ln 5 * ln(0.01 / (1 - u)).
+    """
+    upper = np.clip(np.searchsorted(_KNOTS, u, side="left"), 1, _K99)
     share = np.clip((u - _KNOTS[upper - 1]) / (_KNOTS[upper] - _KNOTS[upper - 1]), 0.0, 1.0)
     weights = np.zeros((len(_KNOTS), len(u)))
     weights[upper - 1, np.arange(len(u))] = 1 - share
     weights[upper, np.arange(len(u))] += share
+    beyond = np.log(np.maximum((1 - _KNOTS[_K99]) / (1 - u), 1.0)) / np.log((1 - _KNOTS[_K95]) / (1 - _KNOTS[_K99]))
+    weights[_K99] += beyond
+    weights[_K95] -= beyond
     return weights
 
 
@@ -107,7 +110,7 @@ def calibrate_totals(paths: Floats, *, window: Ints, quantiles: Floats, mean: Fl
     order = totals.argsort(axis=1, kind="stable")
     n_paths = paths.shape[2]
     wanted = np.empty_like(totals)
-    in_order = with_tails(quantiles) @ interpolation_weights((np.arange(n_paths) + 0.5) / n_paths)
+    in_order = with_zero(quantiles) @ interpolation_weights((np.arange(n_paths) + 0.5) / n_paths)
     np.put_along_axis(wanted, order, in_order, axis=1)
     sold = totals > 0
     ratio = np.divide(wanted, totals, out=np.ones_like(totals), where=sold)
@@ -118,12 +121,15 @@ def calibrate_totals(paths: Floats, *, window: Ints, quantiles: Floats, mean: Fl
     return np.where(known[None, :, None], scaled, paths)
 
 
-def draw_lead_times(lead: Floats, spread: Floats, *, n_paths: int, seed: int) -> Ints:
+def draw_lead_times(lead_days: Floats, spread_days: Floats, *, period_days: int, n_paths: int, seed: int) -> Ints:
     """Return lead times in whole periods, shape (n_series, n_paths): normal, cut off at two spreads, never below 0.
 
-    >>> draw_lead_times(np.array([2.0]), np.array([0.0]), n_paths=3, seed=1).tolist()
+    Days are rounded to whole days, weeks up to whole weeks: what comes on Tuesday is late for the week.
+
+    >>> draw_lead_times(np.array([14.0]), np.array([0.0]), period_days=7, n_paths=3, seed=1).tolist()
     [[2, 2, 2]]
     """
     ranks = np.random.default_rng(seed + 1).permutation(n_paths)
-    deviations = np.clip(ndtri((ranks + 0.5) / n_paths), -2.0, 2.0)
-    return np.maximum(np.floor(lead[:, None] + spread[:, None] * deviations + 0.5), 0.0).astype(np.int64)
+    deviations = np.clip(ndtri((ranks + 0.5) / n_paths), -_LEAD_CUT, _LEAD_CUT)
+    days = np.maximum(np.floor(lead_days[:, None] + spread_days[:, None] * deviations + 0.5), 0.0)
+    return np.ceil(days / period_days).astype(np.int64)

@@ -77,6 +77,7 @@ def inventory(
     shop: Catalogue,
     wanted: Demand,
     return_rate: NDArray[np.float64],
+    return_lift: NDArray[np.float64],
     batches: pl.DataFrame,
 ) -> Inventory:
     """Simulate the stock of every series.
@@ -86,6 +87,7 @@ def inventory(
         shop: the range.
         wanted: true demand.
         return_rate: share of sold units that comes back, shape (n_series,) (0-1).
+        return_lift: what the day of the sale does to that share [ratio], shape (n_days,).
         batches: preorder batches: ``series``, ``campaign_id``, ``supplier``, ``commit_day``, ``expected_day``,
             ``receive_day``, ``batch_qty``, ``ship_qty``; received and shipped on one day, the rest goes to stock.
     """
@@ -100,22 +102,20 @@ def inventory(
     keep = {name: np.zeros((n_series, n_days), np.int32) for name in ("start", "sold", "end")}
     returns: list[tuple[NDArray[np.int64], int, NDArray[np.int64], NDArray[np.bool_]]] = []
     stock = opening.astype(np.int32)
-    on_order = due.sum(axis=1).astype(np.int64)
     mean = _first_guess(shop, wanted)
     policy = _Policy(config, shop, rng)
     for day in range(n_days):
         keep["start"][:, day] = stock
-        on_order -= due[:, day]
         free = stock + due[:, day] + back[:, day] - shipped[:, day]
         sold = np.minimum(free, wanted.units[:, day])
         stock = free - sold
         keep["sold"][:, day], keep["end"][:, day] = sold, stock
-        returns.append(_come_back(sold, day, return_rate, back, rng))
+        returns.append(_come_back(sold, day, np.minimum(return_rate * return_lift[day], 0.95), back, rng))
         seen = wanted.on_sale[:, day] & ((stock > 0) | (sold > 0))
         mean = np.where(seen, mean + _SMOOTHING * (sold - mean), mean)
         if (config.start_date + timedelta(day)).weekday() == _SUNDAY and day < n_days - 1:
-            qty = policy.order(day, mean, stock + on_order, wanted.on_sale[:, day])
-            on_order += qty
+            position = stock + due[:, day + 1 :].sum(axis=1, dtype=np.int64)
+            qty = policy.order(day, mean, position, wanted.on_sale[:, day])
             policy.place(day, qty, due, books, rng)
     received, returned = due[:, :n_days], back[:, :n_days]
     return Inventory(
@@ -249,7 +249,6 @@ class _Policy:
         self.moq = np.array([t.moq for t in PRODUCT_TYPES])[kind]
         self.lead = np.array([s.lead_time_days for s in SUPPLIERS])[self.supplier]
         self.end_day = shop.by_series("end_day")
-        self.is_drop = shop.by_series("is_drop").astype(bool)
         extended = (shop.skus["size_group"] == "extended").fill_null(value=False).to_numpy()[self.sku]
         costume = (shop.styles["category"] == "costume").to_numpy()[shop.series["style"].to_numpy()]
         self.factor = rng.lognormal(0.22, 0.3, len(kind)) * np.where(extended & costume, _GAP_FACTOR, 1.0)

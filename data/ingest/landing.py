@@ -1,0 +1,247 @@
+"""Landing: an immutable, content-addressed copy of everything that came in, and the ledger of what it was.
+
+``landing/<sha256[:2]>/<sha256>`` holds the bytes, read-only. ``landing/ledger.jsonl`` holds one line for each sighting of
+a content under a name, and one for each ingest run; together they are the source of truth from which the warehouse can
+be made anew. Nothing is parsed before it has landed, nothing enters the ledger before it was accepted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from data.errors import SourceError
+from data.ingest.faults import DeliveryRefused, DeliveryUnstable, Fault
+from data.ingest.sources import Arrival
+
+__all__ = ["Landed", "Landing", "Sighting"]
+
+_COPY_BYTES = 4_194_304
+_TRIES = 6  # a file that still grows after so many copies (some 6 s) is not finished tonight
+_FIRST_PAUSE_SECONDS = 0.1  # doubled each time
+_YOUNG_SECONDS = 1.0  # a file changed so recently may still be growing: look twice
+_LEDGER = "ledger.jsonl"
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A file whose bytes are safe: what was offered, and where the copy is."""
+
+    arrival: Arrival
+    sha256: str
+    size: int
+    modified_at: datetime
+    landed_at: datetime
+    path: Path
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A line of the ledger: this content came under this name, in the run for this date."""
+
+    seq: int
+    source: str
+    table: str
+    file_name: str
+    sha256: str
+    size: int
+    modified_at: datetime
+    landed_at: datetime
+    run_date: date
+    in_first_run: bool
+
+
+class Landing:
+    """The landing folder of a home."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "landing"
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+
+    def path_of(self, sha256: str) -> Path:
+        """Return where the content with this digest lies."""
+        return self.folder / sha256[:2] / sha256
+
+    @contextmanager
+    def work_folder(self) -> Iterator[Path]:
+        """Yield a private folder for intermediate files; it is removed at the end."""
+        with tempfile.TemporaryDirectory(prefix=".work-", dir=self.folder) as folder:
+            yield Path(folder)
+
+    def land(self, arrival: Arrival) -> Landed:
+        """Copy a file into landing and return what landed; the same content again costs one copy and no space.
+
+        Raises:
+            DeliveryRefused: ``CHECKSUM_MISMATCH`` or ``TRUNCATED`` against a sidecar.
+            DeliveryUnstable: the file was still being written after all retries.
+            SourceError: it vanished or cannot be read.
+        """
+        pause = _FIRST_PAUSE_SECONDS
+        for attempt in range(_TRIES):
+            if attempt:
+                time.sleep(pause)
+                pause *= 2
+            landed = self._copied(arrival)
+            if landed is not None and (complete := _matches_sidecars(landed, is_last=attempt == _TRIES - 1)):
+                assert complete
+                return landed
+        raise DeliveryUnstable(
+            Fault.STILL_WRITTEN,
+            f"it still changed after {_TRIES} tries; write to `{arrival.path.name}.part` and rename when done",
+            source=arrival.source,
+            file=arrival.name,
+        )
+
+    def _copied(self, arrival: Arrival) -> Landed | None:
+        """Copy once; None where the file changed meanwhile."""
+        digest = hashlib.sha256()
+        try:
+            with arrival.path.open("rb") as file:
+                before = os.fstat(file.fileno())
+                with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".in-", delete=False) as copy:
+                    while piece := file.read(_COPY_BYTES):
+                        digest.update(piece)
+                        copy.write(piece)
+                    copy.flush()
+                    os.fsync(copy.fileno())
+            after = arrival.path.stat()
+        except FileNotFoundError as error:
+            raise SourceError(f"source {arrival.source}: {arrival.path} vanished while it was read") from error
+        except PermissionError as error:
+            raise SourceError(f"source {arrival.source}: {arrival.path} may not be read: {error}") from error
+        copied = Path(copy.name)
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or copied.stat().st_size != after.st_size:
+            copied.unlink()
+            return None
+        path = self._kept(copied, digest.hexdigest())
+        modified_at = datetime.fromtimestamp(after.st_mtime_ns / 1e9, tz=UTC)
+        return Landed(arrival, digest.hexdigest(), after.st_size, modified_at, datetime.now(UTC), path)
+
+    def _kept(self, copied: Path, sha256: str) -> Path:
+        """Give a copy its final name, durably."""
+        path = self.path_of(sha256)
+        if path.exists():
+            copied.unlink()
+            return path
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        copied.chmod(0o400)
+        os.replace(copied, path)
+        _sync_folder(path.parent)
+        return path
+
+    def append(self, lines: list[dict[str, Any]]) -> None:
+        """Append lines to the ledger, durably, all or none."""
+        if not lines:
+            return
+        text = "".join(json.dumps(line, default=_plain, sort_keys=True, ensure_ascii=False) + "\n" for line in lines)
+        self._drop_torn_line()
+        path = self.folder / _LEDGER
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        path.chmod(0o600)
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Return every line of the ledger, oldest first; a line torn by a crash does not count."""
+        path = self.folder / _LEDGER
+        if not path.is_file():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+
+    def _drop_torn_line(self) -> None:
+        path = self.folder / _LEDGER
+        if not path.is_file():
+            return
+        text = path.read_bytes()
+        if text and not text.endswith(b"\n"):
+            with path.open("r+b") as file:
+                file.truncate(text.rfind(b"\n") + 1)
+
+
+def is_young(path: Path, *, now: float) -> bool:
+    """Return whether a file was changed so recently that it may still be growing."""
+    return now - path.stat().st_mtime < _YOUNG_SECONDS
+
+
+def sighting_line(sighting: Sighting) -> dict[str, Any]:
+    """Return the ledger's line of a sighting."""
+    return {"kind": "sighting", **asdict(sighting)}
+
+
+def sightings_in(lines: list[dict[str, Any]]) -> list[Sighting]:
+    """Return the sightings among the ledger's lines, oldest first."""
+    found = []
+    for line in lines:
+        if line["kind"] == "sighting":
+            values = {k: v for k, v in line.items() if k != "kind"}
+            values["modified_at"] = datetime.fromisoformat(values["modified_at"])
+            values["landed_at"] = datetime.fromisoformat(values["landed_at"])
+            values["run_date"] = date.fromisoformat(values["run_date"])
+            found.append(Sighting(**values))
+    return found
+
+
+def _matches_sidecars(landed: Landed, *, is_last: bool) -> bool:
+    """Compare with ``<file>.sha256``, ``.md5`` or ``.manifest.json`` where one lies beside the file.
+
+    Returns false where the file is still shorter than promised, or differs, and a retry may help.
+    """
+    path, arrival = landed.arrival.path, landed.arrival
+    manifest = path.with_name(path.name + ".manifest.json")
+    promised: dict[str, Any] = {}
+    if manifest.is_file():
+        promised = json.loads(manifest.read_text(encoding="utf-8"))
+    for kind in ("sha256", "md5"):
+        sidecar = path.with_name(f"{path.name}.{kind}")
+        if sidecar.is_file():
+            promised[kind] = sidecar.read_text(encoding="utf-8").split()[0].lower()
+    size = promised.get("bytes", promised.get("size"))
+    if size is not None and int(size) > landed.size:
+        if not is_last:
+            return False
+        raise DeliveryRefused(
+            Fault.TRUNCATED, f"{landed.size:,} bytes arrived, its manifest promises {int(size):,}", source=arrival.source, file=arrival.name
+        )
+    for kind in ("sha256", "md5"):
+        if kind in promised and promised[kind] != _digest(landed, kind):
+            if not is_last:
+                return False
+            raise DeliveryRefused(
+                Fault.CHECKSUM_MISMATCH,
+                f"its {kind} is not the one that was sent beside it; deliver it again",
+                source=arrival.source,
+                file=arrival.name,
+            )
+    return True
+
+
+def _digest(landed: Landed, kind: str) -> str:
+    if kind == "sha256":
+        return landed.sha256
+    with landed.path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    raise TypeError(f"no JSON for {type(value).__name__}")

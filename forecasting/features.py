@@ -1,0 +1,310 @@
+"""What a model may know about a period before it happens: calendar, events, prices, trend heat, the item's attributes.
+
+Everything is laid out per period from the panel's first column to the end of the horizon. As of an origin, prices and
+trend heat after it are held at their last known value (planned prices are used by tonight's run, whose origin is D);
+the calendar and events are known in advance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from forecasting.panel import Panel
+
+__all__ = ["Known", "Tables", "closed_ahead", "known_features", "price_matrix"]
+
+_STATIC = ("sku", "location_id", "category", "ip", "product_type", "size", "style_id", "region")
+_LARGEST_CODE = 32_000  # 16-bit codes: mlforecast's matrix would turn to 64-bit floats with larger integers
+_MAX_KINDS = 6  # event kinds with a flag of their own; the rest still count in the distances
+_COMMON_SHARE = 0.15  # kinds on more days than this are states, not events: no distance to them
+_DISTANCE_DAYS = 15  # [days] an event further away than this does not show
+_HEAT_LAGS_DAYS = (7, 14)  # [days] social signals lead sales by one to three weeks
+_AGE_CAP_DAYS = 120  # [days] a launch is over by then
+_CLOSED_WEEKS = 8  # [weeks] contracts.md: a weekday without any row in each of the last 8 weeks is closed
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The other inputs of the forecast, as polars frames; any may be empty.
+
+    Attributes:
+        prices: sku, location_id, channel, from_date, price.
+        planned_prices: sku, location_id, from_date, price.
+        events: name, starts_date, ends_date, kind, region, ip.
+        heat: element_type, element, region, ds, heat.
+        paid: sku, location_id, ds, unit_price: used where there is no price table.
+    """
+
+    prices: pl.DataFrame
+    planned_prices: pl.DataFrame
+    events: pl.DataFrame
+    heat: pl.DataFrame
+    paid: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Known:
+    """Features by name, each over ``width`` periods from the panel's first column.
+
+    Attributes:
+        static: (n,) integer codes of attributes; -1 where unknown.
+        calendar: (width,) the same for every series.
+        series: (n, width) or, through ``group``, (groups, width).
+        group: feature name -> (n,) row of its array for each series.
+    """
+
+    static: dict[str, NDArray[np.int16]]
+    calendar: dict[str, NDArray[np.generic]]
+    series: dict[str, NDArray[np.generic]]
+    group: dict[str, NDArray[np.int64]]
+    width: int
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all features that change with the period, in a fixed order."""
+        return [*self.calendar, *self.series]
+
+    def cells(self, name: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.generic]:
+        """Return the feature's values at (series, period) positions."""
+        if name in self.calendar:
+            return self.calendar[name][columns]
+        return self.series[name][self.group[name][rows] if name in self.group else rows, columns]
+
+
+def known_features(panel: Panel, tables: Tables, prices: NDArray[np.float32], *, origin: int, horizon: int) -> Known:
+    """Return what was known after the first ``origin`` periods about the periods up to ``origin + horizon``.
+
+    Args:
+        panel: at least ``origin`` periods long; nothing after them is read.
+        tables: the other inputs.
+        prices: (n, >= origin) prices as :func:`price_matrix` gives them; columns from tonight's origin on may hold
+            planned prices, which are used where the matrix is wider than the panel.
+        origin: periods known.
+        horizon: periods to forecast.
+    """
+    width = origin + horizon
+    labels = panel.labels(width)
+    held = _held(prices, origin=origin, width=width, planned=origin == panel.n_periods)
+    series: dict[str, NDArray[np.generic]] = dict(_price_features(held, season_year=365 // panel.period_days))
+    group: dict[str, NDArray[np.int64]] = {}
+    series["age"] = _age(panel, origin, width)
+    for names, rows in (_event_features(panel, tables.events, labels), _heat_features(panel, tables.heat, labels, origin)):
+        for name, values in names.items():
+            series[name] = values
+            group[name] = rows
+    return Known(_static_codes(panel.keys), _calendar_features(labels, panel.period_days), series, group, width)
+
+
+def _static_codes(keys: pl.DataFrame) -> dict[str, NDArray[np.int16]]:
+    codes: dict[str, NDArray[np.int16]] = {}
+    for name in _STATIC:
+        if name not in keys.columns:
+            continue
+        values = sorted(keys[name].drop_nulls().unique().to_list())
+        if not 1 < len(values) <= _LARGEST_CODE:
+            continue
+        code = {value: number for number, value in enumerate(values)}
+        codes[name] = np.array([code.get(v, -1) for v in keys[name].to_list()], dtype=np.int16)
+    return codes
+
+
+def _calendar_features(labels: list[date], period_days: int) -> dict[str, NDArray[np.generic]]:
+    month = np.array([d.month for d in labels], dtype=np.int16)
+    if period_days > 1:
+        return {"month": month, "week": np.array([d.isocalendar().week for d in labels], dtype=np.int16)}
+    return {
+        "weekday": np.array([d.weekday() for d in labels], dtype=np.int16),
+        "day": np.array([d.day for d in labels], dtype=np.int16),
+        "month": month,
+    }
+
+
+def _age(panel: Panel, origin: int, width: int) -> NDArray[np.int16]:
+    first = np.minimum(panel.until(origin).first, origin)
+    cap = _AGE_CAP_DAYS // panel.period_days
+    return np.clip(np.arange(width)[None, :] - first[:, None], 0, cap).astype(np.int16)
+
+
+def price_matrix(panel: Panel, tables: Tables, *, horizon: int) -> NDArray[np.float32]:
+    """Return (n, n_periods + horizon) prices in force [currency/unit]; NaN where none is known.
+
+    The regular price where the shop delivers prices, else what was paid; from D + 1 on the planned prices, each until
+    the next one.
+    """
+    last = panel.start + timedelta(days=(panel.n_periods - 1) * panel.period_days)
+    out = np.full((panel.n_series, panel.n_periods + horizon), np.nan, dtype=np.float32)
+    if tables.prices.height:
+        past = _one_channel(tables.prices).filter(pl.col("from_date") <= last + timedelta(days=panel.period_days - 1))
+    else:
+        past = tables.paid.filter(pl.col("unit_price") > 0).rename({"ds": "from_date", "unit_price": "price"})
+    after = last + timedelta(days=panel.period_days)
+    planned = tables.planned_prices.filter(pl.col("from_date") >= after)
+    for rows in (past, planned):
+        _place_prices(out, panel, rows.select("sku", "location_id", "from_date", "price"))
+    return _filled_forward(out)
+
+
+def _one_channel(prices: pl.DataFrame) -> pl.DataFrame:
+    """Keep the channel with the most rows: a mix of channels would look like price changes."""
+    channels = prices.group_by("channel").len().sort(["len", "channel"], descending=[True, False])
+    return prices.filter(pl.col("channel") == channels["channel"][0])
+
+
+def _place_prices(out: NDArray[np.float32], panel: Panel, rows: pl.DataFrame) -> None:
+    """Write each price into the period it starts in; rows for no location of ours hold for all of them."""
+    if not rows.height:
+        return
+    index = panel.keys.select("sku", "location_id").with_row_index("series")
+    ours = rows.join(index, on=["sku", "location_id"], how="inner")
+    others = rows.join(index.select("location_id").unique(), on="location_id", how="anti")
+    shared = others.drop("location_id").join(index.select("sku", "series"), on="sku", how="inner")
+    columns = ["series", "from_date", "price"]
+    for frame in (shared.select(columns), ours.select(columns)):
+        placed = frame.filter(pl.col("price").is_finite()).sort("series", "from_date", "price")
+        period = ((placed["from_date"] - panel.start).dt.total_days() // panel.period_days).to_numpy()
+        kept = period < out.shape[1]
+        out[placed["series"].to_numpy()[kept], np.maximum(period[kept], 0)] = placed["price"].to_numpy()[kept]
+
+
+def _filled_forward(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    known_at = np.where(np.isnan(values), 0, np.arange(values.shape[1], dtype=np.int32)[None, :])
+    np.maximum.accumulate(known_at, axis=1, out=known_at)
+    return np.take_along_axis(values, known_at, axis=1)
+
+
+def _held(prices: NDArray[np.float32], *, origin: int, width: int, planned: bool) -> NDArray[np.float32]:
+    """Return prices over ``width`` periods: planned ones where they belong to this origin, else the last one held."""
+    out = np.full((prices.shape[0], width), np.nan, dtype=np.float32)
+    known = min(width, prices.shape[1]) if planned else origin
+    out[:, :known] = prices[:, :known]
+    out[:, known:] = prices[:, known - 1 : known]
+    return out
+
+
+def _price_features(prices: NDArray[np.float32], *, season_year: int) -> dict[str, NDArray[np.float32]]:
+    """Price, its ratio to its running mean and to its level four to five weeks ago."""
+    if np.isnan(prices).all():
+        return {}
+    known = ~np.isnan(prices)
+    total = np.cumsum(np.where(known, prices, 0), axis=1, dtype=np.float64)
+    count = np.maximum(np.cumsum(known, axis=1), 1)
+    back = 28 if season_year > 100 else 4
+    before = np.concatenate([np.repeat(prices[:, :1], back, axis=1), prices[:, :-back]], axis=1)[:, : prices.shape[1]]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        relative = np.where(total > 0, prices * count / total, np.nan)
+        change = np.where(before > 0, prices / before, np.nan)
+    return {
+        "price": prices,
+        "price_to_mean": relative.astype(np.float32),
+        "price_change": change.astype(np.float32),
+    }
+
+
+def _groups(panel: Panel, columns: Iterable[str]) -> tuple[list[tuple[str, ...]], NDArray[np.int64]]:
+    """Return the distinct values of ``columns`` over the series, sorted, and each series' position among them."""
+    rows = [
+        tuple("*" if v is None else str(v) for v in row)
+        for row in panel.keys.select(
+            [pl.col(c) if c in panel.keys.columns else pl.lit(None, pl.String).alias(c) for c in columns]
+        ).iter_rows()
+    ]
+    distinct = sorted(set(rows))
+    position = {row: number for number, row in enumerate(distinct)}
+    return distinct, np.array([position[row] for row in rows], dtype=np.int64)
+
+
+def _event_features(
+    panel: Panel, events: pl.DataFrame, labels: list[date]
+) -> tuple[dict[str, NDArray[np.int16]], NDArray[np.int64]]:
+    """Return flags of the commonest kinds, and days to the next and since the last event, by region and IP."""
+    distinct, rows = _groups(panel, ("region", "location_id", "ip"))
+    if not events.height:
+        return {}, rows
+    length = panel.period_days
+    last = labels[-1] + timedelta(days=length - 1)
+    near = events.filter((pl.col("ends_date") >= labels[0]) & (pl.col("starts_date") <= last + timedelta(days=_DISTANCE_DAYS)))
+    near = near.with_columns(pl.col("kind").fill_null("event")).sort("name", "starts_date", "region", "ip")
+    days = near.select("kind", days=(pl.col("ends_date") - pl.col("starts_date")).dt.total_days() + 1)
+    frequent = days.group_by("kind").agg(pl.col("days").sum()).sort(["days", "kind"], descending=[True, False])
+    kinds = sorted(frequent["kind"].head(_MAX_KINDS).to_list())
+    out = {f"event_{kind}": np.zeros((len(distinct), len(labels)), dtype=np.int16) for kind in kinds}
+    ahead = np.full((len(distinct), len(labels)), _DISTANCE_DAYS, dtype=np.int16)
+    behind = ahead.copy()
+    starts = np.array([(d - labels[0]).days for d in labels])
+    for number, (region, location, ip) in enumerate(distinct):
+        mine = near.filter(pl.col("region").is_in(["*", region, location]) & pl.col("ip").is_in(["*", ip]))
+        active: dict[str, NDArray[np.bool_]] = {}
+        for kind, first_day, last_day in mine.select("kind", "starts_date", "ends_date").iter_rows():
+            a, b = (first_day - labels[0]).days, (last_day - labels[0]).days
+            flag = active.setdefault(kind, np.zeros(len(labels), dtype=np.bool_))
+            flag |= (starts + length > a) & (starts <= b)
+        for kind, flag in active.items():
+            if kind in kinds:
+                out[f"event_{kind}"][number] = flag
+        for kind, first_day, last_day in mine.select("kind", "starts_date", "ends_date").iter_rows():
+            if active[kind].mean() > _COMMON_SHARE:
+                continue
+            a, b = (first_day - labels[0]).days, (last_day - labels[0]).days
+            ahead[number] = np.minimum(ahead[number], np.where(a >= starts, a - starts, _DISTANCE_DAYS))
+            behind[number] = np.minimum(behind[number], np.where(b <= starts, starts - b, _DISTANCE_DAYS))
+    return {**out, "event_ahead": ahead, "event_behind": behind}, rows
+
+
+def _heat_features(
+    panel: Panel, heat: pl.DataFrame, labels: list[date], origin: int
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64]]:
+    """Return the lagged heat of each item's IP in its region, held at its last known value after the origin."""
+    distinct, rows = _groups(panel, ("region", "ip"))
+    mine = heat.filter((pl.col("element_type") == "ip") & (pl.col("ds") < labels[0] + timedelta(days=origin * panel.period_days)))
+    if not mine.height or all(ip == "*" for _, ip in distinct):
+        return {}, rows
+    length = panel.period_days
+    daily_width = origin * length
+    by_element: dict[tuple[str, str], NDArray[np.float32]] = {}
+    for (element, region), part in mine.sort("element", "region", "ds").group_by(["element", "region"], maintain_order=True):
+        values = np.full(daily_width, np.nan, dtype=np.float32)
+        day = (part["ds"] - labels[0]).dt.total_days().to_numpy()
+        kept = day >= 0
+        values[day[kept]] = part["heat"].to_numpy()[kept]
+        by_element[str(element), str(region)] = np.nan_to_num(_filled_forward(values[None, :])[0])
+    zero = np.zeros(daily_width, dtype=np.float32)
+    level = np.stack([by_element.get((ip, region), by_element.get((ip, "*"), zero)) for region, ip in distinct])
+    out: dict[str, NDArray[np.float32]] = {}
+    for lag in _HEAT_LAGS_DAYS:
+        day = np.minimum(np.arange(len(labels)) * length + length - 1 - lag, daily_width - 1)
+        out[f"heat_lag{lag}"] = np.where(day >= 0, level[:, np.maximum(day, 0)], 0).astype(np.float32)
+    return out, rows
+
+
+def closed_ahead(panel: Panel, *, origin: int, horizon: int, closed_days: tuple[date | str, ...]) -> NDArray[np.bool_]:
+    """Return (n, horizon) periods on which the shop does not trade.
+
+    A weekday on which every row of a location was closed in each of the last eight weeks stays closed; days that the
+    settings list are closed. Weekly periods are never closed.
+    """
+    out = np.zeros((panel.n_series, horizon), dtype=np.bool_)
+    if panel.period_days > 1:
+        return out
+    labels = panel.labels(horizon, offset=origin)
+    names = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+    listed = np.array([d in closed_days or names[d.weekday()] in closed_days for d in labels])
+    out |= listed[None, :]
+    recent = range(max(origin - 7 * _CLOSED_WEEKS, 0), origin)
+    locations, rows = _groups(panel, ("location_id",))
+    for number in range(len(locations)):
+        members = rows == number
+        for weekday in range(7):
+            columns = [c for c in recent if (c - origin) % 7 == weekday]
+            if len(columns) < _CLOSED_WEEKS or not panel.closed[np.ix_(members, columns)].any(axis=0).all():
+                continue
+            known = ~np.isnan(panel.demand[np.ix_(members, columns)])
+            if (panel.closed[np.ix_(members, columns)] | ~known).all():
+                ahead = [h for h in range(horizon) if h % 7 == weekday]
+                out[np.ix_(members, ahead)] = True
+    return out

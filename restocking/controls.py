@@ -1,0 +1,78 @@
+"""What people decided: overrides of quantities, hold switches, and decisions about proposals."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+__all__ = ["apply_overrides", "held_by_switch", "silenced_by_decision"]
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+
+def apply_overrides(lines: pd.DataFrame, quantity: npt.ArrayLike, overrides: pd.DataFrame, *, run_date: date) -> pd.DataFrame:
+    """Return the quantities that planners typed.
+
+    Overrides in force are applied in the order of the table, each to what the one before left. A quantity is rounded to
+    whole units, never to packs: a person may break a pack, and the line says so.
+
+    Args:
+        lines: ``sku``, ``location_id``, in plan order.
+        quantity: computed quantities of the same lines [units].
+        overrides: ``kind``, ``sku``, ``location_id`` (null: all), ``from_date``, ``to_date``, ``operation``, ``value``,
+            ``reason``, ``expires_date``. Only kind ``order`` is looked at.
+        run_date: D.
+
+    Returns:
+        Same order: ``override_qty`` [units; nan where none is in force] and ``override_reason``.
+    """
+    value = np.asarray(quantity, dtype=np.float64).copy()
+    touched = np.zeros(len(lines), dtype=bool)
+    reasons = np.full(len(lines), None, dtype=object)
+    for rule in overrides.loc[_in_force(overrides, run_date=run_date) & (overrides["kind"] == "order")].itertuples():
+        rows = np.ones(len(lines), dtype=bool)
+        for key in ("sku", "location_id"):
+            wanted = getattr(rule, key)
+            if not pd.isna(wanted) and wanted not in ("", "*"):
+                rows &= (lines[key] == wanted).to_numpy()
+        amount = float(rule.value)  # type: ignore[arg-type]
+        new = {"set": np.full(len(lines), amount), "multiply": value * amount, "add": value + amount}[str(rule.operation)]
+        value = np.where(rows, np.maximum(np.floor(new + 0.5), 0.0), value)
+        touched |= rows
+        reasons[rows] = rule.reason
+    return pd.DataFrame({"override_qty": np.where(touched, value, np.nan), "override_reason": reasons}, index=lines.index)
+
+
+def _in_force(overrides: pd.DataFrame, *, run_date: date) -> pd.Series:
+    today = pd.Timestamp(run_date)
+    started = overrides["from_date"].isna() | (overrides["from_date"] <= today)
+    not_over = overrides["to_date"].isna() | (overrides["to_date"] >= today)
+    return started & not_over & (overrides["expires_date"].isna() | (overrides["expires_date"] >= today))
+
+
+def held_by_switch(lines: pd.DataFrame, holds: pd.DataFrame, *, run_date: date) -> Mask:
+    """Return the lines that a hold switch stops: of the whole shop, of a supplier, or of a SKU.
+
+    Args:
+        lines: ``sku``, ``supplier_id``.
+        holds: ``scope``, ``id``, ``expires_date``.
+        run_date: D.
+    """
+    active = holds.loc[holds["expires_date"].isna() | (holds["expires_date"] >= pd.Timestamp(run_date))]
+    by_supplier = lines["supplier_id"].isin(active.loc[active["scope"] == "supplier", "id"])
+    by_sku = lines["sku"].isin(active.loc[active["scope"] == "sku", "id"])
+    return (by_supplier | by_sku | bool((active["scope"] == "shop").any())).to_numpy()
+
+
+def silenced_by_decision(proposal_ids: pd.Series, decisions: pd.DataFrame, *, run_date: date) -> Mask:
+    """Return the lines whose proposal a planner answered, up to and including ``until_date``.
+
+    Without a date a decision holds as long as the same need stays open.
+    """
+    today = pd.Timestamp(run_date)
+    active = decisions.loc[decisions["until_date"].isna() | (decisions["until_date"] >= today), "proposal_id"]
+    return (proposal_ids.notna() & proposal_ids.isin(active)).to_numpy()
