@@ -91,9 +91,7 @@ def serve(home: Path, *, port: int = 8080) -> int:
     """Run the scheduler, the DAG processor and the web page on loopback until interrupted; return the exit code."""
     prepare(home, port=port)
     airflow_home = (home / "airflow").resolve()
-    print(
-        f"Airflow on http://127.0.0.1:{port} for {home.resolve()}; user planner, password in {airflow_home / _PASSWORDS}",
-        file=sys.stderr,
-    )
+    print(f"Airflow on http://127.0.0.1:{port} for {home.resolve()}", file=sys.stderr)
+    print(f"user planner, password in {airflow_home / _PASSWORDS}", file=sys.stderr)
     environment = {**os.environ, **airflow_environment(home)}
     return subprocess.run([sys.executable, "-m", "airflow", "standalone"], env=environment, check=False).returncode

@@ -64,6 +64,10 @@ def _sources(home: Path, settings: Settings) -> Iterator[_Finding]:
             if source.kind != "file" or source.path is None:
                 continue
             pattern = Path(source.path)
-            base, glob = (Path(pattern.anchor), str(pattern.relative_to(pattern.anchor))) if pattern.is_absolute() else (home, source.path)
+            base, glob = (
+                (Path(pattern.anchor), str(pattern.relative_to(pattern.anchor)))
+                if pattern.is_absolute()
+                else (home, source.path)
+            )
             count = sum(1 for _ in base.glob(glob))
             yield f"source {source.name}", count > 0 or table not in sales, f"{count} files match {source.path}"

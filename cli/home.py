@@ -12,7 +12,8 @@ __all__ = ["make_home"]
 _PRICING = Path(__file__).resolve().parent.parent / "pricing" / "rules"
 
 _SETTINGS = """\
-# merchcast.yml: where data comes from and how to plan. Every key is validated; `merchcast schema config` prints them all.
+# merchcast.yml: where data comes from and how to plan. Every key is validated;
+# `merchcast schema config` prints them all.
 shop: {name: My shop, timezone: Asia/Shanghai, currency: CNY, language: zh, reference_days: 7, closed_days: []}
 planning:
   freq: D                      # D, or a week that starts on a weekday: W-MON ... W-SUN
@@ -20,7 +21,7 @@ planning:
   unmet_demand: lost_sales     # lost_sales | backorder
   objective: {service_level: 0.95}
   default_supply: {lead_time_days: 14, lead_time_sd_days: 0, min_order_qty: 1, pack_size: 1}
-sources:                       # `merchcast schema TABLE` prints what each table may hold; sales are needed, all else is optional
+sources:                       # `merchcast schema TABLE` prints what a table may hold; only sales are needed
   order_lines: {kind: file, path: drop/order_lines/*.csv, timezone: Asia/Shanghai}
 """
 _OVERRIDES = "kind,sku,location_id,from_date,to_date,operation,value,reason,role,expires_date\n"

@@ -21,13 +21,13 @@ from data.calendar import last_closed_day
 from data.errors import ConfigError, MerchcastError, SourceError
 from data.settings import Settings, load_settings
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Sales in, restock plan out, every number with its reason.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Sales in, restock plan out, every number with its reason."
+)
 prices_app = typer.Typer(no_args_is_help=True, help="The merchandiser's loop.")
 app.add_typer(prices_app, name="prices")
 
-HomeOption = Annotated[
-    Path, typer.Option("--home", envvar="MERCHCAST_HOME", help="Home folder.", show_default="./var")
-]
+HomeOption = Annotated[Path, typer.Option("--home", envvar="MERCHCAST_HOME", help="Home folder.", show_default="./var")]
 JsonOption = Annotated[bool, typer.Option("--json", help="An array of the table's rows.")]
 DateOption = Annotated[str | None, typer.Option("--date", metavar="D", help="Business date, YYYY-MM-DD.")]
 _DEFAULT_HOME = Path("var")
@@ -49,7 +49,10 @@ _SHOWN: dict[str, tuple[str, list[str]]] = {
          "binding_rule", "profit_change", "reason"],
     ),
     "forecast": ("forecasts", ["sku", "location_id", "ds", "mean", "q10", "q50", "q90", "model", "reason"]),
-    "trends": ("trend_scores", ["element_type", "element", "region", "state", "score", "heat", "growth", "streak_days"]),
+    "trends": (
+        "trend_scores",
+        ["element_type", "element", "region", "state", "score", "heat", "growth", "streak_days"],
+    ),
     "checks": ("checks", ["step", "table", "check", "status", "observed", "expected", "rows_failed", "advice"]),
     "quarantine": ("quarantine", ["source", "row_number", "table", "reason", "column", "value", "status"]),
 }  # fmt: skip
@@ -84,8 +87,12 @@ def init(
 def run(
     home: HomeOption = _DEFAULT_HOME,
     run_date: DateOption = None,
-    only: Annotated[list[str] | None, typer.Option("--only", metavar="STEP", help="Just these steps; publishes nothing.")] = None,
-    restate: Annotated[bool, typer.Option("--restate", help="Take in what arrived after D was first published.")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="STEP", help="Just these steps; publishes nothing.")
+    ] = None,
+    restate: Annotated[
+        bool, typer.Option("--restate", help="Take in what arrived after D was first published.")
+    ] = False,
 ) -> None:
     """Run the night for one business date, in this process."""
     from cli.rooms import check_room_settings
@@ -139,10 +146,14 @@ def explain(
     location: Annotated[str | None, typer.Option("--location", help="Only this location.")] = None,
 ) -> None:
     """Tell one SKU's forecast, order and price in words and numbers."""
-    from cli.explain import explanation
     from data.publish.published import read_published
 
-    tables = {name: read_published(home, name) for name in ("restock_plan", "not_replenished", "forecasts", "price_suggestions")}
+    from cli.explain import explanation
+
+    tables = {
+        name: read_published(home, name)
+        for name in ("restock_plan", "not_replenished", "forecasts", "price_suggestions")
+    }
     text = explanation(sku, location, tables=tables, settings=load_settings(home))
     if text is None:
         raise ConfigError(f"SKU {sku!r} is neither planned nor listed as not replenished in the current run")
@@ -170,7 +181,9 @@ def backtest(
 
 @app.command()
 def verify(
-    published_run: Annotated[str, typer.Argument(metavar="RUN", help="Run date, or a folder name below published/.runs.")] = "current",
+    published_run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Run date, or a folder name below published/.runs.")
+    ] = "current",
     home: HomeOption = _DEFAULT_HOME,
 ) -> None:
     """Check a published run against its manifest."""
@@ -259,7 +272,7 @@ def _run_date(settings: Settings, asked: str | None) -> date:
 
 
 def _check_steps(only: list[str]) -> None:
-    known = "ingest demand trends forecast preorder restock price report publish".split()
+    known = ["ingest", "demand", "trends", "forecast", "preorder", "restock", "price", "report", "publish"]
     unknown = [step for step in only if step not in known]
     if unknown:
         raise ConfigError(f"--only {unknown[0]!r}: expected one of {', '.join(known)}")

@@ -35,7 +35,7 @@ def print_json(rows: pd.DataFrame) -> None:
 
 
 def _json_value(value: Any) -> Any:
-    if isinstance(value, (list, tuple)) or hasattr(value, "tolist") and getattr(value, "ndim", 0) == 1:
+    if isinstance(value, (list, tuple)) or (hasattr(value, "tolist") and getattr(value, "ndim", 0) == 1):
         return [_json_value(v) for v in value]
     if value is None or pd.isna(value):
         return None

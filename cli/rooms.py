@@ -14,13 +14,14 @@ __all__ = ["check_room_settings", "room_configs"]
 
 def room_configs() -> dict[str, type[BaseModel]]:
     """Return the config class of each room."""
+    from pricing.config import PricingConfig
+    from trends.config import TrendsConfig
+
     from demand.config import DemandConfig
     from forecasting.config import ForecastConfig
     from preorder.config import PreorderConfig
-    from pricing.config import PricingConfig
     from reporting.config import ReportingConfig
     from restocking.config import RestockConfig
-    from trends.config import TrendsConfig
 
     return {
         "demand": DemandConfig,
@@ -46,6 +47,8 @@ def check_room_settings(settings: Settings) -> None:
         except ValidationError as error:
             first = error.errors()[0]
             path = ".".join([where, *(str(p) for p in first["loc"])])
-            close = difflib.get_close_matches(str(first["loc"][-1]) if first["loc"] else "", list(config.model_fields), 1)
+            close = difflib.get_close_matches(
+                str(first["loc"][-1]) if first["loc"] else "", list(config.model_fields), 1
+            )
             hint = f"; did you mean {close[0]!r}?" if first["type"] == "extra_forbidden" and close else ""
             raise ConfigError(f"merchcast.yml: {path}: {first['msg']}{hint}") from error

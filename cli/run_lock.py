@@ -26,7 +26,9 @@ def run_lock(home: Path, run_date: date) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             lock.seek(0)
-            raise SourceError(f"{home} is in use by {lock.read().strip() or 'another run'}; wait for it to end") from error
+            raise SourceError(
+                f"{home} is in use by {lock.read().strip() or 'another run'}; wait for it to end"
+            ) from error
         lock.seek(0)
         lock.truncate()
         lock.write(f"the run for {run_date}, process {os.getpid()}")

@@ -20,7 +20,11 @@ def schema_text(name: str) -> str:
         ConfigError: there is no such table.
     """
     if name == "pricing":
-        return (Path(__file__).resolve().parent.parent / "pricing" / "rules" / "rules.schema.json").read_text("utf-8").rstrip()
+        return (
+            (Path(__file__).resolve().parent.parent / "pricing" / "rules" / "rules.schema.json")
+            .read_text("utf-8")
+            .rstrip()
+        )
     if name == "config":
         return json.dumps(Settings.model_json_schema(), indent=2, ensure_ascii=False)
     if name not in TABLES:

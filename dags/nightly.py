@@ -36,7 +36,9 @@ STEPS: dict[str, str] = {
     default_args=default_args(),
     doc_md=__doc__,
     params={
-        "run_date": Param(None, type=["null", "string"], format="date", description="Business date; default: yesterday."),
+        "run_date": Param(
+            None, type=["null", "string"], format="date", description="Business date; default: yesterday."
+        ),
         "home": Param(None, type=["null", "string"], description="Home folder; default: MERCHCAST_HOME."),
         "restate": Param(False, type="boolean", description="Take in what arrived after the first publish."),
     },

@@ -20,7 +20,9 @@ from dags._shared import default_args, step_task
     default_args=default_args(),
     doc_md=__doc__,
     params={
-        "run_date": Param(None, type=["null", "string"], format="date", description="Business date; default: yesterday."),
+        "run_date": Param(
+            None, type=["null", "string"], format="date", description="Business date; default: yesterday."
+        ),
         "home": Param(None, type=["null", "string"], description="Home folder; default: MERCHCAST_HOME."),
     },
     tags=["merchcast"],

@@ -53,9 +53,15 @@ class Shop(_Frozen):
     timezone: str = Field(default="UTC", description="IANA name; business dates are days in it.")
     currency: str = Field(default="CNY", pattern="^[A-Z]{3}$", description="ISO 4217 code of all money.")
     language: Literal["zh", "en"] = Field(default="en", description="Language of the reports.")
-    reference_days: int = Field(default=30, ge=1, le=365, description="Reference price = lowest charged in so many [days].")
-    closed_days: tuple[date | str, ...] = Field(default=(), description="Days (dates or weekdays such as SAT) without trade.")
-    holiday_calendar: str | None = Field(default=None, description="Calendar whose holidays the events table must hold.")
+    reference_days: int = Field(
+        default=30, ge=1, le=365, description="Reference price = lowest charged in so many [days]."
+    )
+    closed_days: tuple[date | str, ...] = Field(
+        default=(), description="Days (dates or weekdays such as SAT) without trade."
+    )
+    holiday_calendar: str | None = Field(
+        default=None, description="Calendar whose holidays the events table must hold."
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -103,7 +109,8 @@ class Objective(_Frozen):
         ways = [self.service_level is not None, costs[0] is not None, self.margin is not None]
         if sum(ways) != 1:
             raise ValueError(
-                "give exactly one of: service_level; holding_cost_per_unit_per_period with shortage_cost_per_unit; margin"
+                "give exactly one of: service_level; margin; "
+                "holding_cost_per_unit_per_period with shortage_cost_per_unit"
             )
         return self
 
@@ -123,10 +130,14 @@ class Planning(_Frozen):
     freq: str = Field(default="D", description="D, or a week W-MON ... W-SUN that starts on that weekday.")
     order_weekdays: tuple[str, ...] = Field(default=("SUN",), min_length=1, description="Business dates with orders.")
     horizon_days: int | Literal["auto"] = Field(default="auto", description="auto, or a cap [days].")
-    unmet_demand: Literal["lost_sales", "backorder"] = Field(default="lost_sales", description="What unmet demand becomes.")
+    unmet_demand: Literal["lost_sales", "backorder"] = Field(
+        default="lost_sales", description="What unmet demand becomes."
+    )
     objective: Objective = Field(default=Objective(service_level=0.95), description="What an order optimises.")
     budget: float | None = Field(default=None, ge=0, description="Spend limit per run [currency].")
-    expedite_points: float = Field(default=10, ge=0, le=100, description="Rise of stock-out risk that expedites [points].")
+    expedite_points: float = Field(
+        default=10, ge=0, le=100, description="Rise of stock-out risk that expedites [points]."
+    )
     default_supply: Supply = Field(default=Supply(), description="Terms for SKUs with no row in supply_terms.")
     default_run_date: date | None = Field(default=None, description="Run date when none is given; wins over yesterday.")
     seed: int = Field(default=2026, ge=0, description="Seed of every random draw.")
@@ -166,9 +177,13 @@ class DemandSettings(_Frozen):
 class SourceSettings(_Frozen):
     """One named source of one input table: where it is, in which shape, how its columns are called there."""
 
-    name: str | None = Field(default=None, description="Name of the source; default: the table, or table_2, table_3 ...")
+    name: str | None = Field(
+        default=None, description="Name of the source; default: the table, or table_2, table_3 ..."
+    )
     kind: Literal["file", "sql", "http"] = Field(default="file", description="file, sql or http.")
-    path: str | None = Field(default=None, description="file: glob, relative to the home; http: path below the connection.")
+    path: str | None = Field(
+        default=None, description="file: glob, relative to the home; http: path below the connection."
+    )
     format: Literal["csv", "parquet"] | None = Field(default=None, description="Default: from the file's name.")
     timezone: str | None = Field(default=None, description="IANA timezone of naive timestamps.")
     encoding: str = Field(default="utf-8", description="Encoding of text files.")
@@ -179,10 +194,14 @@ class SourceSettings(_Frozen):
     date_format: str | None = Field(default=None, description="strptime format of dates; default: ISO 8601.")
     columns: dict[str, str] = Field(default={}, description="Contract column -> column in the source.")
     defaults: dict[str, str | int | float | bool] = Field(default={}, description="Values of columns the source lacks.")
-    null_values: tuple[str, ...] = Field(default=("", "NULL", "null", "-", "N/A", "n/a", "NA", "NaT", "None"), description="Text that means null.")
+    null_values: tuple[str, ...] = Field(
+        default=("", "NULL", "null", "-", "N/A", "n/a", "NA", "NaT", "None"), description="Text that means null."
+    )
     not_products: tuple[str, ...] = Field(default=(), description="Codes (globs) that are not products.")
     delay_days: int = Field(default=0, ge=0, le=365, description="Rows are known so many days after their date [days].")
-    max_quarantine_share: float = Field(default=0.01, ge=0, le=1, description="More of a delivery stops the step (0-1).")
+    max_quarantine_share: float = Field(
+        default=0.01, ge=0, le=1, description="More of a delivery stops the step (0-1)."
+    )
     connection: str | None = Field(default=None, description="sql, http: name under connections.")
     query: str | None = Field(default=None, description="sql: query with bind parameters such as :run_date.")
     cursor: str | None = Field(default=None, description="http: field that holds the next cursor.")
@@ -331,8 +350,9 @@ def _keys_beside(loc: tuple[Any, ...]) -> list[str]:
         if part == "connections":
             model = ConnectionSettings
             continue
-        if isinstance(model, type) and part in getattr(model, "model_fields", {}):
-            model = _model_of(model.model_fields[part].annotation)
+        fields = getattr(model, "model_fields", {})
+        if part in fields:
+            model = _model_of(fields[part].annotation)
     return list(getattr(model, "model_fields", {}))
 
 

@@ -122,14 +122,26 @@ class StepIO:
 
         A check that looked at no row is not reported: it must not be green.
         """
-        count = int(failed) if isinstance(failed, (int, np.integer)) else int(np.count_nonzero(np.asarray(list(failed))))
+        count = (
+            int(failed) if isinstance(failed, (int, np.integer)) else int(np.count_nonzero(np.asarray(list(failed))))
+        )
         if rows == 0 and count == 0:
             return
         status = "pass" if count == 0 else ("fail" if severity == "error" else "warn")
         keys = tuple(str(k) for k in list(sample)[:_MAX_SAMPLES]) if count else ()
         self.results.append(
             CheckResult(
-                self.step, table, check, status, severity, observed or f"{count} of {rows} rows", expected, rows, count, keys, advice
+                self.step,
+                table,
+                check,
+                status,
+                severity,
+                observed or f"{count} of {rows} rows",
+                expected,
+                rows,
+                count,
+                keys,
+                advice,
             )
         )
 
@@ -195,7 +207,9 @@ def _raise_on_failure(io: StepIO) -> None:
         for r in failed[:_MAX_SAMPLES]
     ]
     more = f" (and {len(failed) - _MAX_SAMPLES} more)" if len(failed) > _MAX_SAMPLES else ""
-    raise ChecksFailed(f"step {io.step}, run {io.run_date}: {len(failed)} checks failed{more}:\n  " + "\n  ".join(lines))
+    raise ChecksFailed(
+        f"step {io.step}, run {io.run_date}: {len(failed)} checks failed{more}:\n  " + "\n  ".join(lines)
+    )
 
 
 def _store_results(io: StepIO) -> None:

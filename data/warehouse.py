@@ -72,7 +72,8 @@ class Warehouse:
         self.connection.register("incoming", rows)
         try:
             self.execute(
-                f"create or replace table {quoted(table.name)} as select {run_date_column}* from incoming order by {order}"
+                f"create or replace table {quoted(table.name)} as "
+                f"select {run_date_column}* from incoming order by {order}"
             )
         finally:
             self.connection.unregister("incoming")

@@ -69,7 +69,6 @@ def selling_profile(minute_counts: Floats) -> Floats:
 
 def in_stock_share(
     close: Floats,
-    inflow: Floats,
     sold: Floats,
     last_hour: Floats,
     profile: Floats,
@@ -84,7 +83,6 @@ def in_stock_share(
 
     Args:
         close: stock at the close, NaN where unknown [units].
-        inflow: units that arrived in the day [units].
         sold: units sold in the day [units].
         last_hour: hour of the day's last sale, 0-23; anything where nothing sold.
         profile: as :func:`selling_profile` gives it, shape (24,).

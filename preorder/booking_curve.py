@@ -1,12 +1,17 @@
 """The final volume of an open campaign, as a distribution, from its pace so far.
 
-Units still firm at the close = survivors of what is firm today + new bookings net of their own cancellations.
-*Survivors*: the share of firm units that past campaigns kept from the same age to their close, shrunk to a prior,
-with beta-binomial spread. *New bookings*: two pick-up models over past closed campaigns at the same share of the
-window, combined by averaging their quantiles (Vincent 1912):
-additive, ``P`` itself; log-linear, ``log(1 + P)`` on ``log(1 + F)`` by ridge regression to slope 1, with the empirical
-residuals (Talluri & van Ryzin 2004, section 9.3, on pick-up forecasting). A prior pace stands in for past campaigns:
-it weighs ``prior_campaigns``, so that the first campaign ever has a finite, wide answer.
+The volume is the units still firm at the close. Past closed campaigns are looked at when the same share of their
+window was left, which gives pairs of ``F`` (firm then) and ``V`` (firm at the close). Four forecasters, each with
+its empirical residuals, are combined by averaging their quantiles with weights 1 / leave-one-out error:
+
+- past finals: ``V`` as it was;
+- additive pick-up: ``F + (V - F)`` (Talluri & van Ryzin 2004, section 9.3);
+- linear: ``V`` on ``F`` by ridge regression, its slope pulled to 0.6;
+- log-linear: ``log(1 + V)`` on ``log(1 + F)``, the multiplicative pick-up, its slope pulled to 0.5.
+
+A prior pace stands in for past campaigns with the weight ``prior_campaigns``, so that the first campaign ever has a
+finite, wide answer: *survivors* of what is firm today (the share that past campaigns kept, shrunk to a prior, with
+beta-binomial spread) plus log-normal new bookings. No forecast lies below the survivors at the same level.
 
 A distribution is ``N_POINTS`` equally likely outcomes in ascending order.
 """
@@ -28,8 +33,9 @@ Floats = npt.NDArray[np.float64]
 
 N_POINTS = 199
 _LEVELS: Floats = (np.arange(N_POINTS) + 0.5) / N_POINTS
-_RIDGE = 4.0  # [campaigns] pull of the log-linear slope to 1
-_SLOPE_RANGE = (0.0, 1.5)
+_LINEAR = (20.0, 0.6)  # [campaigns] pull of the slope, and to what: early bookings tell part of the final volume
+_LOG_LINEAR = (10.0, 0.5)
+_LOG_LIMIT = 25.0  # log units: beyond it expm1 has no meaning as a volume
 
 
 @dataclass(frozen=True)
@@ -104,52 +110,72 @@ def final_volume(firm: float, left: float, past: PastCampaigns, *, config: Preor
         return np.full(N_POINTS, float(firm))
     left = min(left, 1.0)
     firm_then, kept_then, later_then = volume_at(past, left)
-    survivors = _survivors(firm, firm_then, kept_then, config, left)
-    new = _new_bookings(firm, left, firm_then, later_then, config)
-    outcomes = np.add.outer(survivors, new).ravel()
-    return np.sort(np.quantile(np.clip(outcomes, 0, None), _LEVELS))
+    survivors = _survivors(firm, left, firm_then, kept_then, config)
+    volume = survivors + _prior_bookings(firm, left, config)
+    n = past.n_items
+    if n:
+        weight = n / (n + config.prior_campaigns)
+        volume = weight * _learned(firm, firm_then, kept_then + later_then) + (1 - weight) * volume
+    return np.asarray(np.maximum.accumulate(np.maximum(volume, survivors)), dtype=float)
 
 
-def _survivors(firm: float, firm_then: Floats, kept_then: Floats, config: PreorderConfig, left: float) -> Floats:
-    """Nine equally likely numbers of today's firm units that stay firm to the close."""
-    levels = (np.arange(9) + 0.5) / 9
-    prior_lost = config.prior_cancel_share * left
-    seen, kept = float(firm_then.sum()), float(kept_then.sum())
-    prior_units = max(20.0, config.prior_campaigns * (seen / max(len(firm_then), 1)))  # [units]
-    share = (kept + prior_units * (1 - prior_lost)) / (seen + prior_units)
-    used = firm_then > 0
-    shares = kept_then[used] / firm_then[used]
-    between = float(np.var(shares)) if len(shares) >= 3 else 0.25 * share * (1 - share)
-    variance = share * (1 - share) / max(firm, 1.0) + between
-    if share >= 1 or variance <= 0:
-        return np.full(9, firm * min(share, 1.0))
-    spread = min(variance, 0.95 * share * (1 - share))
-    total = share * (1 - share) / spread - 1  # method of moments of the beta distribution
-    return np.asarray(firm * stats.beta.ppf(levels, share * total, (1 - share) * total), dtype=float)
+def _learned(firm: float, firm_then: Floats, final: Floats) -> Floats:
+    """Quantiles of the final volume from past pairs: four forecasters, averaged level by level."""
+    one = np.ones(len(final))
+    line, line_error = _regression(firm, firm_then, final, *_LINEAR)
+    log_here = float(np.log1p(firm))
+    log_line, _ = _regression(log_here, np.log1p(firm_then), np.log1p(final), *_LOG_LINEAR)
+    _, log_fit = _fit(np.log1p(firm_then), np.log1p(final), *_LOG_LINEAR)
+    members = [
+        (np.quantile(final, _LEVELS), _left_out(final)),
+        (firm + np.quantile(final - firm_then, _LEVELS), _left_out(final - firm_then)),
+        (line, line_error),
+        (np.expm1(np.clip(log_line, 0, _LOG_LIMIT)), final - np.expm1(np.clip(log_fit, 0, _LOG_LIMIT))),
+    ]
+    errors = np.array([float(np.mean(np.abs(error))) for _, error in members])
+    weights = 1 / (errors + 1e-9 + 0.01 * float(np.mean(final @ one / len(final))))
+    weights = weights / weights.sum()
+    return np.asarray(sum(w * q for w, (q, _) in zip(weights, members, strict=True)), dtype=float)
 
 
-def _new_bookings(firm: float, left: float, firm_then: Floats, later: Floats, config: PreorderConfig) -> Floats:
-    prior = _prior_bookings(firm, left, config)
-    n = len(later)
-    if n == 0:
-        return prior
-    additive = np.quantile(later, _LEVELS)
-    log_linear = _log_linear(firm, firm_then, later)
-    weight = n / (n + config.prior_campaigns)
-    return np.asarray(weight * (additive + log_linear) / 2 + (1 - weight) * prior, dtype=float)
+def _left_out(y: Floats) -> Floats:
+    """Errors of the mean of the others."""
+    n = len(y)
+    return np.asarray((y - y.mean()) * n / max(n - 1, 1), dtype=float)
 
 
-def _log_linear(firm: float, firm_then: Floats, later: Floats) -> Floats:
-    x, y = np.log1p(firm_then), np.log1p(later)
+def _fit(x: Floats, y: Floats, pull: float, target: float) -> tuple[float, Floats]:
+    """Slope of a ridge regression pulled to ``target``, and the leave-one-out fitted values."""
     dx, dy = x - x.mean(), y - y.mean()
-    slope = float((dx @ dy + _RIDGE * x.var()) / (dx @ dx + _RIDGE * x.var())) if x.var() > 0 else 0.0
-    slope = float(np.clip(slope, *_SLOPE_RANGE))
-    residual = dy - slope * dx
-    # no further from the campaigns seen than their own spread: the line is not trusted beyond them
-    here = float(np.clip(np.log1p(firm), x.min() - x.std(), x.max() + x.std()))
-    centre = y.mean() + slope * (here - x.mean())
+    ridge = pull * float(x.var()) + 1e-12
+    slope = float((dx @ dy + ridge * target) / (dx @ dx + ridge))
+    leverage = np.minimum(1 / len(x) + dx**2 / (dx @ dx + ridge), 0.95)
+    return slope, y - (dy - slope * dx) / (1 - leverage)
+
+
+def _regression(here: float, x: Floats, y: Floats, pull: float, target: float) -> tuple[Floats, Floats]:
+    """Quantiles of ``y`` at ``here``, and leave-one-out errors."""
+    slope, fitted = _fit(x, y, pull, target)
+    residual = y - y.mean() - slope * (x - x.mean())
     inflate = np.sqrt((len(y) + 1) / max(len(y) - 1, 1))  # a new draw, two parameters fitted
-    return np.expm1(np.clip(centre + inflate * np.quantile(residual, _LEVELS), 0, 25)).astype(float)
+    near = float(np.clip(here, x.min() - x.std(), x.max() + x.std()))  # the line is not trusted far from what it saw
+    quantiles = y.mean() + slope * (near - x.mean()) + (here - near) + inflate * np.quantile(residual, _LEVELS)
+    return quantiles, y - fitted
+
+
+def _survivors(firm: float, left: float, firm_then: Floats, kept_then: Floats, config: PreorderConfig) -> Floats:
+    """Quantiles of how many of today's firm units stay firm to the close."""
+    prior_kept = 1 - config.prior_cancel_share * left
+    seen, kept = float(firm_then.sum()), float(kept_then.sum())
+    prior_units = max(20.0, config.prior_campaigns * seen / max(len(firm_then), 1))  # [units]
+    share = (kept + prior_units * prior_kept) / (seen + prior_units)
+    if share >= 1 or firm <= 0:
+        return np.full(N_POINTS, max(firm, 0.0) * min(share, 1.0))
+    used = firm_then > 0
+    between = float(np.var(kept_then[used] / firm_then[used])) if used.sum() >= 3 else 0.02 * share * (1 - share)
+    variance = min(share * (1 - share) / max(firm, 1.0) + between, 0.95 * share * (1 - share))
+    total = share * (1 - share) / variance - 1  # method of moments of the beta distribution
+    return np.asarray(firm * stats.beta.ppf(_LEVELS, share * total, (1 - share) * total), dtype=float)
 
 
 def _prior_bookings(firm: float, left: float, config: PreorderConfig) -> Floats:

@@ -52,6 +52,8 @@ class Reason(StrEnum):
     RAIL_LINE_VALUE = "rail_line_value"  # worth more than max_line_value
     RAIL_DEMAND_JUMP = "rail_demand_jump"  # mean demand jumped against earlier runs
     RAIL_PLAN_TOTAL = "rail_plan_total"  # the whole plan is far above earlier runs
+    RAIL_DEMAND_SHIFT = "rail_demand_shift"  # the demand level shifted: a person looks the first night
+    RAIL_SPIKE = "rail_spike"  # a capped spike still moves the order: a person looks the first night
     EXCESS_ON_ORDER = "excess_on_order"  # an open order is not needed
     SURPLUS_ELSEWHERE = "surplus_elsewhere"  # another location has too much of it
 

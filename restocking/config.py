@@ -43,4 +43,10 @@ class RestockConfig(BaseModel):
     rail_total_multiple: float = Field(
         default=3.0, gt=1, description="Plan value over the largest of the last 28 runs that holds all lines (ratio)."
     )
+    rail_spike_rise: float = Field(
+        default=0.25, ge=0, description="Rise of mean demand after a capped spike that holds a line the first night (share)."
+    )
     transfers: bool = Field(default=True, description="Propose transfers of surplus over the shop's lanes.")
+    transfer_keep_days: int = Field(
+        default=60, ge=1, le=3650, description="A location keeps at least so many days of its own mean demand [days]."
+    )

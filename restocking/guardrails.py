@@ -14,14 +14,25 @@ __all__ = ["History", "held_by_rails"]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 _KEYS = ["sku", "location_id"]
+_RAILS = (
+    Reason.RAIL_LINE_VALUE,
+    Reason.RAIL_DEMAND_SHIFT,
+    Reason.RAIL_SPIKE,
+    Reason.RAIL_DEMAND_JUMP,
+    Reason.RAIL_PLAN_TOTAL,
+)
+_DEMAND_SHIFT, _SPIKE = "demand_shift", "spike"
 
 
 class History:
     """What earlier published plans looked like. Rails that compare with them need ``rail_min_runs`` of them."""
 
-    def __init__(self, plans: pd.DataFrame | None) -> None:
-        """Take ``run_date``, ``sku``, ``location_id``, ``demand_mean``, ``order_value`` and ``status`` of earlier runs."""
+    def __init__(self, plans: pd.DataFrame | None, last: pd.DataFrame | None = None) -> None:
+        """Take ``run_date``, ``sku``, ``location_id``, ``demand_mean`` and ``order_value`` of earlier runs, and the last
+        run's ``sku``, ``location_id`` and ``flags``.
+        """
         self._plans = plans
+        self._last = last
         self.n_runs = 0 if plans is None else int(plans["run_date"].nunique())
 
     def median_demand(self, lines: pd.DataFrame, *, min_runs: int) -> Floats:
@@ -31,6 +42,13 @@ class History:
         grouped = self._plans.groupby(_KEYS)["demand_mean"].agg(["median", "count"])
         known = grouped.loc[grouped["count"] >= min_runs, "median"].rename("median").reset_index()
         return lines[_KEYS].merge(known, on=_KEYS, how="left")["median"].to_numpy(np.float64)
+
+    def flagged_last(self, lines: pd.DataFrame, flag: str) -> Mask:
+        """Return the lines that already carried ``flag`` in the last run's plan."""
+        if self._last is None:
+            return np.zeros(len(lines), dtype=bool)
+        rows = self._last.loc[[flag in (flags if flags is not None else ()) for flags in self._last["flags"]], _KEYS]
+        return pd.MultiIndex.from_frame(lines[_KEYS]).isin(pd.MultiIndex.from_frame(rows))
 
     def largest_total(self) -> float:
         """Return the largest plan value of the earlier runs [shop.currency]; 0 without one."""
@@ -44,14 +62,14 @@ def held_by_rails(lines: pd.DataFrame, history: History, *, config: RestockConfi
 
     Args:
         lines: ``sku``, ``location_id``, ``order_qty`` [units], ``order_value`` [shop.currency; nan unknown],
-            ``demand_mean`` [units].
+            ``demand_mean`` [units], ``demand_flags`` (lists: what the demand room says about the series).
         history: earlier published plans.
         config: thresholds.
     """
     ordered = (lines["order_qty"] > 0).to_numpy()
     value = lines["order_value"].fillna(0.0).to_numpy(np.float64)
     nothing = np.zeros(len(lines), dtype=bool)
-    held = {Reason.RAIL_LINE_VALUE: nothing, Reason.RAIL_DEMAND_JUMP: nothing, Reason.RAIL_PLAN_TOTAL: nothing}
+    held = dict.fromkeys(_RAILS, nothing)
     if config.max_line_value is not None:
         held[Reason.RAIL_LINE_VALUE] = ordered & (value > config.max_line_value)
     if history.n_runs < config.rail_min_runs:
@@ -61,7 +79,16 @@ def held_by_rails(lines: pd.DataFrame, history: History, *, config: RestockConfi
     rise = mean - usual
     jumped = (mean > config.rail_line_multiple * usual) & (rise > config.rail_line_min_units)
     held[Reason.RAIL_DEMAND_JUMP] = ordered & jumped
+    held[Reason.RAIL_DEMAND_SHIFT] = ordered & _newly(_DEMAND_SHIFT, lines, history)
+    risen = mean > (1 + config.rail_spike_rise) * usual
+    held[Reason.RAIL_SPIKE] = ordered & risen & _newly(_SPIKE, lines, history)
     largest = history.largest_total()
     if largest > 0 and float(value.sum()) > config.rail_total_multiple * largest:
         held[Reason.RAIL_PLAN_TOTAL] = ordered
     return held
+
+
+def _newly(flag: str, lines: pd.DataFrame, history: History) -> Mask:
+    """Return the lines whose series carries ``flag`` tonight and did not in the last run."""
+    flagged = np.array([flag in (flags if flags is not None else ()) for flags in lines["demand_flags"]], dtype=bool)
+    return flagged & ~history.flagged_last(lines, flag)

@@ -40,7 +40,7 @@ def proposal_id(sku: str, location_id: str, supplier_id: str, first_proposed_dat
     """Return the identity of a proposal: the same inputs give the same id in any home folder.
 
     >>> proposal_id("A", "main", "S1", date(2026, 6, 28))
-    'P-f26f47af9672'
+    'P-ff226aaae00b'
     """
     text = "\x1f".join((sku, location_id, supplier_id, first_proposed_date.isoformat()))
     return "P-" + hashlib.sha256(text.encode()).hexdigest()[:_ID_LENGTH]

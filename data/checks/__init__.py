@@ -1,1 +1,1 @@
-"""Checks of every table that is written: rules from the contracts, evaluated by Great Expectations, never on nothing."""
+"""Checks of every table that is written: rules from the contracts, judged by Great Expectations, never on nothing."""

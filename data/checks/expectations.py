@@ -50,7 +50,8 @@ def red_on_aggregates(facts: Facts) -> set[Rule]:
         gxe.ExpectColumnValuesToBeBetween(column="rows_failed", min_value=0, max_value=0),
         gxe.ExpectColumnValuesToBeBetween(column="rows_checked", min_value=facts.rows, max_value=facts.rows),
     ]
-    results = _validate(frame, expectations, result_format={"result_format": "COMPLETE", "unexpected_index_column_names": ["rule"]})
+    complete = {"result_format": "COMPLETE", "unexpected_index_column_names": ["rule"]}
+    results = _validate(frame, expectations, result_format=complete)
     if not (results[0].success and results[1].success):
         raise DataError(f"checks: {len(rules)} rules were counted, Great Expectations saw others: {results[0].result}")
     red: set[Rule] = set()
@@ -73,7 +74,8 @@ def red_on_sample(facts: Facts, rules: Sequence[Rule]) -> dict[Rule, int]:
         asked = [(r, e) for r, e in asked if r.kind is RuleKind.COLUMNS]
     if not asked:
         return {}
-    results = _validate(sample, [e for _, e in asked], result_format={"result_format": "BASIC", "partial_unexpected_count": 0})
+    basic = {"result_format": "BASIC", "partial_unexpected_count": 0}
+    results = _validate(sample, [e for _, e in asked], result_format=basic)
     red = {}
     for (rule, _), result in zip(asked, results, strict=True):
         if not result.success:
@@ -97,7 +99,9 @@ def _expectation(rule: Rule) -> Expectation | None:
                 column=rule.columns[0], min_value=rule.minimum, max_value=rule.maximum, severity=severity
             )
         case RuleKind.CHOICES:
-            return gxe.ExpectColumnValuesToBeInSet(column=rule.columns[0], value_set=list(rule.choices), severity=severity)
+            return gxe.ExpectColumnValuesToBeInSet(
+                column=rule.columns[0], value_set=list(rule.choices), severity=severity
+            )
         case _:
             return None  # row floors count all rows, and nothing in it knows inf or our identities
 
@@ -110,7 +114,9 @@ def _validate(frame: pd.DataFrame, expectations: list[Any], *, result_format: di
     outcome = batch.validate(gx.ExpectationSuite(name="table", expectations=numbered), result_format=result_format)
     by_number = {r.expectation_config.meta["n"]: r for r in outcome.results}
     if sorted(by_number) != list(range(len(expectations))) or len(outcome.results) != len(expectations):
-        raise DataError(f"Great Expectations was given {len(expectations)} expectations and evaluated {len(outcome.results)}")
+        raise DataError(
+            f"Great Expectations was given {len(expectations)} expectations and evaluated {len(outcome.results)}"
+        )
     return [by_number[n] for n in range(len(expectations))]
 
 

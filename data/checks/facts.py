@@ -84,12 +84,14 @@ def facts_of(batches: Batches, rules: Sequence[Rule], *, key: Sequence[str]) -> 
     return Facts(facts, rows, sampler.frame())
 
 
-def _count(frame: pl.DataFrame, rules: Sequence[Rule], facts: dict[Rule, Fact], *, key: Sequence[str], first_row: int) -> None:
-    masks = {str(i): _broken(rule, frame.schema) for i, rule in enumerate(rules)}
+def _count(
+    frame: pl.DataFrame, rules: Sequence[Rule], facts: dict[Rule, Fact], *, key: Sequence[str], first_row: int
+) -> None:
+    masks = [_broken(rule, frame.schema) for rule in rules]
     if not masks or not frame.height:
         return
-    counts = frame.lazy().select([mask.sum().alias(i) for i, mask in masks.items()]).collect().row(0)
-    for (i, mask), rule, failed in zip(masks.items(), rules, counts, strict=True):
+    counts = frame.lazy().select([mask.sum().alias(str(i)) for i, mask in enumerate(masks)]).collect().row(0)
+    for mask, rule, failed in zip(masks, rules, counts, strict=True):
         fact = facts[rule]
         fact.rows_checked += frame.height
         fact.rows_failed += int(failed or 0)
@@ -151,7 +153,9 @@ def _count_whole(rule: Rule, fact: Fact, *, names: list[str], rows: int) -> None
         fact.rows_failed = int(tuple(names) != rule.columns)
         missing = [n for n in rule.columns if n not in names]
         unknown = [n for n in names if n not in rule.columns]
-        fact.found = f"missing {missing[:_MAX_KEYS]}, unknown {unknown[:_MAX_KEYS]}" if missing or unknown else "another order"
+        fact.found = f"missing {missing[:_MAX_KEYS]}, unknown {unknown[:_MAX_KEYS]}"
+        if not missing and not unknown:
+            fact.found = "the columns, in another order"
     elif rule.kind is RuleKind.ROW_FLOOR:
         fact.rows_checked = rows
         fact.rows_failed = int(rows < (rule.minimum or 0))

@@ -19,6 +19,7 @@ from data.contracts import Table
 
 __all__ = ["check_batches", "check_table"]
 
+_BATCH_ROWS = 1_000_000  # rows counted at a time [rows]: bounds the memory that the counting takes
 _ALWAYS = (RuleKind.COLUMNS, RuleKind.ROW_FLOOR)  # rules that say something about a table without rows
 
 
@@ -39,7 +40,7 @@ def check_table(
         Row rules are not listed for a table without rows: they saw nothing.
     """
     rows = frame if isinstance(frame, pl.DataFrame) else _as_polars(frame)
-    return _verdict(step, table, lambda: [rows], row_floor=row_floor, rules=rules)
+    return _verdict(step, table, lambda: rows.iter_slices(_BATCH_ROWS), row_floor=row_floor, rules=rules)
 
 
 def check_batches(
@@ -84,13 +85,13 @@ def _verdict(step: str, table: Table, batches: Batches, *, row_floor: int, rules
 
 def _passed(step: str, table: Table, kind: RuleKind, rules: list[Rule], rows: int) -> CheckResult:
     one = rules[0]
-    if kind in (*_ALWAYS, RuleKind.KEY_UNIQUE):
-        expected, observed = one.expected, f"{rows} rows"
-        if kind is RuleKind.COLUMNS:
-            observed = f"{len(one.columns)} columns" if rows else f"{len(one.columns)} columns; no rows, so no other rule was asked"
-    else:
-        expected = one.expected if len(rules) == 1 else f"{kind.value.replace('_', ' ')}: {', '.join(r.name for r in rules)}"
-        observed = f"{rows} rows, {len(rules)} expectations, all met"
+    expected, observed = one.expected, f"{rows} rows"
+    if kind is RuleKind.COLUMNS:
+        observed = f"{len(one.columns)} columns" + ("" if rows else "; no rows, so no other rule was asked")
+    elif kind not in (*_ALWAYS, RuleKind.KEY_UNIQUE):
+        observed = f"{rows} rows, {len(rules)} {'expectation' if len(rules) == 1 else 'expectations'}, all met"
+        if len(rules) > 1:
+            expected = f"{kind.value.replace('_', ' ')}: {', '.join(r.name for r in rules)}"
     return CheckResult(step, table.name, kind.value, "pass", one.severity, observed, expected, rows)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import polars as pl
 
@@ -115,40 +116,25 @@ def identity(name: str, holds: pl.Expr, *, expected: str, advice: str, severity:
 
 
 def _column_rules(column: Column, *, is_key: bool) -> list[Rule]:
-    name, rules = column.name, []
+    rules = []
+
+    def add(kind: RuleKind, expected: str, advice: str, **bounds: Any) -> None:
+        rules.append(Rule(kind, column.name, (column.name,), expected, f"{column.name} {advice}", **bounds))
+
     if is_key:
-        rules.append(
-            Rule(RuleKind.KEY_NOT_NULL, name, (name,), "no null, no blank", f"{name} is part of the key: fill it or drop the rows.")
-        )
+        add(RuleKind.KEY_NOT_NULL, "no null, no blank", "is part of the key: fill it, or leave the rows out.")
     elif not column.nullable:
-        rules.append(Rule(RuleKind.NOT_NULL, name, (name,), "no null", f"{name} is never empty: see which rule left it out."))
+        add(RuleKind.NOT_NULL, "no null", "is never empty: see which rule left it out.")
     if column.dtype is DType.NUMBER:
-        rules.append(
-            Rule(RuleKind.FINITE, name, (name,), "finite numbers", f"{name} is infinite somewhere: a division by zero, or a broken model.")
-        )
+        add(RuleKind.FINITE, "finite numbers", "is infinite somewhere: a division by zero, or a broken model.")
     if column.dtype in _NUMERIC and (column.minimum is not None or column.maximum is not None):
-        rules.append(
-            Rule(
-                RuleKind.BOUNDS,
-                name,
-                (name,),
-                _bounds_in_words(column.minimum, column.maximum),
-                f"{name} lies outside its bounds: see the rows named.",
-                minimum=column.minimum,
-                maximum=column.maximum,
-            )
-        )
+        words = _bounds_in_words(column.minimum, column.maximum)
+        advice = "lies outside its bounds: see the rows named."
+        add(RuleKind.BOUNDS, words, advice, minimum=column.minimum, maximum=column.maximum)
     if column.choices:
-        rules.append(
-            Rule(
-                RuleKind.CHOICES,
-                name,
-                (name,),
-                "one of " + ", ".join(column.choices),
-                f"{name} holds a code that nobody knows: correct it, or add it to the contract.",
-                choices=column.choices,
-            )
-        )
+        words = "one of " + ", ".join(column.choices)
+        advice = "holds a code that nobody knows: correct it, or add it to the contract."
+        add(RuleKind.CHOICES, words, advice, choices=column.choices)
     return rules
 
 

@@ -116,7 +116,9 @@ def _is_missing(value: Any) -> bool:
 def _refuse_unknown(table: Table, found: list[str], expected: list[str]) -> None:
     unknown = [n for n in found if n not in expected and n != "run_date"]
     missing = [
-        n for n in expected if n not in found and not table.column(n).nullable and table.column(n).dtype is not DType.STRINGS
+        n
+        for n in expected
+        if n not in found and not table.column(n).nullable and table.column(n).dtype is not DType.STRINGS
     ]
     if not unknown and not missing:
         return

@@ -6,7 +6,7 @@ from data.contracts.model import Column, DType, Mode, Table, TableKind, column
 
 __all__ = ["INPUTS"]
 
-S, D, T, M, I, N, F, J = (  # noqa: E741 - one letter a dtype keeps each table readable as a table
+S, D, T, M, I, N, F, J = (
     DType.STRING,
     DType.DATE,
     DType.TIMESTAMP,
@@ -222,10 +222,14 @@ INPUTS: tuple[Table, ...] = (
             column("ds", D, "", "day, or first day of the week", required=True),
             _sku(),
             _location(),
-            _units("units", "gross sales; a negative number goes to returned_units", required=True, minimum=-_MAX_UNITS),
+            _units(
+                "units", "gross sales; a negative number goes to returned_units", required=True, minimum=-_MAX_UNITS
+            ),
             _price("unit_price", "average price paid"),
             column("in_stock", F, "", "false: out of stock at any time in the period"),
-            column("stockout_share", N, "0-1", "share of the period out of stock; wins over in_stock", minimum=0, maximum=1),
+            column(
+                "stockout_share", N, "0-1", "share of the period out of stock; wins over in_stock", minimum=0, maximum=1
+            ),
             column("on_promotion", F, "", "a promotion ran"),
         ],
         "Sales, one row per SKU, location and period.",
@@ -326,7 +330,9 @@ INPUTS: tuple[Table, ...] = (
             column("latest_extension_date", D, "", "the close may move up to here"),
             column("cancel_cost", M, "currency", "cost of cancelling the campaign", minimum=0),
             _units("identity_cap", "most units per buyer", dtype=I),
-            column("allocation", S, "", "rule when supply is short", choices=("fifo", "uniform", "pro_rata", "lottery")),
+            column(
+                "allocation", S, "", "rule when supply is short", choices=("fifo", "uniform", "pro_rata", "lottery")
+            ),
             _price("price", "preorder price"),
             _price("deposit", "paid on order"),
             column("cancellable", F, "", "buyers may cancel"),

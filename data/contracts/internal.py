@@ -7,7 +7,7 @@ from data.contracts.model import Column, DType, Table, TableKind, column, key
 
 __all__ = ["INTERNALS", "staging_table"]
 
-S, D, T, M, I, N, F, L = (  # noqa: E741 - one letter a dtype keeps each table readable as a table
+S, D, T, M, I, N, F, L = (
     DType.STRING,
     DType.DATE,
     DType.TIMESTAMP,
@@ -202,7 +202,9 @@ INTERNALS: tuple[Table, ...] = (
         [
             _SKU,
             _LOCATION,
-            column("period_correlation", N, "", "AR(1) correlation of the copula", nullable=False, minimum=-1, maximum=1),
+            column(
+                "period_correlation", N, "", "AR(1) correlation of the copula", nullable=False, minimum=-1, maximum=1
+            ),
             column("total_scale", N, "", "scale of path totals", nullable=False, minimum=0),
         ],
         "What it takes to draw sample paths of demand from the forecast quantiles.",
@@ -229,8 +231,17 @@ INTERNALS: tuple[Table, ...] = (
             column("on_hand", N, "units", "physical stock", nullable=False, minimum=0),
             column("on_order", N, "units", "due within the protection period", nullable=False, minimum=0),
             column("backorders", N, "units", "owed to customers", nullable=False, minimum=0),
-            column("preorders_open", N, "units", "firm, promised within the protection period, not covered", nullable=False, minimum=0),
-            column("inventory_position", N, "units", "on_hand + on_order - backorders - preorders_open", nullable=False),
+            column(
+                "preorders_open",
+                N,
+                "units",
+                "firm, promised within the protection period, not covered",
+                nullable=False,
+                minimum=0,
+            ),
+            column(
+                "inventory_position", N, "units", "on_hand + on_order - backorders - preorders_open", nullable=False
+            ),
             column("as_of_date", D, "", "day of the stock snapshot; null: no stock table"),
             column("is_stale", F, "", "older than the run date", nullable=False),
         ],

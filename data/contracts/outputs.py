@@ -6,7 +6,7 @@ from data.contracts.model import Column, DType, Table, TableKind, column, key
 
 __all__ = ["OUTPUTS", "QUANTILES", "WHY_BATCH_COLUMNS", "WHY_COLUMNS"]
 
-S, D, T, M, I, N, F, L = (  # noqa: E741 - one letter a dtype keeps each table readable as a table
+S, D, T, M, I, N, F, L = (
     DType.STRING,
     DType.DATE,
     DType.TIMESTAMP,

@@ -38,6 +38,7 @@ LOCATIONS: tuple[tuple[str, str, str, bool], ...] = (
 REGIONS: tuple[str, ...] = ("east", "north", "south")
 ELEMENT_TYPES: tuple[str, ...] = ("ip", "character", "colour", "collar", "motif")
 NEVER = 10**6  # a day number that never comes
+_CHARACTERS_PER_IP = 5
 
 _SIZED = {"costume", "clothing"}
 _PREORDER_TYPES = {"scale_figure", "prize_figure", "acrylic_stand", "uniform_costume", "dress_costume"}
@@ -107,7 +108,7 @@ def _style(index: int, kind: ProductType, config: DemoConfig, rng: np.random.Gen
     """Return one style: its elements, price and popularity."""
     ip_weights = 1.0 / (np.arange(config.n_ips) + 2.0) ** 0.7
     ip = int(rng.choice(config.n_ips, p=ip_weights / ip_weights.sum()))
-    rank = min(int(rng.geometric(0.35)) - 1, len(CHARACTERS) - 1)
+    rank = min(int(rng.geometric(0.4)) - 1, _CHARACTERS_PER_IP - 1)
     is_sized = kind.category in _SIZED
     is_original = kind.category == "clothing" and rng.random() < 0.4
     price = max(5.0, round(kind.price * float(rng.lognormal(0.0, 0.2)))) - 0.1

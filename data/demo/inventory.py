@@ -116,7 +116,7 @@ def inventory(
         if (config.start_date + timedelta(day)).weekday() == _SUNDAY and day < n_days - 1:
             position = stock + due[:, day + 1 :].sum(axis=1, dtype=np.int64)
             qty = policy.order(day, mean, position, wanted.on_sale[:, day])
-            policy.place(day, qty, due, books, rng)
+            policy.send(day, qty, due, books, rng)
     received, returned = due[:, :n_days], back[:, :n_days]
     return Inventory(
         keep["start"], received, returned, keep["sold"], shipped, keep["end"], books.frame(), _returns_frame(returns)
@@ -278,24 +278,24 @@ class _Policy:
         qty += -(-short // self.pack) * self.pack
         return qty
 
-    def place_dates(self, day: int, supplier: Supplier, closed: list[tuple[date, date]], lead: int) -> int:
+    def arrival(self, day: int, supplier: Supplier, closed: list[tuple[date, date]], lead: int) -> int:
         """Return the day from whose start an order of ``day`` with this lead time can be sold."""
         ordered = self.config.start_date + timedelta(day)
         return (expected_receipt_date(ordered, lead, closed) - self.config.start_date).days
 
-    def place(
+    def send(
         self, day: int, qty: NDArray[np.int64], due: NDArray[np.int32], books: _Books, rng: np.random.Generator
     ) -> None:
         """Send one purchase order a supplier and location, and schedule what will arrive."""
         stamp = (self.config.start_date + timedelta(day)).strftime("%y%m%d")
         for number, supplier in enumerate(SUPPLIERS):
             leads = true_lead_times(supplier, len(LOCATIONS), rng)
-            nominal = self.place_dates(day, supplier, self.closed[number], supplier.lead_time_days)
+            nominal = self.arrival(day, supplier, self.closed[number], supplier.lead_time_days)
             for place, (location, *_) in enumerate(LOCATIONS):
                 rows = np.flatnonzero((qty > 0) & (self.supplier == number) & (self.place == place))
                 if not len(rows):
                     continue
-                arrives = min(self.place_dates(day, supplier, self.closed[number], int(leads[place])), due.shape[1] - 30)
+                arrives = min(self.arrival(day, supplier, self.closed[number], int(leads[place])), due.shape[1] - 30)
                 ordered = qty[rows]
                 short = rng.random(len(rows)) < supplier.short_share
                 first = np.where(short, np.floor(ordered * rng.uniform(0.6, 0.95, len(rows))), ordered).astype(np.int64)

@@ -28,7 +28,7 @@ REASONS: tuple[str, ...] = (
 _APPAREL = np.array([0.26, 0.20, 0.17, 0.12, 0.20, 0.05])
 _GOODS = np.array([0.0, 0.0, 0.0, 0.25, 0.35, 0.40])
 _ADD_ON_LIFT = 1.5  # add-on orders of the festivals' peak days come back more often [ratio]
-_SIZE_PROBLEM, _FABRIC_PROBLEM = 3.0, 3.2  # what a wrong text does to its reason's rate [ratio]
+_SIZE_PROBLEM, _FABRIC_PROBLEM = 2.2, 2.6  # what a wrong text does to its reason's rate [ratio]
 POS_SHARE = 0.3  # of the shops' returns are booked as negative order lines at the till (0-1)
 
 

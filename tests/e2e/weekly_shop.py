@@ -1,4 +1,4 @@
-"""A weekly shop that obeys the plan it gets: sales, stock and open orders are delivered each Sunday, orders arrive as the contract says.
+"""A weekly shop that obeys the plan it gets: sales, stock and open orders are delivered each Sunday.
 
 An order placed by the run for D with a lead time of 14 days can be sold from the start of D + 15, the third Monday.
 """
@@ -93,7 +93,9 @@ class WeeklyShop:
         self._write_sales(rows, np.full(len(rows), number), sold, sold >= wanted, str(self.run_date(number + 1)))
         self._deliver(number + 1)
 
-    def _write_sales(self, row: np.ndarray, week: np.ndarray, units: np.ndarray, in_stock: np.ndarray, name: str) -> None:
+    def _write_sales(
+        self, row: np.ndarray, week: np.ndarray, units: np.ndarray, in_stock: np.ndarray, name: str
+    ) -> None:
         frame = pd.DataFrame(
             {
                 "ds": [self.week(int(w)).isoformat() for w in week],
@@ -109,7 +111,13 @@ class WeeklyShop:
         stock = pd.DataFrame({"as_of_date": day, "sku": self.skus, "on_hand": self.stock.astype(int)})
         stock.to_csv(self.home / "drop" / "stock" / f"stock_{day}.csv", index=False)
         rows = [
-            {"as_of_date": day, "po_id": f"PO-{due}-{sku}", "sku": sku, "expected_receipt_date": due.isoformat(), "open_qty": int(q)}
+            {
+                "as_of_date": day,
+                "po_id": f"PO-{due}-{sku}",
+                "sku": sku,
+                "expected_receipt_date": due.isoformat(),
+                "open_qty": int(q),
+            }
             for due, qty in sorted(self.arrivals.items())
             for sku, q in zip(self.skus, qty, strict=True)
             if q > 0
