@@ -340,20 +340,12 @@ def _explain(error: Any) -> str:
 
 def _keys_beside(loc: tuple[Any, ...]) -> list[str]:
     """Return the keys that are allowed where the unknown key stands."""
+    if loc[0] in ("sources", "connections") and len(loc) > 1:
+        return list((SourceSettings if loc[0] == "sources" else ConnectionSettings).model_fields)
     model: Any = Settings
     for part in loc[:-1]:
-        if isinstance(part, int) or model in (SourceSettings, ConnectionSettings):
-            continue
-        if part == "sources" or model == "sources":
-            model = SourceSettings
-            continue
-        if part == "connections":
-            model = ConnectionSettings
-            continue
-        fields = getattr(model, "model_fields", {})
-        if part in fields:
-            model = _model_of(fields[part].annotation)
-    return list(getattr(model, "model_fields", {}))
+        model = _model_of(model.model_fields[part].annotation)
+    return list(model.model_fields)
 
 
 def _model_of(annotation: Any) -> Any:

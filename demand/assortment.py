@@ -121,7 +121,7 @@ def demand_classes(
     age = -panel.first * periods.days
     silent = np.where(last < 0, -last * periods.days, age)
     is_new = age < config.new_weeks * _WEEK
-    is_dead = silent > config.dead_weeks * _WEEK
+    is_dead = (silent > config.dead_weeks * _WEEK) | (last == 0)
     regular, steady = adi < config.adi_cutoff, cv2 < config.cv2_cutoff
     names = np.select(
         [is_new, is_dead, regular & steady, regular, steady],
@@ -144,18 +144,17 @@ def assortment_frame(items: pl.DataFrame, *, run_day: int, config: StatusConfig)
         config: when an item is dormant.
     """
     rules = _rules(run_day=run_day, config=config)
-    state = pl.when(False).then(pl.lit(""))
-    why = pl.when(False).then(pl.lit(""))
-    when = pl.when(False).then(pl.lit(None, dtype=pl.Int64))
-    for condition, name, code, day in rules:
-        state = state.when(condition).then(pl.lit(name.value))
-        why = why.when(condition).then(pl.lit(code.value))
-        when = when.when(condition).then(day)
+    codes = pl.lit(len(rules))
+    for number, (condition, *_) in reversed(list(enumerate(rules))):
+        codes = pl.when(condition.fill_null(value=False)).then(number).otherwise(codes)
+    when = pl.coalesce(*(pl.when(pl.col("rule") == i).then(day) for i, (_, _, _, day) in enumerate(rules)))
+    state = dict(enumerate([name.value for _, name, _, _ in rules] + [Status.ACTIVE.value]))
+    why = dict(enumerate([code.value for _, _, code, _ in rules] + [StatusReason.ON_SALE.value]))
     active_since = pl.coalesce("launch", "first_sale", "first_seen")
-    named = items.with_columns(
-        status=state.otherwise(pl.lit(Status.ACTIVE.value)),
-        reason=why.otherwise(pl.lit(StatusReason.ON_SALE.value)),
-        since_date=when.otherwise(active_since),
+    named = items.with_columns(rule=codes.cast(pl.Int64)).with_columns(
+        status=pl.col("rule").replace_strict(state, return_dtype=pl.String),
+        reason=pl.col("rule").replace_strict(why, return_dtype=pl.String),
+        since_date=pl.when(pl.col("rule") == len(rules)).then(active_since).otherwise(when),
     )
     return named.select(
         "sku",
@@ -213,7 +212,7 @@ def _rules(*, run_day: int, config: StatusConfig) -> list[tuple[pl.Expr, Status,
             pl.col("last_sale") + config.dormant_days,
         ),
         (
-            unsold & ~pl.col("is_held") & ~pl.col("is_launched_here"),
+            unsold & ~pl.col("is_held"),
             Status.DORMANT,
             StatusReason.NEVER_SOLD_HERE,
             pl.col("first_seen"),

@@ -140,7 +140,7 @@ def _rings(known: pl.DataFrame, base: pl.DataFrame, *, width: int, shift: int, c
     beyond = stats.poisson.sf(windows.fresh - 1, _SLACK * windows.usual_fresh + _FLOOR)
     excess = np.maximum(windows.n - windows.usual_n, 1e-9)
     pure = (windows.fresh - windows.usual_fresh) / excess >= config.ring_min_fresh_share
-    bad = cells.filter(pl.Series((beyond < config.chance) & pure))
+    bad = cells.filter(pl.Series(np.asarray((beyond < config.chance) & pure)))
     return placed.filter("is_fresh").join(bad, on=cell, how="semi").select("sku", "order")
 
 
@@ -246,7 +246,7 @@ def _usual_night(daily: pl.DataFrame, bursts: pl.DataFrame, *, config: BrushingC
 
 
 def _capped_sum(counts: Floats) -> float:
-    """Return the sum with the largest value brought down to the second largest: one other burst must not hide this one."""
+    """Return the sum with the largest value brought down to the second largest: so no burst hides another."""
     if len(counts) < 2:
         return 0.0
     ordered = np.sort(counts)

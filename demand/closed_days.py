@@ -70,11 +70,9 @@ def _closed_by_weekday(has_row: Mask, config: DayConfig) -> Mask:
     """
     n = len(has_row)
     weeks = -(-n // _WEEK)
-    known = np.zeros(weeks * _WEEK, dtype=bool)
-    known[:n] = True
-    grid = np.zeros(weeks * _WEEK, dtype=bool)
-    grid[:n] = has_row
-    grid, known = grid.reshape(weeks, _WEEK), known.reshape(weeks, _WEEK)
+    padding = (0, weeks * _WEEK - n)
+    grid = np.pad(has_row, padding).reshape(weeks, _WEEK)
+    known = np.pad(np.ones(n, dtype=bool), padding).reshape(weeks, _WEEK)
     informative = grid.any(axis=1)
     closed = np.zeros_like(grid)
     for weekday in range(_WEEK):

@@ -51,9 +51,14 @@ class Cells:
 
 def empty_cells(size: int) -> Cells:
     """Return cells without any figure."""
-    zeros = [np.zeros(size) for _ in range(7)]
     return Cells(
-        *zeros,
+        gross=np.zeros(size),
+        cancelled=np.zeros(size),
+        excluded=np.zeros(size),
+        returned=np.zeros(size),
+        receipts=np.zeros(size),
+        revenue=np.zeros(size),
+        priced=np.zeros(size),
         in_stock=np.full(size, np.nan),
         is_censored=np.zeros(size, dtype=bool),
         on_promotion=np.zeros(size, dtype=bool),
@@ -100,7 +105,8 @@ def _returned_of(book: pl.DataFrame, kept: Floats, matched: pl.DataFrame) -> Flo
     """Return the units that came back of each line, at most what it counts for in demand [units]."""
     back = matched.group_by("order_line_id").agg(back=pl.col("units").sum())
     joined = book.select("order_line_id").join(back, on="order_line_id", how="left", maintain_order="left")
-    return np.minimum(joined["back"].fill_null(0.0).to_numpy(), kept)
+    came_back: Floats = np.minimum(joined["back"].fill_null(0.0).to_numpy(), kept)
+    return came_back
 
 
 def from_periods(sales: pl.DataFrame, panel: Panel) -> Cells:
@@ -302,7 +308,7 @@ def _reason_column(cells: Cells, size: int) -> pl.Series:
     words = joined["reason"].unique().sort()
     if not len(words):
         return pl.repeat(None, size, dtype=pl.String, eager=True).alias("exclusion_reason")
-    codes = np.full(size, len(words), dtype=np.uint32)
-    codes[joined["cell"].to_numpy()] = joined["reason"].cast(pl.Enum(words)).to_physical().to_numpy()
-    coded = pl.Series("exclusion_reason", codes)
-    return coded.to_frame().select(pl.when(coded < len(words)).then(coded)).to_series().cast(pl.Enum(words))
+    coded = joined["reason"].cast(pl.Enum(words)).extend_constant(None, 1)  # the last row stands for no reason
+    row = np.full(size, joined.height, dtype=np.int64)
+    row[joined["cell"].to_numpy()] = np.arange(joined.height)
+    return coded.gather(row).alias("exclusion_reason")

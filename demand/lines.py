@@ -109,7 +109,7 @@ def _excluded(
     exclude_suspicious: bool,
     config: DemandConfig,
 ) -> pl.DataFrame:
-    """Return the lines taken out: ``order_line_id``, ``order_id``, ``sku``, ``location_id``, ``day``, ``units``, ``reason``."""
+    """Return the lines taken out, with their keys, ``units`` and ``reason``."""
     keys = ["order_line_id", "order_id", "sku", "location_id", "day"]
     came_back = pl.col("order_line_id").is_in(matched["order_line_id"].unique().implode())
     fake = lines.head(0).select("order_line_id", reason=pl.lit(""))

@@ -112,7 +112,4 @@ class Panel:
 
     def _repeated(self, name: str) -> pl.Series:
         values = self.keys[name]
-        words = values.unique().sort()
-        coded = values.cast(pl.Enum(words))
-        codes = np.repeat(coded.to_physical().to_numpy(), self.lengths)
-        return pl.Series(name, codes, dtype=pl.UInt32).cast(pl.Enum(words))
+        return values.cast(pl.Enum(values.unique().sort())).gather(self.series())

@@ -70,6 +70,16 @@ class Known:
         """Names of all features that change with the period, in a fixed order."""
         return [*self.calendar, *self.series]
 
+    def rows(self, index: NDArray[np.int64]) -> Known:
+        """Return the features of the series at the positions ``index``."""
+        return Known(
+            static={name: codes[index] for name, codes in self.static.items()},
+            calendar=self.calendar,
+            series={name: v if name in self.group else v[index] for name, v in self.series.items()},
+            group={name: rows[index] for name, rows in self.group.items()},
+            width=self.width,
+        )
+
     def cells(self, name: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.generic]:
         """Return the feature's values at (series, period) positions."""
         if name in self.calendar:

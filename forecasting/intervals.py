@@ -47,7 +47,6 @@ def dispersions(
     seen = np.where(panel.teaches, panel.demand, np.nan)[:, -width:]
     if season > 1:
         usual = same_season_mean(seen, season=season, count=8)
-        usual[:, season:] = np.where(np.isnan(usual), np.nan, usual)[:, season:]
     else:
         usual = trailing_mean(seen, window=8)
     usable = ~np.isnan(seen) & ~np.isnan(usual)
@@ -79,7 +78,10 @@ def _ratio(excess: NDArray[np.float64], squares: NDArray[np.float64], default: f
 
 
 def unit_step(panel: Panel) -> float:
-    """Return the step that demand comes in [units]: 1 for counts; for fractional units a twentieth of the median."""
+    """Return the step that demand comes in [units]: 1 for counts; for fractional units a twentieth of the median.
+
+    Distributions are of counts of such steps.
+    """
     seen = panel.units[np.nan_to_num(panel.units) > 0]
     if not seen.size or float(np.mean(seen == np.round(seen))) > 0.95:
         return 1.0
@@ -160,23 +162,18 @@ def quantiles(
     dispersion: NDArray[np.floating],
     classes: NDArray[np.str_],
     calibration: Calibration,
-    *,
-    step: float = 1.0,
-    bins: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
-    """Return (m, 11) calibrated quantiles of each case [units]: finite, non-negative, ordered.
+    """Return (m, 11) calibrated quantiles of each case: finite, non-negative, ordered.
 
     Args:
-        mean: (m,) means [units].
+        mean: (m,) means, in steps of demand.
         dispersion: (m,) dispersions.
         classes: (m,) classes.
         calibration: levels by class and bin of the mean.
-        step: step that demand comes in [units].
-        bins: (m,) bins where they are not those of ``mean``.
     """
-    scaled = np.clip(np.nan_to_num(mean.astype(np.float64)) / step, 0, 1e12)
+    scaled = np.clip(np.nan_to_num(mean.astype(np.float64)), 0, 1e12)
     spread = np.clip(np.nan_to_num(dispersion.astype(np.float64), nan=1.0), _LOWEST_DISPERSION, _HIGHEST_DISPERSION)
-    bins = mean_bin(scaled) if bins is None else bins
+    bins = mean_bin(scaled)
     out = np.zeros((len(scaled), len(LEVELS)))
     names, code = np.unique(classes, return_inverse=True)
     cell = code * 100 + bins
@@ -186,7 +183,7 @@ def quantiles(
         small = scaled[rows] < _GAMMA_FROM
         out[rows[small]] = _count_quantiles(scaled[rows[small]], spread[rows[small]], levels)
         out[rows[~small]] = _gamma_quantiles(scaled[rows[~small]], spread[rows[~small]], levels)
-    return np.asarray(np.maximum.accumulate(out, axis=1) * step)
+    return np.asarray(np.maximum.accumulate(out, axis=1))
 
 
 def _count_quantiles(

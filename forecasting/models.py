@@ -28,6 +28,7 @@ LEARNER = "lightgbm"
 
 _PROFILE_PRIOR_UNITS = 30.0  # [units] sales of a series at which its own weekday profile weighs as much as the pooled
 _PROFILE_WEEKS = 8
+_SHARD_CELLS = 2_000_000  # cells whose features are made at a time: some 300 MB
 _KNUTH, _MIX = 2_654_435_761, 40_503  # multiplicative hashing: an even draw of rows that needs no random state
 
 
@@ -247,35 +248,53 @@ def fit_learner(panel: Panel, known: Known, *, config: LearnerConfig, max_rows: 
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import lightgbm as lgb
 
-    rows = np.flatnonzero((~np.isnan(panel.demand)).any(axis=1))
-    teaching = panel.teaches.sum()
-    if teaching < config.min_rows or not panel.demand[rows][panel.teaches[rows]].any():
+    if panel.teaches.sum() < config.min_rows or not (np.nan_to_num(panel.demand) * panel.teaches).any():
         return None
-    frame = _cells(panel, known, rows, first=0, last=panel.n_periods, with_target=True)
-    at, period = frame["unique_id"].to_numpy(), frame["ds"].to_numpy()
     forecaster = _forecaster(panel.season)
-    features, target = forecaster.preprocess(
-        frame,
-        static_features=list(known.static),
-        dropna=False,
-        return_X_y=True,
-        as_numpy=True,
-        validate_data=False,
-    )
-    names = list(forecaster.ts.features_order_)
-    kept = panel.teaches[at, period] & (period - panel.first[at] >= panel.season)
-    kept &= _drawn(at, period, share=max_rows / max(int(kept.sum()), 1))
-    del frame
+    features, target, names = _training_matrix(panel, known, forecaster, max_rows=max_rows)
+    parameters = _parameters(config, len(target), seed)
+    statics = [n for n in names if n in known.static]
     train = lgb.Dataset(
-        np.asarray(features, dtype=np.float32)[kept],
-        label=target[kept],
-        feature_name=names,
-        categorical_feature=[n for n in names if n in known.static],
-        params=_parameters(config, int(kept.sum()), seed),
-        free_raw_data=True,
+        features, label=target, feature_name=names, categorical_feature=statics, params=parameters, free_raw_data=True
     )
-    booster = lgb.train(_parameters(config, int(kept.sum()), seed), train, num_boost_round=config.trees)
-    return Learner(forecaster, booster, list(known.static), int(kept.sum()))
+    booster = lgb.train(parameters, train, num_boost_round=config.trees)
+    return Learner(forecaster, booster, list(known.static), len(target))
+
+
+def _training_matrix(
+    panel: Panel, known: Known, forecaster: Any, *, max_rows: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32], list[str]]:
+    """Return features, targets and feature names of the drawn rows.
+
+    Lag features belong to one series each, so the matrix is made for a shard of series at a time: the whole of it
+    would take gigabytes of which most rows are not drawn.
+    """
+    rows = np.flatnonzero((~np.isnan(panel.demand)).any(axis=1))
+    first = panel.first
+    column = np.arange(panel.n_periods)[None, :]
+    usable = panel.teaches & (column - first[:, None] >= panel.season)
+    share = max_rows / max(int(usable.sum()), 1)
+    features, targets, names = [], [], []
+    shard = max(_SHARD_CELLS // max(panel.n_periods, 1), 1)
+    for start in range(0, len(rows), shard):
+        part = rows[start : start + shard]
+        frame = _cells(panel, known, part, first=0, last=panel.n_periods, with_target=True)
+        at, period = frame["unique_id"].to_numpy(), frame["ds"].to_numpy()
+        kept = usable[at, period] & _drawn(at, period, share=share)
+        if not kept.any():
+            continue
+        matrix, target = forecaster.preprocess(
+            frame,
+            static_features=list(known.static),
+            dropna=False,
+            return_X_y=True,
+            as_numpy=True,
+            validate_data=False,
+        )
+        features.append(np.asarray(matrix[kept], dtype=np.float32))
+        targets.append(np.asarray(target[kept], dtype=np.float32))
+        names = list(forecaster.ts.features_order_)
+    return np.concatenate(features), np.concatenate(targets), names
 
 
 def _drawn(at: NDArray[np.int32], period: NDArray[np.int32], *, share: float) -> NDArray[np.bool_]:

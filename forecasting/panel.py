@@ -70,6 +70,14 @@ class Panel:
         """Return ``count`` period labels from column ``offset`` on."""
         return [self.start + timedelta(days=(offset + i) * self.period_days) for i in range(count)]
 
+    def scaled(self, factor: float) -> Panel:
+        """Return the panel with all demand times ``factor``."""
+        if factor == 1:
+            return self
+        return replace(
+            self, units=(self.units * factor).astype(np.float32), demand=(self.demand * factor).astype(np.float32)
+        )
+
     def until(self, cutoff: int) -> Panel:
         """Return the panel as it stood after its first ``cutoff`` periods."""
         cut = slice(0, cutoff)

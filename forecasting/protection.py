@@ -20,7 +20,7 @@ from scipy import special
 
 from forecasting.intervals import LEVELS, Calibration, quantiles
 
-__all__ = ["LEAD_TIME_POINTS", "Spans", "Totals", "copula", "level_errors", "protection_totals", "total_moments"]
+__all__ = ["LEAD_TIME_POINTS", "Spans", "Totals", "copula", "effective_dispersion", "level_errors", "protection_totals", "total_moments"]
 
 LEAD_TIME_POINTS = 25  # equally likely lead times that stand for its normal spread
 _HERMITE_ORDER = 6
@@ -75,20 +75,24 @@ class Totals:
 
 
 def total_moments(
-    mean: NDArray[np.floating], dispersion: NDArray[np.float64], level_error: NDArray[np.float64], lengths: NDArray[np.int64],
-    *, fitted_length: int,
+    mean: NDArray[np.floating],
+    dispersion: NDArray[np.float64],
+    level_error: NDArray[np.float64],
+    lengths: NDArray[np.int64],
+    *,
+    reference: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and variance of the total over each length; shapes of ``lengths``, (n,) or (n, k).
 
     Args:
         mean: (n, h) means per period [units]; beyond h the mean of the last 28 goes on.
         dispersion: (n,) a.
-        level_error: (n,) b, as fitted on totals of ``fitted_length`` periods; it grows with the root of the length.
+        level_error: (n,) b, for totals of ``reference`` periods; it grows with the root of the length.
         lengths: periods.
-        fitted_length: periods.
+        reference: periods.
 
     Example:
-        >>> m, v = total_moments(np.array([[2.0, 2.0]]), np.array([0.0]), np.array([0.0]), np.array([2]), fitted_length=28)
+        >>> m, v = total_moments(np.array([[2.0, 2.0]]), np.array([0.0]), np.array([0.0]), np.array([2]), reference=28)
         >>> float(m[0]), float(v[0])
         (4.0, 4.0)
     """
@@ -102,7 +106,7 @@ def total_moments(
     inside, beyond = np.minimum(wide, h), np.maximum(wide - h, 0)
     total = np.take_along_axis(sums, inside, axis=1) + beyond * tail[:, None]
     square = np.take_along_axis(squares, inside, axis=1) + beyond * tail_squares[:, None]
-    growth = np.sqrt(wide / fitted_length)
+    growth = np.sqrt(wide / reference)
     variance = total + dispersion[:, None] * square + level_error[:, None] * growth * total**2
     return total.reshape(lengths.shape), variance.reshape(lengths.shape)
 
@@ -113,6 +117,7 @@ def level_errors(
     squares: NDArray[np.float64],
     dispersion: NDArray[np.float64],
     classes: NDArray[np.str_],
+    growth: NDArray[np.float64],
 ) -> dict[str, float]:
     """Return b by class: squared errors of totals beyond what independent periods explain, over squared means.
 
@@ -122,6 +127,7 @@ def level_errors(
         squares: (m,) sums of squared period means.
         dispersion: (m,) a.
         classes: (m,) classes; ``all`` is added for those that come up later.
+        growth: (m,) root of each total's length over the reference length.
     """
     excess = (actual - mean) ** 2 - mean - dispersion * squares
     usable = mean > 0.5
@@ -130,7 +136,7 @@ def level_errors(
         members = usable & ((classes == name) | (name == "all"))
         if members.sum() < 30:
             continue
-        ratio = excess[members] / mean[members] ** 2
+        ratio = excess[members] / (growth[members] * mean[members] ** 2)
         low, high = np.quantile(ratio, [0.01, 0.98])
         weight = np.minimum(mean[members], np.quantile(mean[members], 0.9))
         out[name] = float(np.clip((np.clip(ratio, low, high) * weight).sum() / weight.sum(), 0.0, 4.0))
@@ -146,31 +152,21 @@ def protection_totals(
     level_error: NDArray[np.float64],
     classes: NDArray[np.str_],
     calibration: Calibration,
-    fitted_length: int,
-    step: float,
+    reference: int,
 ) -> Totals:
     """Return the distribution of demand over L + R for each series, lead-time spread included."""
-    fixed_mean, fixed_variance = total_moments(mean, dispersion, level_error, spans.fixed, fitted_length=fitted_length)
-    drawn_mean, drawn_variance = total_moments(mean, dispersion, level_error, spans.drawn, fitted_length=fitted_length)
+    fixed_mean, fixed_variance = total_moments(mean, dispersion, level_error, spans.fixed, reference=reference)
+    drawn_mean, drawn_variance = total_moments(mean, dispersion, level_error, spans.drawn, reference=reference)
     has_spread = spans.lead_time_sd > 0
     total = np.where(has_spread, drawn_mean.mean(axis=1), fixed_mean)
     variance = np.where(has_spread, drawn_variance.mean(axis=1) + drawn_mean.var(axis=1), fixed_variance)
-    spread = effective_dispersion(total, variance, step=step)
-    values = quantiles(total, spread, classes, calibration, step=step)
+    values = quantiles(total, effective_dispersion(total, variance), classes, calibration)
     return Totals(total, variance, values, fixed_mean, fixed_variance)
 
 
-def effective_dispersion(
-    mean: NDArray[np.float64], variance: NDArray[np.float64], *, step: float
-) -> NDArray[np.float64]:
-    """Return the negative binomial dispersion with this mean and variance, in steps of demand."""
-    m, v = mean / step, variance / step  # variance is stated for counts: m + a m^2 in steps
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(m > 0, np.maximum(v - m, 0) / np.maximum(m, 1e-12) ** 2 * _step_factor(step), 0.0)
-
-
-def _step_factor(step: float) -> float:
-    return 1.0 / step
+def effective_dispersion(mean: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the negative binomial dispersion that has this mean and variance; 0 where the mean is 0."""
+    return np.where(mean > 0, np.maximum(variance - mean, 0) / np.maximum(mean, 1e-12) ** 2, 0.0)
 
 
 def copula(

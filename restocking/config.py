@@ -14,7 +14,9 @@ class RestockConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sample_paths: int = Field(default=200, ge=50, le=2000, description="Sample paths of demand drawn per series [paths].")
+    sample_paths: int = Field(
+        default=200, ge=50, le=2000, description="Sample paths of demand drawn per series [paths]."
+    )
     max_cover_days: int | None = Field(
         default=180, ge=1, le=3650, description="Position plus order never exceeds so many days of mean demand [days]."
     )
@@ -33,7 +35,9 @@ class RestockConfig(BaseModel):
     excess_cover_days: int = Field(
         default=180, ge=1, le=3650, description="Cover, orders included, above which stock is called excess [days]."
     )
-    rail_min_runs: int = Field(default=4, ge=1, le=28, description="Published runs that a comparison with the past needs.")
+    rail_min_runs: int = Field(
+        default=4, ge=1, le=28, description="Published runs that a comparison with the past needs."
+    )
     rail_line_multiple: float = Field(
         default=5.0, gt=1, description="Mean demand over its median of earlier runs that holds a line (ratio)."
     )
@@ -44,7 +48,9 @@ class RestockConfig(BaseModel):
         default=3.0, gt=1, description="Plan value over the largest of the last 28 runs that holds all lines (ratio)."
     )
     rail_spike_rise: float = Field(
-        default=0.25, ge=0, description="Rise of mean demand after a capped spike that holds a line the first night (share)."
+        default=0.25,
+        ge=0,
+        description="Rise of mean demand after a capped spike that holds a line the first night (share).",
     )
     transfers: bool = Field(default=True, description="Propose transfers of surplus over the shop's lanes.")
     transfer_keep_days: int = Field(

@@ -14,7 +14,9 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 
-def apply_overrides(lines: pd.DataFrame, quantity: npt.ArrayLike, overrides: pd.DataFrame, *, run_date: date) -> pd.DataFrame:
+def apply_overrides(
+    lines: pd.DataFrame, quantity: npt.ArrayLike, overrides: pd.DataFrame, *, run_date: date
+) -> pd.DataFrame:
     """Return the quantities that planners typed.
 
     Overrides in force are applied in the order of the table, each to what the one before left. A quantity is rounded to
@@ -40,11 +42,15 @@ def apply_overrides(lines: pd.DataFrame, quantity: npt.ArrayLike, overrides: pd.
             if not pd.isna(wanted) and wanted not in ("", "*"):
                 rows &= (lines[key] == wanted).to_numpy()
         amount = float(rule.value)  # type: ignore[arg-type]
-        new = {"set": np.full(len(lines), amount), "multiply": value * amount, "add": value + amount}[str(rule.operation)]
+        new = {"set": np.full(len(lines), amount), "multiply": value * amount, "add": value + amount}[
+            str(rule.operation)
+        ]
         value = np.where(rows, np.maximum(np.floor(new + 0.5), 0.0), value)
         touched |= rows
         reasons[rows] = rule.reason
-    return pd.DataFrame({"override_qty": np.where(touched, value, np.nan), "override_reason": reasons}, index=lines.index)
+    return pd.DataFrame(
+        {"override_qty": np.where(touched, value, np.nan), "override_reason": reasons}, index=lines.index
+    )
 
 
 def _in_force(overrides: pd.DataFrame, *, run_date: date) -> pd.Series:

@@ -75,7 +75,9 @@ def read_outlook(
     """
     n = len(lines)
     names = ["mean", *QUANTILES]
-    rows = pl.DataFrame({"sku": lines["sku"].to_list(), "location_id": lines["location_id"].to_list(), "row": np.arange(n)})
+    rows = pl.DataFrame(
+        {"sku": lines["sku"].to_list(), "location_id": lines["location_id"].to_list(), "row": np.arange(n)}
+    )
     first = pl.lit(calendar.first_period)
     period = ((pl.col("ds").cast(pl.Date) - first).dt.total_days() // calendar.period_days).alias("period")
     known = forecasts.join(rows, on=_KEYS, how="inner").with_columns(period).filter(pl.col("period") >= 0)
@@ -129,7 +131,9 @@ def simulate_lines(
     parts, order = [], []
     for rows in _chunks(is_beyond):
         horizon = max(outlook.horizon, int(ends[rows].max()))
-        paths = _draw(outlook, rows, sampler=sampler, horizon=horizon, window=lead[rows] + review[rows, None], days=days)
+        paths = _draw(
+            outlook, rows, sampler=sampler, horizon=horizon, window=lead[rows] + review[rows, None], days=days
+        )
         outcome = project(
             paths,
             stock=supply.stock[rows],
@@ -141,7 +145,9 @@ def simulate_lines(
         )
         parts.append(_first_periods(outcome, outlook.horizon))
         order.append(rows)
-    return _joined(parts, np.concatenate(order) if order else np.empty(0, np.int64), n_paths, outlook.horizon), is_beyond
+    return _joined(
+        parts, np.concatenate(order) if order else np.empty(0, np.int64), n_paths, outlook.horizon
+    ), is_beyond
 
 
 def _chunks(is_beyond: Mask) -> list[Ints]:
@@ -163,7 +169,9 @@ def _draw(outlook: Outlook, rows: Ints, *, sampler: PathSampler, horizon: int, w
     if not known.any():
         return paths
     totals = np.nan_to_num(outlook.total_quantiles[rows])
-    return calibrate_totals(paths, window=window, quantiles=totals, mean=outlook.mean[np.ix_(periods, rows)], known=known)
+    return calibrate_totals(
+        paths, window=window, quantiles=totals, mean=outlook.mean[np.ix_(periods, rows)], known=known
+    )
 
 
 def _first_periods(outcome: Outcomes, horizon: int) -> Outcomes:

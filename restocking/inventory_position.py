@@ -31,6 +31,16 @@ class StockInputs:
     commitments: pd.DataFrame
     has_stock_table: bool
 
+    def answers(self) -> pd.DataFrame:
+        """Return what can answer a proposal: orders placed and goods received, with ``ordered_date`` and ``proposal_id``."""
+        columns = [*_KEYS, "ordered_date"]
+        received = self.receipts[columns].assign(proposal_id=None)
+        return (
+            pd.concat([self.purchase_orders[[*columns, "proposal_id"]], received], ignore_index=True)
+            if len(received)
+            else (self.purchase_orders[[*columns, "proposal_id"]])
+        )
+
 
 @dataclass(frozen=True)
 class OpenOrders:
@@ -63,7 +73,9 @@ class OpenOrders:
 
     @staticmethod
     def _sum(orders: pd.DataFrame, n_lines: int) -> npt.NDArray[np.float64]:
-        return np.bincount(orders["row"].to_numpy(np.int64), weights=orders["qty"].to_numpy(np.float64), minlength=n_lines)
+        return np.bincount(
+            orders["row"].to_numpy(np.int64), weights=orders["qty"].to_numpy(np.float64), minlength=n_lines
+        )
 
 
 def median_lateness(receipts: pd.DataFrame, supply: pd.DataFrame) -> pd.Series:
@@ -106,7 +118,9 @@ def open_orders(lines: pd.DataFrame, inputs: StockInputs, *, calendar: Calendar)
     period = np.where(counts, np.minimum(period, last), period)
     columns = {"row": orders["row"], "po_id": orders["po_id"], "arrives_date": arrives, "period": period}
     return OpenOrders(
-        pd.DataFrame({**columns, "qty": orders["open_qty"], "is_overdue": is_overdue, "counts": counts}).reset_index(drop=True)
+        pd.DataFrame({**columns, "qty": orders["open_qty"], "is_overdue": is_overdue, "counts": counts}).reset_index(
+            drop=True
+        )
     )
 
 
@@ -120,7 +134,9 @@ def _free_of_campaigns(orders: pd.DataFrame, commitments: pd.DataFrame) -> pd.Da
     running = orders.groupby(["campaign_id", *_KEYS], dropna=False)["open_qty"].cumsum()
     before = (running - orders["open_qty"]).to_numpy(np.float64)
     ring_fenced = np.clip(taken_units - before, 0.0, orders["open_qty"].to_numpy(np.float64))
-    free = orders.assign(open_qty=np.where(orders["campaign_id"].notna(), orders["open_qty"] - ring_fenced, orders["open_qty"]))
+    free = orders.assign(
+        open_qty=np.where(orders["campaign_id"].notna(), orders["open_qty"] - ring_fenced, orders["open_qty"])
+    )
     return free.loc[free["open_qty"] > 0].drop(columns="taken")
 
 
@@ -148,14 +164,18 @@ def inventory_positions(
     on_order = orders.counted(n_lines)
     preorders = _preorders_open(lines, inputs.commitments)
     is_stale = (merged["as_of_date"] < pd.Timestamp(run_date)).to_numpy()
-    table = lines[_KEYS].reset_index(drop=True).assign(
-        on_hand=on_hand,
-        on_order=on_order,
-        backorders=backorders,
-        preorders_open=preorders,
-        inventory_position=on_hand + on_order - backorders - preorders,
-        as_of_date=merged["as_of_date"].to_numpy(),
-        is_stale=is_stale,
+    table = (
+        lines[_KEYS]
+        .reset_index(drop=True)
+        .assign(
+            on_hand=on_hand,
+            on_order=on_order,
+            backorders=backorders,
+            preorders_open=preorders,
+            inventory_position=on_hand + on_order - backorders - preorders,
+            as_of_date=merged["as_of_date"].to_numpy(),
+            is_stale=is_stale,
+        )
     )
     everywhere = np.ones(n_lines, dtype=bool)
     flags = {

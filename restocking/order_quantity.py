@@ -110,7 +110,9 @@ def cut_to_cap(quantity: Ints, *, rules: OrderRules) -> Ints:
     ([24], [24])
     """
     capped = np.minimum(quantity, pack_down(rules.cover_room, rules.pack_size)).astype(np.int64)
-    return np.where(group_sum(capped, rules.group) < group_sum(quantity, rules.group), drop_below_moq(capped, rules=rules), capped)
+    return np.where(
+        group_sum(capped, rules.group) < group_sum(quantity, rules.group), drop_below_moq(capped, rules=rules), capped
+    )
 
 
 def cut_to_max_order(quantity: Ints, *, rules: OrderRules, need: Floats) -> Ints:

@@ -77,7 +77,9 @@ def open_proposals(
         ids[row] = proposal_id(*(str(lines[c].iat[row]) for c in (*_KEYS, "supplier_id")), run_date)
     dates = known["first_proposed_date"].where(pd.Series(carried, index=known.index))
     dates = dates.mask(pd.Series(new, index=known.index), today)
-    return pd.DataFrame({"proposal_id": ids, "first_proposed_date": dates.to_numpy("datetime64[ns]")}, index=lines.index)
+    return pd.DataFrame(
+        {"proposal_id": ids, "first_proposed_date": dates.to_numpy("datetime64[ns]")}, index=lines.index
+    )
 
 
 def _carried(lines: pd.DataFrame, previous: pd.DataFrame | None, answers: pd.DataFrame) -> pd.DataFrame:
@@ -108,13 +110,17 @@ def plan_changes(plan: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFr
     """
     names = [*_KEYS, "change", "qty_before", "qty_now", "cause"]
     if previous is None:
-        return pd.DataFrame({name: pd.Series(dtype=object) for name in names}).astype({"qty_before": "int64", "qty_now": "int64"})
+        return pd.DataFrame({name: pd.Series(dtype=object) for name in names}).astype(
+            {"qty_before": "int64", "qty_now": "int64"}
+        )
     columns = [*_KEYS, "order_qty", *_CAUSES]
     both = plan[columns].merge(previous[columns], on=_KEYS, how="outer", suffixes=("", "_before"), indicator=True)
     both = both.sort_values(_KEYS, ignore_index=True)
     now, before = (both[name].fillna(0).astype("int64") for name in ("order_qty", "order_qty_before"))
     change = np.select(
-        [(before == 0) & (now > 0), (before > 0) & (now == 0), now > before], [Change.NEW, Change.GONE, Change.UP], Change.DOWN
+        [(before == 0) & (now > 0), (before > 0) & (now == 0), now > before],
+        [Change.NEW, Change.GONE, Change.UP],
+        Change.DOWN,
     )
     changed = both.assign(change=change, qty_before=before, qty_now=now, cause=_causes(both))
     return changed.loc[now != before, names].reset_index(drop=True)
@@ -122,7 +128,9 @@ def plan_changes(plan: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFr
 
 def _causes(both: pd.DataFrame) -> npt.NDArray[np.object_]:
     """Return the why column that moved each line most in the direction of the change, as a cause."""
-    moves = np.column_stack([(both[name].fillna(0) - both[f"{name}_before"].fillna(0)).to_numpy(np.float64) for name in _CAUSES])
+    moves = np.column_stack(
+        [(both[name].fillna(0) - both[f"{name}_before"].fillna(0)).to_numpy(np.float64) for name in _CAUSES]
+    )
     direction = np.sign((both["order_qty"].fillna(0) - both["order_qty_before"].fillna(0)).to_numpy(np.float64))
     largest = (moves * direction[:, None]).argmax(axis=1)
     causes = np.array(list(_CAUSES.values()), dtype=object)[largest]

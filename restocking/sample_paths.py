@@ -95,7 +95,9 @@ def interpolation_weights(u: Floats) -> Floats:
     return weights
 
 
-def calibrate_totals(paths: Floats, *, window: Ints, quantiles: Floats, mean: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+def calibrate_totals(
+    paths: Floats, *, window: Ints, quantiles: Floats, mean: Floats, known: npt.NDArray[np.bool_]
+) -> Floats:
     """Return paths whose totals over the window have the stated distribution; order of paths and shape in time are kept.
 
     Args:

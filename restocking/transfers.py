@@ -35,13 +35,17 @@ def plan_transfers(lines: pd.DataFrame, lanes: pd.DataFrame) -> pd.DataFrame:
     pairs = (
         offers.rename(columns={"location_id": "from_location_id"})
         .merge(wants.rename(columns={"location_id": "to_location_id"}), on="sku")
-        .merge(lanes[["from_location_id", "to_location_id", "days", "freight_per_unit"]], on=["from_location_id", "to_location_id"])
+        .merge(
+            lanes[["from_location_id", "to_location_id", "days", "freight_per_unit"]],
+            on=["from_location_id", "to_location_id"],
+        )
     )
     freight = pairs["freight_per_unit"].fillna(0.0)
     worth = (pairs["days"].fillna(0.0) <= pairs["lead_days"]) & ~(freight >= pairs["unit_cost"])
     pairs = pairs.assign(freight_per_unit=freight).loc[worth]
     pairs = pairs.sort_values(
-        ["sku", "needed_qty", "surplus_qty", "to_location_id", "from_location_id"], ascending=[True, False, False, True, True]
+        ["sku", "needed_qty", "surplus_qty", "to_location_id", "from_location_id"],
+        ascending=[True, False, False, True, True],
     )
     return _match(pairs)
 
@@ -75,6 +79,8 @@ def sent_units(lines: pd.DataFrame, transfers: pd.DataFrame) -> Ints:
 
 
 def _units(lines: pd.DataFrame, transfers: pd.DataFrame, side: str) -> Ints:
-    total = transfers.groupby(["sku", side])["qty"].sum().rename("qty").reset_index().rename(columns={side: "location_id"})
+    total = (
+        transfers.groupby(["sku", side])["qty"].sum().rename("qty").reset_index().rename(columns={side: "location_id"})
+    )
     units = lines[["sku", "location_id"]].merge(total, on=["sku", "location_id"], how="left")["qty"]
     return units.fillna(0).to_numpy(np.int64)

@@ -6,7 +6,7 @@ of at most 100,000 (all of them in a smaller table). Red in either is red.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import polars as pl
 import pyarrow as pa
@@ -40,13 +40,14 @@ def check_table(
         Row rules are not listed for a table without rows: they saw nothing.
     """
     rows = frame if isinstance(frame, pl.DataFrame) else _as_polars(frame)
-    return _verdict(step, table, lambda: rows.iter_slices(_BATCH_ROWS), row_floor=row_floor, rules=rules)
+    slices = (lambda: rows.iter_slices(_BATCH_ROWS)) if rows.height else (lambda: iter([rows]))
+    return _verdict(step, table, slices, row_floor=row_floor, rules=rules)
 
 
 def check_batches(
     step: str,
     table: Table,
-    batches: Callable[[], Iterable[pa.RecordBatch]],
+    batches: Callable[[], pa.RecordBatchReader],
     *,
     row_floor: int = 0,
     rules: Sequence[Rule] = (),
@@ -56,7 +57,13 @@ def check_batches(
     ``batches`` is called once, and once more where two keys may be equal, such as
     ``lambda: connection.execute("select ... from stg_period_sales").to_arrow_reader()``.
     """
-    return _verdict(step, table, lambda: (_as_polars(b) for b in batches()), row_floor=row_floor, rules=rules)
+    return _verdict(step, table, lambda: _frames(batches()), row_floor=row_floor, rules=rules)
+
+
+def _frames(reader: pa.RecordBatchReader) -> Iterator[pl.DataFrame]:
+    yield _as_polars(reader.schema.empty_table())  # a stream without batches has columns all the same
+    for batch in reader:
+        yield _as_polars(batch)
 
 
 def _as_polars(rows: pa.Table | pa.RecordBatch) -> pl.DataFrame:

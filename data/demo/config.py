@@ -27,7 +27,7 @@ class DemoConfig(BaseModel):
     n_costume_styles: int = Field(default=80, ge=2, le=2_000, description="Costumes, seven sizes each.")
     n_clothing_styles: int = Field(default=60, ge=2, le=2_000, description="Clothing, seven sizes each.")
     shop_share: float = Field(default=0.36, gt=0.0, le=1.0, description="Share of styles that a shop carries (0-1).")
-    target_units: int = Field(default=1_350_000, ge=1_000, description="Expected demand over the history [units].")
+    target_units: int = Field(default=1_420_000, ge=1_000, description="Expected demand over the history [units].")
     csv_days: int = Field(default=60, ge=7, description="Last days delivered as daily csv.gz, older ones Parquet [days].")
     stock_daily_days: int = Field(default=400, ge=14, description="Days with a daily stock snapshot; weekly before [days].")
     traffic_days: int = Field(default=150, ge=14, description="Days of site traffic [days].")

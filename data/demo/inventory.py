@@ -27,6 +27,7 @@ _SUNDAY = 6
 _REVIEW_DAYS = 7
 _SMOOTHING = 1.0 / 21  # of the shop's own moving average [1/day]
 _GAP_FACTOR = 0.55  # the shop under-orders extended sizes of costumes by this factor: the planted size gap
+_LONGEST_COVER_DAYS = 180  # the shop buys no minimum order that lasts longer [days]
 _LATEST_DAYS = 220  # room for receipts after D [days]
 _RESALE_SHARE = 0.9  # of what comes back can be sold again (0-1)
 
@@ -270,9 +271,9 @@ class _Policy:
         need[need < 0.5] = 0.0
         qty = np.ceil(need / self.pack).astype(np.int64) * self.pack
         total = np.bincount(self.sku, qty, self.n_skus)[self.sku]
-        usual = np.bincount(self.sku, mean * 90, self.n_skus)[self.sku]
+        usual = np.bincount(self.sku, mean * _LONGEST_COVER_DAYS, self.n_skus)[self.sku]
         lift = (total > 0) & (total < self.moq)
-        qty[lift & (usual + total < self.moq)] = 0  # the minimum is more than a quarter's sales: the buyer waits
+        qty[lift & (usual + total < self.moq)] = 0  # the minimum is more than half a year's sales: the buyer waits
         web = (self.place == 0) & lift & (qty > 0)
         short = np.where(web, self.moq - total, 0).astype(np.int64)
         qty += -(-short // self.pack) * self.pack

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -27,7 +27,7 @@ from data.ingest.schema import Mapping, mapped, required_in_source
 from data.settings import SourceSettings
 from data.warehouse import quoted
 
-__all__ = ["Batch", "DeliveredFile", "batches", "inspected", "parse"]
+__all__ = ["Batch", "DeliveredFile", "batches", "delivery_key", "inspected", "parse"]
 
 BATCH_FILES = 500  # files read in one scan
 BATCH_BYTES = 2_000_000_000  # [bytes] landed
@@ -133,8 +133,8 @@ def batches(files: Sequence[DeliveredFile]) -> list[Batch]:
     return found
 
 
-def parse(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_timezone: str) -> None:
-    """Read a batch into the temporary tables ``typed`` and ``rejected``.
+def parse(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_timezone: str) -> str:
+    """Read a batch into the temporary tables ``typed`` and ``rejected``; return SQL for the rows as delivered.
 
     ``typed`` has ``delivery_id, row_number`` and the contract's columns, good rows alone. ``rejected`` has
     ``delivery_id, row_number, reason, column_name, value, raw_row``, one row for each bad record.
@@ -150,11 +150,11 @@ def parse(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_timezone:
     connection.execute(
         f"create or replace temp table cast_rows as select delivery_id, row_number, ({bad}) as is_bad, {values} from ({stripped})"
     )
-    connection.execute("create or replace temp table typed as select * exclude (is_bad) from cast_rows where not is_bad")
+    connection.execute("create or replace temp view typed as select * exclude (is_bad) from cast_rows where not is_bad")
     _reject(connection, batch, stripped, casts, shop_timezone)
-    connection.execute("drop table cast_rows")
     _reject_unreadable(connection, batch)
     _refuse_on_file_faults(connection, batch)
+    return relation
 
 
 def _delivered(connection: duckdb.DuckDBPyConnection, batch: Batch) -> str:
@@ -317,7 +317,14 @@ def _casts(batch: Batch, shop_timezone: str) -> dict[str, ColumnCast]:
             continue
         cast = column_cast(column, text, physical=physical, rules=rules)
         casts[column.name] = _pseudonymised(cast, text) if column.person else cast
-    return casts
+    return {name: _never_null(first.table, name, cast) for name, cast in casts.items()}
+
+
+def _never_null(table: Table, name: str, cast: ColumnCast) -> ColumnCast:
+    """No null in a key: location ``main``, supplier ``-``, region ``*``."""
+    if name not in table.key_defaults or not (name in table.key or name == "location_id"):
+        return cast
+    return replace(cast, value=f"coalesce({cast.value}, {literal(table.key_defaults[name])})")
 
 
 def _pseudonymised(cast: ColumnCast, text: str) -> ColumnCast:
@@ -454,7 +461,7 @@ def _refuse_on_file_faults(connection: duckdb.DuckDBPyConnection, batch: Batch) 
         )
 
 
-def snapshot_key(table: Table) -> tuple[str, ...]:
+def delivery_key(table: Table) -> tuple[str, ...]:
     """Return the columns that identify a row within one delivery of ``table``."""
     key = list(table.key)
     if table.mode is Mode.SNAPSHOT and "as_of_date" in table.names and "as_of_date" not in key:

@@ -1,0 +1,347 @@
+"""One night's intake: what is new is landed, parsed and loaded; what is known changes nothing.
+
+The order matters for a crash at any point: bytes land first; the ledger is written when everything new was accepted,
+just before the warehouse commits; and what the ledger knows but the warehouse does not is loaded again from landing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from data.contracts import TABLES, Mode, Table
+from data.ingest.faults import DeliveryMissing, DeliveryRefused, DeliveryUnstable, Fault, combined
+from data.ingest.landing import Landed, Landing, Sighting, is_young, sightings_in
+from data.ingest.loading import Accounts, load_batch, mark_duplicates, store_accounts
+from data.ingest.parsing import DeliveredFile, batches, inspected, parse
+from data.ingest.schema import likely_meant
+from data.ingest.sources import Arrival, Source
+from data.ingest.store import known_sightings, remember_sighting
+from data.settings import SourceSettings
+
+__all__ = ["Intake", "Note", "take_in"]
+
+_SETTLE_TRIES = 8
+_SETTLE_SECONDS = 0.25
+_NO_SPEC = SourceSettings(name="-", path="-")
+
+Identity = tuple[str, str, str]
+"""Table, source, digest: what makes a delivery."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the planner should know of, that stopped nothing."""
+
+    code: str
+    table: str
+    message: str
+    rows: int = 0
+    sample: tuple[str, ...] = ()
+
+
+@dataclass
+class Intake:
+    """What a night's intake did: ``lines`` are to be appended to the ledger before the warehouse commits."""
+
+    sightings: list[tuple[Sighting, int]]
+    lines: list[Sighting] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    files_new: int = 0
+    rows_in: int = 0
+    new_deliveries: dict[str, list[int]] = field(default_factory=dict)
+    offered: dict[str, int] = field(default_factory=dict)
+
+
+def take_in(
+    connection: duckdb.DuckDBPyConnection,
+    sources: Sequence[Source],
+    landing: Landing,
+    *,
+    run_date: date,
+    in_first_run: bool,
+    shop_timezone: str,
+) -> Intake:
+    """Land, parse and load everything new that the sources offer.
+
+    Raises:
+        DeliveryRefused: one delivery breaks a rule that concerns the whole file.
+        DataError: several do; the message names at most five.
+        DeliveryMissing: a source of sales offers nothing, and never did.
+    """
+    intake = Intake(known_sightings(connection))
+    specs = {(s.table.name, s.name): s.spec for s in sources}
+    _catch_up(connection, landing, intake, specs, shop_timezone)
+    refused: list[DeliveryRefused] = []
+    fresh = _landed(connection, sources, landing, intake, refused)
+    new = _new_sightings(fresh, intake, run_date=run_date, in_first_run=in_first_run)
+    if not refused:
+        _load(connection, landing, intake, new, specs, refused, shop_timezone)
+    if refused:
+        raise combined(refused)
+    intake.lines = [s for s, _ in new]
+    return intake
+
+
+def _catch_up(
+    connection: duckdb.DuckDBPyConnection,
+    landing: Landing,
+    intake: Intake,
+    specs: dict[tuple[str, str], SourceSettings],
+    shop_timezone: str,
+) -> None:
+    """Load what the ledger knows and the warehouse does not: after a crash, or into a new warehouse."""
+    known = {s.seq for s, _ in intake.sightings}
+    ids = {(s.table, s.source, s.sha256): d for s, d in intake.sightings}
+    missing: list[tuple[Sighting, int]] = []
+    for sighting in sightings_in(landing.ledger()):
+        identity = (sighting.table, sighting.source, sighting.sha256)
+        if sighting.seq not in known:
+            missing.append((sighting, ids.setdefault(identity, sighting.seq)))
+    if not missing:
+        return
+    refused: list[DeliveryRefused] = []
+    _load(connection, landing, intake, missing, specs, refused, shop_timezone)
+    if refused:
+        raise combined(refused)
+
+
+def _landed(
+    connection: duckdb.DuckDBPyConnection,
+    sources: Sequence[Source],
+    landing: Landing,
+    intake: Intake,
+    refused: list[DeliveryRefused],
+) -> list[Landed]:
+    """Land what the sources offer and the seen files do not show to be unchanged."""
+    found: list[Landed] = []
+    arrivals: list[Arrival] = []
+    for source in sources:
+        try:
+            offered = list(source.arrivals())
+        except DeliveryRefused as error:
+            refused.append(error)
+            continue
+        intake.offered[source.table.name] = intake.offered.get(source.table.name, 0) + len(offered)
+        _note_if_missing(source, offered, intake)
+        arrivals.extend(offered)
+    seen = _seen_files(connection)
+    changed = [(a, _stamp(a.path)) for a in arrivals]
+    changed = [(a, stamp) for a, stamp in changed if seen.get((a.table, a.source, a.name)) != stamp]
+    _settle([a for a, _ in changed])
+    for arrival, _ in changed:
+        try:
+            landed = landing.land(arrival)
+        except DeliveryRefused as error:
+            refused.append(error)
+            continue
+        found.append(landed)
+        _remember_seen(connection, landed)
+    return found
+
+
+def _note_if_missing(source: Source, offered: list[Arrival], intake: Intake) -> None:
+    if offered or any(s.table == source.table.name and s.source == source.name for s, _ in intake.sightings):
+        return
+    where = f"source {source.name} of {source.table.name} offers nothing at {source.spec.path}"
+    if source.table.is_sales:
+        raise DeliveryMissing(f"{Fault.SOURCE_MISSING}: {where}; sales are needed for a plan")
+    intake.notes.append(Note("stale_source", source.table.name, f"{where}; the run goes on without it."))
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _seen_files(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], tuple[int, int, int]]:
+    rows = connection.execute(
+        "select table_name, source, file_name, size, modified_ns, changed_ns from seen_files"
+    ).fetchall()
+    return {(r[0], r[1], r[2]): (r[3], r[4], r[5]) for r in rows}
+
+
+def _remember_seen(connection: duckdb.DuckDBPyConnection, landed: Landed) -> None:
+    a = landed.arrival
+    key = [a.source, a.table, a.name]
+    connection.execute("delete from seen_files where source = ? and table_name = ? and file_name = ?", key)
+    connection.execute("insert into seen_files values (?, ?, ?, ?, ?, ?, ?)", [*key, *_stamp(a.path), landed.sha256])
+
+
+def _settle(arrivals: Iterable[Arrival]) -> None:
+    """Wait until files that were changed a moment ago stop changing.
+
+    Raises:
+        DeliveryUnstable: one still grows after all tries.
+    """
+    young = [a for a in arrivals if is_young(a.path, now=time.time())]
+    for _ in range(_SETTLE_TRIES):
+        if not young:
+            return
+        before = {a: _stamp(a.path) for a in young}
+        time.sleep(_SETTLE_SECONDS)
+        young = [a for a in young if _stamp(a.path) != before[a]]
+    if young:
+        raise DeliveryUnstable(
+            Fault.STILL_WRITTEN,
+            f"it still grows after {_SETTLE_TRIES * _SETTLE_SECONDS:.0f} s; write to `{young[0].path.name}.part` and rename when done",
+            source=young[0].source,
+            file=young[0].name,
+        )
+
+
+def _new_sightings(
+    fresh: list[Landed], intake: Intake, *, run_date: date, in_first_run: bool
+) -> list[tuple[Sighting, int]]:
+    """Return what was not known under its name, each with its delivery: an old one where the content is known."""
+    newest: dict[tuple[str, str, str], Sighting] = {}
+    ids: dict[Identity, int] = {}
+    for sighting, delivery_id in intake.sightings:
+        ids[(sighting.table, sighting.source, sighting.sha256)] = delivery_id
+        newest[(sighting.table, sighting.source, sighting.file_name)] = sighting
+    seq = max((s.seq for s, _ in intake.sightings), default=0)
+    new: list[tuple[Sighting, int]] = []
+    again: dict[str, list[str]] = {}
+    for landed in fresh:
+        a = landed.arrival
+        identity, name = (a.table, a.source, landed.sha256), (a.table, a.source, a.name)
+        if identity in ids:
+            again.setdefault(a.table, []).append(a.name)
+        if name in newest and newest[name].sha256 == landed.sha256:
+            continue
+        seq += 1
+        sighting = Sighting(
+            seq,
+            a.source,
+            a.table,
+            a.name,
+            landed.sha256,
+            landed.size,
+            landed.modified_at,
+            landed.landed_at,
+            run_date,
+            in_first_run,
+        )
+        newest[name] = sighting
+        new.append((sighting, ids.setdefault(identity, seq)))
+    for table, names in sorted(again.items()):
+        message = f"{len(names)} files of {table} bring content that is known; nothing changes."
+        intake.notes.append(Note("DUPLICATE_DELIVERY", table, message, len(names), tuple(names[:5])))
+    return new
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    landing: Landing,
+    intake: Intake,
+    new: list[tuple[Sighting, int]],
+    specs: dict[tuple[str, str], SourceSettings],
+    refused: list[DeliveryRefused],
+    shop_timezone: str,
+) -> None:
+    """Parse and load each new delivery once, table by table, and store its sightings."""
+    loaded = {d for _, d in intake.sightings}
+    by_table: dict[str, list[tuple[Sighting, int]]] = {}
+    for sighting, delivery_id in new:
+        if delivery_id not in loaded:
+            loaded.add(delivery_id)
+            by_table.setdefault(sighting.table, []).append((sighting, delivery_id))
+    for name in sorted(by_table, key=list(TABLES).index):
+        _load_table(connection, landing, intake, TABLES[name], by_table[name], specs, refused, shop_timezone)
+    for sighting, delivery_id in new:
+        remember_sighting(connection, sighting, delivery_id)
+        intake.sightings.append((sighting, delivery_id))
+
+
+def _load_table(
+    connection: duckdb.DuckDBPyConnection,
+    landing: Landing,
+    intake: Intake,
+    table: Table,
+    deliveries: list[tuple[Sighting, int]],
+    specs: dict[tuple[str, str], SourceSettings],
+    refused: list[DeliveryRefused],
+    shop_timezone: str,
+) -> None:
+    with landing.work_folder() as work:
+        files: list[DeliveredFile] = []
+        headers = _last_headers(connection, table)
+        for sighting, delivery_id in deliveries:
+            spec = specs.get((table.name, sighting.source), _NO_SPEC)
+            try:
+                file = inspected(
+                    sighting,
+                    delivery_id=delivery_id,
+                    path=landing.path_of(sighting.sha256),
+                    table=table,
+                    spec=spec,
+                    work=work,
+                    before=headers.get(sighting.source),
+                )
+                _refuse_empty(file)
+            except DeliveryRefused as error:
+                refused.append(error)
+                continue
+            headers[sighting.source] = file.header
+            files.append(file)
+        if refused:
+            return
+        _note_columns(intake, table, files)
+        accounts: list[Accounts] = []
+        for batch in batches(files):
+            run_date = batch.first.sighting.run_date
+            try:
+                relation = parse(connection, batch, shop_timezone=shop_timezone)
+                accounts += load_batch(connection, batch, relation=relation, run_date=run_date)
+            except DeliveryRefused as error:
+                refused.append(error)
+        if refused:
+            return
+    mark_duplicates(connection, table, [f.delivery_id for f in files])
+    store_accounts(connection, table, accounts)
+    intake.files_new += len(files)
+    intake.rows_in += sum(f.records for f in files)
+    intake.new_deliveries[table.name] = intake.new_deliveries.get(table.name, []) + [f.delivery_id for f in files]
+
+
+def _last_headers(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, tuple[str, ...]]:
+    rows = connection.execute(
+        "select source, arg_max(header, delivery_id) from deliveries where table_name = ? group by source", [table.name]
+    ).fetchall()
+    return {source: tuple(header) for source, header in rows}
+
+
+def _refuse_empty(file: DeliveredFile) -> None:
+    """Sales without a row are no sales: something went wrong. An empty snapshot says that there is nothing."""
+    if file.records == 0 and file.table.is_sales:
+        raise DeliveryRefused(
+            Fault.ROW_COUNT_BELOW_MIN,
+            "a header and no row; a delivery of sales has at least one",
+            source=file.sighting.source,
+            file=file.sighting.file_name,
+        )
+
+
+def _note_columns(intake: Intake, table: Table, files: list[DeliveredFile]) -> None:
+    """Report columns that nothing takes, rows of nothing, and encodings that were brought into line."""
+    unknown = {name: file.mapping.absent for file in files for name in file.mapping.unknown}
+    if unknown:
+        names = list(unknown)
+        meant = likely_meant(tuple(names), tuple(dict.fromkeys(c for absent in unknown.values() for c in absent)))
+        hint = "".join(f" Is {k!r} meant as {v!r}? Then map it." for k, v in list(meant.items())[:5])
+        message = f"{len(names)} columns of {table.name} are not used; they stay in landing.{hint}"
+        intake.notes.append(Note("UNKNOWN_COLUMNS", table.name, message, len(names), tuple(names[:5])))
+    empty = [f.sighting.file_name for f in files if f.records == 0]
+    if empty and table.mode is not Mode.SNAPSHOT:
+        message = f"{len(empty)} files of {table.name} have a header and no row."
+        intake.notes.append(Note("EMPTY_DELIVERY", table.name, message, len(empty), tuple(empty[:5])))
+    changed = [f.sighting.file_name for f in files if f.text is not None and f.text.changes]
+    if changed:
+        message = f"{len(changed)} files of {table.name} were brought to UTF-8 with line feeds."
+        intake.notes.append(Note("NORMALISED_TEXT", table.name, message, len(changed), tuple(changed[:5])))
+

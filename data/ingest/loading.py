@@ -1,0 +1,271 @@
+"""From typed rows to raw tables: keys are made, duplicates found, and every record of every file is accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from data.contracts import Mode, Table
+from data.errors import DataError
+from data.ingest.casting import literal
+from data.ingest.faults import DeliveryRefused, Fault, Reason
+from data.ingest.parsing import Batch, DeliveredFile, delivery_key
+from data.ingest.store import create_raw, raw_name, remember_delivery
+from data.warehouse import quoted
+
+__all__ = ["Accounts", "load_batch", "mark_duplicates", "store_accounts"]
+
+_MADE_KEYS = {"order_lines": "order_line_id", "returns": "return_id", "purchase_orders": "po_id", "receipts": "po_id"}
+_KEY_HEX_DIGITS = 24  # 96 bits: two of 100 million different lines meet with a chance of 1e-13
+_MIN_BAD_ROWS = 5  # a share of a tiny file says nothing
+_NOT_AT_FAULT = (Reason.FUTURE,)  # the shop's clock, not the file's format
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """What became of the records of one file."""
+
+    file: DeliveredFile
+    rows_raw: int
+    rows_quarantined: int
+    rows_dropped: int
+
+    def verify(self) -> None:
+        """Raise ``DataError`` unless every record is somewhere."""
+        found = self.rows_raw + self.rows_quarantined + self.rows_dropped
+        if found != self.file.records:
+            raise DataError(
+                f"row accounts of {self.file.sighting.file_name} (source {self.file.sighting.source}) do not add up: "
+                f"{self.file.records:,} came in, {self.rows_raw:,} loaded + {self.rows_quarantined:,} quarantined "
+                f"+ {self.rows_dropped:,} duplicates = {found:,}"
+            )
+
+
+def load_batch(connection: duckdb.DuckDBPyConnection, batch: Batch, *, relation: str, run_date: object) -> list[Accounts]:
+    """Move ``typed`` into the raw table and ``rejected`` into quarantine; return the accounts of each file.
+
+    Args:
+        connection: with the temporary tables of :func:`data.ingest.parsing.parse`.
+        batch: the files they came from.
+        relation: SQL for the rows as delivered.
+        run_date: first seen.
+
+    Raises:
+        DeliveryRefused: more bad rows than the source's limit, in a table of sales.
+        DataError: the accounts do not add up.
+    """
+    table = batch.first.table
+    create_raw(connection, table)
+    _make_keys(connection, batch)
+    _resolve_within_files(connection, batch, relation)
+    _refuse_beyond_limit(connection, batch)
+    columns = ", ".join(quoted(n) for n in table.names)
+    connection.execute(
+        f"insert into {raw_name(table)} select delivery_id, row_number, false, {columns} from keyed k "
+        "where not exists (from dropped d where d.delivery_id = k.delivery_id and d.row_number = k.row_number)"
+        if _count(connection, "dropped")
+        else f"insert into {raw_name(table)} select delivery_id, row_number, false, {columns} from keyed"
+    )
+    _store_quarantine(connection, batch, run_date)
+    return _accounts(connection, batch)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"select count(*) from {table}").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _make_keys(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """Make ``keyed``: the typed rows with their keys. Equal lines of one file are different lines: ``-2``, ``-3`` ..."""
+    table = batch.first.table
+    made = _MADE_KEYS.get(table.name)
+    if made is None:
+        connection.execute("create or replace temp view keyed_rows as select * from typed")
+        connection.execute("create or replace temp view keyed as select * from typed")
+        return
+    parts = [
+        f"coalesce(cast({quoted(c.name)} as varchar), chr(30))" for c in table.columns if c.name != made and not c.person
+    ]
+    content = f"concat_ws(chr(31), {literal(batch.first.sighting.source)}, {', '.join(parts)})"
+    connection.execute(
+        f"create or replace temp table keyed_rows as select * replace (coalesce({quoted(made)}, "
+        f"substr(md5({content}), 1, {_KEY_HEX_DIGITS})) as {quoted(made)}), {quoted(made)} is null as is_made from typed"
+    )
+    connection.execute(
+        f"create or replace temp table nth as select delivery_id, row_number, nth from (select delivery_id, row_number, "
+        f"row_number() over (partition by delivery_id, {quoted(made)} order by row_number) as nth from keyed_rows r "
+        f"semi join (select delivery_id, {quoted(made)} from keyed_rows where is_made group by all having count(*) > 1) g "
+        f"on g.delivery_id = r.delivery_id and g.{quoted(made)} = r.{quoted(made)} where is_made) where nth > 1"
+    )
+    if _count(connection, "nth"):
+        connection.execute(
+            f"update keyed_rows set {quoted(made)} = {quoted(made)} || '-' || nth.nth from nth "
+            "where keyed_rows.delivery_id = nth.delivery_id and keyed_rows.row_number = nth.row_number"
+        )
+    connection.execute("create or replace temp view keyed as select * exclude (is_made) from keyed_rows")
+
+
+def key_sql(table: Table, alias: str = "") -> list[str]:
+    """Return the SQL of a row's identity within the table. A return that names its sale's line is no version of it."""
+    dot = f"{alias}." if alias else ""
+    parts = [f"{dot}{quoted(k)}" for k in delivery_key(table)]
+    return [*parts, f"({dot}quantity < 0)"] if table.name == "order_lines" else parts
+
+
+def _resolve_within_files(connection: duckdb.DuckDBPyConnection, batch: Batch, relation: str) -> None:
+    """Fill ``dropped``: of equal rows with one key all but the first; of unequal ones all, which go to quarantine."""
+    table = batch.first.table
+    connection.execute("create or replace temp table dropped (delivery_id bigint, row_number bigint, is_conflict boolean)")
+    made = _MADE_KEYS.get(table.name)
+    if made is not None and made not in batch.first.mapping.taken and made not in batch.first.spec.defaults:
+        return  # made keys are unique by construction
+    key = ", ".join(["delivery_id", *key_sql(table)])
+    connection.execute(f"create or replace temp table repeated as select {key} from keyed group by all having count(*) > 1")
+    if not _count(connection, "repeated"):
+        return
+    on = " and ".join(
+        f"{left} is not distinct from {right}"
+        for left, right in zip(["k.delivery_id", *key_sql(table, "k")], _columns_of_repeated(connection), strict=True)
+    )
+    values = ", ".join(f"coalesce(cast({quoted(n)} as varchar), chr(30))" for n in table.names)
+    partition = ", ".join(["k.delivery_id", *key_sql(table, "k")])
+    connection.execute(
+        f"insert into dropped select delivery_id, row_number, versions > 1 from (select k.delivery_id, k.row_number, "
+        f"row_number() over (partition by {partition} order by k.row_number) as nth, "
+        f"count(distinct k.content) over (partition by {partition}) as versions "
+        f"from (select *, md5(concat_ws(chr(31), {values})) as content from keyed) k semi join repeated r on {on}) "
+        "where versions > 1 or nth > 1"
+    )
+    _quarantine_conflicts(connection, batch, relation)
+
+
+def _columns_of_repeated(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [f"r.{quoted(row[0])}" for row in connection.execute("describe repeated").fetchall()]
+
+
+def _quarantine_conflicts(connection: duckdb.DuckDBPyConnection, batch: Batch, relation: str) -> None:
+    first = batch.first
+    key = [k for k in first.table.key if k in first.table.names]
+    shown = " || ' / ' || ".join(f"coalesce(cast(k.{quoted(n)} as varchar), '-')" for n in key)
+    packed = ", ".join(f"{quoted(n)} := cast(k.{quoted(n)} as varchar)" for n in first.mapping.taken)
+    reason, join = f"'{Reason.DUP_CONFLICT}'", ""
+    if "sku" in first.mapping.taken and "sku" in first.table.key:
+        column = f"c{first.header.index(first.mapping.taken['sku'])}"
+        reason = f"case when o.spelled <> k.sku then '{Reason.KEY_COLLISION}' else '{Reason.DUP_CONFLICT}' end"
+        join = (
+            f" join (select delivery_id, row_number, cast({column} as varchar) as spelled from ({relation})) o "
+            "on o.delivery_id = k.delivery_id and o.row_number = k.row_number"
+        )
+    connection.execute(
+        f"insert into rejected select k.delivery_id, k.row_number, {reason}, {literal(', '.join(key))}, {shown}, "
+        f"cast(to_json(struct_pack({packed})) as varchar) from keyed k join dropped d "
+        f"on d.delivery_id = k.delivery_id and d.row_number = k.row_number and d.is_conflict{join}"
+    )
+
+
+def _refuse_beyond_limit(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """More than the limit of bad rows in a file of sales stops the step: something is wrong with the file."""
+    if not batch.first.table.is_sales:
+        return
+    rows = connection.execute(
+        "select delivery_id, count(*), min(row_number), mode(reason) from rejected where reason not in (select unnest($1)) "
+        "group by delivery_id order by delivery_id",
+        [[str(r) for r in _NOT_AT_FAULT]],
+    ).fetchall()
+    files = {f.delivery_id: f for f in batch.files}
+    for delivery_id, bad, row_number, reason in rows:
+        file = files[delivery_id]
+        if bad < _MIN_BAD_ROWS or bad <= file.spec.max_quarantine_share * file.records:
+            continue
+        drift = file.text.scan.drift.most_common(1) if file.text is not None else []
+        drifted = bool(drift) and drift[0][1] * 2 > bad
+        raise DeliveryRefused(
+            Fault.DIALECT_DRIFT if drifted else Fault.QUARANTINE_LIMIT,
+            f"{bad:,} of {file.records:,} rows cannot be used, most for {reason}; the limit is "
+            f"{file.spec.max_quarantine_share:.1%}"
+            + (f"; the delimiter seems to change to {drift[0][0]!r}" if drifted else "")
+            + "; deliver it again, or raise `max_quarantine_share` for this source",
+            source=file.sighting.source,
+            file=file.sighting.file_name,
+            line=row_number + (1 if file.text is not None else 0),
+        )
+
+
+def _store_quarantine(connection: duckdb.DuckDBPyConnection, batch: Batch, run_date: object) -> None:
+    rows = ", ".join(f"({f.delivery_id}, {literal(f.sighting.sha256)})" for f in batch.files)
+    connection.execute(
+        f"insert into quarantine_rows select {literal(batch.first.sighting.source)}, {literal(batch.first.table.name)}, "
+        f"r.delivery_id, f.sha256, r.row_number, r.reason, r.column_name, r.value, r.raw_row, date '{run_date}', 'open' "
+        f"from rejected r join (values {rows}) f(delivery_id, sha256) using (delivery_id) order by r.delivery_id, r.row_number"
+    )
+
+
+def _accounts(connection: duckdb.DuckDBPyConnection, batch: Batch) -> list[Accounts]:
+    ids = [f.delivery_id for f in batch.files]
+    raw = _by_delivery(connection, f"from {raw_name(batch.first.table)} where delivery_id in (select unnest($1))", ids)
+    bad = _by_delivery(connection, "from rejected where delivery_id in (select unnest($1))", ids)
+    dropped = _by_delivery(connection, "from dropped where not is_conflict and delivery_id in (select unnest($1))", ids)
+    found = [
+        Accounts(f, raw.get(f.delivery_id, 0), bad.get(f.delivery_id, 0), dropped.get(f.delivery_id, 0)) for f in batch.files
+    ]
+    for accounts in found:
+        accounts.verify()
+    return found
+
+
+def _by_delivery(connection: duckdb.DuckDBPyConnection, tail: str, ids: list[int]) -> dict[int, int]:
+    return dict(connection.execute(f"select delivery_id, count(*) {tail} group by delivery_id", [ids]).fetchall())
+
+
+def mark_duplicates(connection: duckdb.DuckDBPyConnection, table: Table, ids: Sequence[int]) -> None:
+    """Mark rows of the deliveries ``ids`` that an earlier delivery already brought, value for value."""
+    if table.mode is Mode.SNAPSHOT or not ids:
+        return
+    raw = raw_name(table)
+    others = connection.execute(f"select count(distinct delivery_id) from {raw}").fetchone()
+    if others is None or others[0] < 2:
+        return
+    key = key_sql(table, "r")
+    aliased = ", ".join(f"{k} as k{i}" for i, k in enumerate(key))
+    on = " and ".join(f"n.k{i} is not distinct from {k}" for i, k in enumerate(key))
+    connection.execute(f"create or replace temp table new_ids as select unnest({list(ids)!r}::bigint[]) as delivery_id")
+    connection.execute(
+        f"create or replace temp table shared as select {aliased} from {raw} r "
+        f"semi join (select {aliased} from {raw} r semi join new_ids i on i.delivery_id = r.delivery_id) n on {on} "
+        "group by all having count(*) > 1"
+    )
+    if not _count(connection, "shared"):
+        return
+    content = f"md5(concat_ws(chr(31), {', '.join(f'coalesce(cast(r.{quoted(n)} as varchar), chr(30))' for n in table.names)}))"
+    connection.execute(
+        f"create or replace temp table repeats as select delivery_id, row_number from (select r.delivery_id, r.row_number, "
+        f"row_number() over (partition by {', '.join(key)}, {content} order by r.delivery_id, r.row_number) as nth "
+        f"from {raw} r semi join shared n on {on}) where nth > 1 and delivery_id in (from new_ids)"
+    )
+    connection.execute(
+        f"update {raw} set is_duplicate = true from repeats "
+        f"where repeats.delivery_id = {raw}.delivery_id and repeats.row_number = {raw}.row_number"
+    )
+
+
+def store_accounts(connection: duckdb.DuckDBPyConnection, table: Table, accounts: Sequence[Accounts]) -> None:
+    """Store the accounts of new deliveries, rows repeated across files counted as duplicates."""
+    ids = [a.file.delivery_id for a in accounts]
+    repeats = _by_delivery(connection, f"from {raw_name(table)} where is_duplicate and delivery_id in (select unnest($1))", ids)
+    for account in accounts:
+        account.verify()
+        file = account.file
+        again = repeats.get(file.delivery_id, 0)
+        remember_delivery(
+            connection,
+            file.sighting,
+            delivery_id=file.delivery_id,
+            header=file.header,
+            rows_in=file.records,
+            rows_raw=account.rows_raw - again,
+            rows_quarantined=account.rows_quarantined,
+            rows_duplicate=account.rows_dropped + again,
+        )

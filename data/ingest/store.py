@@ -1,0 +1,118 @@
+"""The ingest's own tables in the warehouse: deliveries, sightings, runs, rows in quarantine, and the raw tables.
+
+All of them are derived from landing: a line of the ledger that the warehouse does not know is loaded again from the
+landed copy, so a lost or damaged warehouse is made anew by the next run.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from data.contracts import Table
+from data.ingest.casting import sql_type
+from data.ingest.landing import Sighting
+from data.warehouse import quoted
+
+__all__ = ["create_raw", "create_store", "known_sightings", "raw_name", "remember_delivery", "remember_sighting"]
+
+_STORE = (
+    """create table if not exists sightings (
+        seq bigint, source varchar, table_name varchar, file_name varchar, sha256 varchar, size bigint,
+        modified_at timestamptz, landed_at timestamptz, run_date date, in_first_run boolean, delivery_id bigint)""",
+    """create table if not exists deliveries (
+        delivery_id bigint, source varchar, table_name varchar, file_name varchar, sha256 varchar, landed_at timestamptz,
+        landed_run_date date, header varchar[], rows_in bigint, rows_raw bigint, rows_quarantined bigint,
+        rows_duplicate bigint)""",
+    "create table if not exists ingest_runs (run_date date, watermark bigint)",
+    """create table if not exists seen_files (
+        source varchar, table_name varchar, file_name varchar, size bigint, modified_ns bigint, changed_ns bigint,
+        sha256 varchar)""",
+    """create table if not exists quarantine_rows (
+        source varchar, table_name varchar, delivery_id bigint, file_sha256 varchar, row_number bigint, reason varchar,
+        column_name varchar, value varchar, raw_row varchar, first_seen_date date, status varchar)""",
+)
+
+
+def create_store(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the ingest's tables, unless they exist."""
+    for statement in _STORE:
+        connection.execute(statement)
+
+
+def raw_name(table: Table) -> str:
+    """Return the name of the raw table of an input table."""
+    return f"raw_{table.name}"
+
+
+def create_raw(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Create ``raw_<table>``, unless it exists: the contract's columns behind where each row comes from.
+
+    ``is_duplicate`` marks a row that an earlier delivery already brought, value for value; it stays, for the earlier
+    delivery may be superseded.
+    """
+    columns = ", ".join(f"{quoted(c.name)} {sql_type(c.dtype)}" for c in table.columns)
+    connection.execute(
+        f"create table if not exists {raw_name(table)} (delivery_id bigint, row_number bigint, is_duplicate boolean, {columns})"
+    )
+
+
+def known_sightings(connection: duckdb.DuckDBPyConnection) -> list[tuple[Sighting, int]]:
+    """Return every sighting that the warehouse knows, with its delivery, oldest first."""
+    rows = connection.execute(
+        "select seq, source, table_name, file_name, sha256, size, modified_at, landed_at, run_date, in_first_run, delivery_id "
+        "from sightings order by seq"
+    ).fetchall()
+    return [(Sighting(*row[:10]), row[10]) for row in rows]
+
+
+def remember_sighting(connection: duckdb.DuckDBPyConnection, sighting: Sighting, delivery_id: int) -> None:
+    """Store one sighting."""
+    s = sighting
+    connection.execute(
+        "insert into sightings values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            s.seq,
+            s.source,
+            s.table,
+            s.file_name,
+            s.sha256,
+            s.size,
+            s.modified_at,
+            s.landed_at,
+            s.run_date,
+            s.in_first_run,
+            delivery_id,
+        ],
+    )
+
+
+def remember_delivery(
+    connection: duckdb.DuckDBPyConnection,
+    sighting: Sighting,
+    *,
+    delivery_id: int,
+    header: tuple[str, ...],
+    rows_in: int,
+    rows_raw: int,
+    rows_quarantined: int,
+    rows_duplicate: int,
+) -> None:
+    """Store what became of the records of one delivery."""
+    s = sighting
+    connection.execute(
+        "insert into deliveries values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            delivery_id,
+            s.source,
+            s.table,
+            s.file_name,
+            s.sha256,
+            s.landed_at,
+            s.run_date,
+            list(header),
+            rows_in,
+            rows_raw,
+            rows_quarantined,
+            rows_duplicate,
+        ],
+    )

@@ -1,0 +1,157 @@
+"""Forecasts made as of earlier origins, beside what came: the evidence for weights, calibration and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from forecasting.config import ForecastConfig
+from forecasting.features import Tables, closed_ahead, known_features
+from forecasting.metrics import scale
+from forecasting.models import CONTROL, LEARNER, Learner, control_forecast, fit_learner, statistical_forecasts
+from forecasting.panel import Panel
+from forecasting.selection import Window
+
+__all__ = ["Inputs", "Trial", "candidates", "origins", "run_trials"]
+
+_MIN_WEEKS = 8  # [weeks] history before the first origin
+_WEEKLY_WINDOWS = 2  # weekly windows are short: twice as many of them
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a forecast is made from.
+
+    Attributes:
+        panel: all series that may teach, in steps of demand.
+        targets: positions of the series that get a forecast.
+        tables: the other inputs.
+        prices: (n, >= t) prices in force.
+        closed_days: days listed in the settings.
+    """
+
+    panel: Panel
+    targets: NDArray[np.int64]
+    tables: Tables
+    prices: NDArray[np.float32]
+    closed_days: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One origin: forecasts of the target series made after ``origin`` periods, and what came.
+
+    Attributes:
+        origin: periods known.
+        past: panel of the targets up to the origin.
+        forecasts: model -> (n, h).
+        actual: (n, h) demand that may be judged, NaN elsewhere.
+        total_actual: (n, h) demand where the whole window may be judged, closed periods 0; else NaN.
+        scales: (n,) mean squared one-step difference of the past.
+    """
+
+    origin: int
+    past: Panel
+    forecasts: dict[str, NDArray[np.float32]]
+    actual: NDArray[np.float32]
+    total_actual: NDArray[np.float32]
+    scales: NDArray[np.float64]
+    window: Window
+
+
+def origins(panel: Panel, *, config: ForecastConfig, count: int | None = None) -> tuple[list[int], int]:
+    """Return the origins of the earlier windows, oldest first, and their length [periods].
+
+    The last window ends with the panel. Fewer, or none, where the history is too short.
+    """
+    length = max(config.backtest_days // panel.period_days, 1)
+    wanted = count or config.backtest_origins * (1 if panel.season > 1 else _WEEKLY_WINDOWS)
+    earliest = _MIN_WEEKS * panel.season
+    found = [panel.n_periods - k * length for k in range(wanted, 0, -1)]
+    return [o for o in found if o >= earliest], length
+
+
+def candidates(
+    inputs: Inputs, past: Panel, *, origin: int, horizon: int, config: ForecastConfig, learner: Learner | None
+) -> dict[str, NDArray[np.float32]]:
+    """Return (n, horizon) forecasts of the targets by each model, as of ``origin``; closed periods are 0.
+
+    Args:
+        inputs: everything, of which only what was known at the origin is read.
+        past: panel of the targets up to the origin.
+        origin: periods known.
+        horizon: periods to forecast.
+        config: settings.
+        learner: fitted on nothing later than the origin.
+    """
+    out = {CONTROL: control_forecast(past, horizon=horizon, weeks=config.control_weeks)}
+    out |= statistical_forecasts(past, horizon=horizon, config=config)
+    if learner is not None:
+        whole = inputs.panel.until(origin)
+        known = known_features(whole, inputs.tables, inputs.prices, origin=origin, horizon=horizon)
+        out[LEARNER] = learner.predict(past, known.rows(inputs.targets), horizon=horizon)
+    closed = closed_ahead(past, origin=origin, horizon=horizon, closed_days=inputs.closed_days)
+    return {name: np.where(closed & ~np.isnan(f), 0, f).astype(np.float32) for name, f in out.items()}
+
+
+def learner_as_of(
+    inputs: Inputs, *, origin: int, config: ForecastConfig, max_rows: int, seed: int
+) -> Learner | None:
+    """Return the global learner fitted on what was known at ``origin``."""
+    past = inputs.panel.until(origin)
+    known = known_features(past, inputs.tables, inputs.prices, origin=origin, horizon=0)
+    return fit_learner(past, known, config=config.learner, max_rows=max_rows, seed=seed)
+
+
+def run_trials(inputs: Inputs, *, config: ForecastConfig, seed: int, count: int | None = None) -> list[Trial]:
+    """Return one trial for each earlier window, oldest first.
+
+    One learner serves all of them: it is fitted as of the oldest origin, so no window has taught it.
+    """
+    at, length = origins(inputs.panel, config=config, count=count)
+    if not at:
+        return []
+    learner = learner_as_of(inputs, origin=at[0], config=config, max_rows=config.learner.max_backtest_rows, seed=seed)
+    return [_trial(inputs, origin=o, length=length, config=config, learner=learner) for o in at]
+
+
+def _trial(inputs: Inputs, *, origin: int, length: int, config: ForecastConfig, learner: Learner | None) -> Trial:
+    whole = inputs.panel.rows(inputs.targets)
+    past = whole.until(origin)
+    forecasts = candidates(inputs, past, origin=origin, horizon=length, config=config, learner=learner)
+    window = slice(origin, origin + length)
+    known_before = ~np.isnan(past.demand[:, -1:])
+    judged = whole.teaches[:, window] & known_before
+    actual = np.where(judged, whole.demand[:, window], np.nan).astype(np.float32)
+    complete = (judged | (whole.closed[:, window] & known_before)).all(axis=1, keepdims=True)
+    total_actual = np.where(complete, np.nan_to_num(actual), np.nan).astype(np.float32)
+    scales = scale(np.where(past.teaches, past.demand, np.nan))
+    return Trial(origin, past, forecasts, actual, total_actual, scales, _window(inputs, past, forecasts, actual, scales))
+
+
+def _window(
+    inputs: Inputs,
+    past: Panel,
+    forecasts: dict[str, NDArray[np.float32]],
+    actual: NDArray[np.float32],
+    scales: NDArray[np.float64],
+) -> Window:
+    recent = np.nan_to_num(past.demand[:, -4 * past.season :]).sum(axis=1, dtype=np.float64)
+    price = inputs.prices[inputs.targets, past.n_periods - 1].astype(np.float64)
+    usual = float(np.nanmedian(price)) if np.isfinite(price).any() else 1.0
+    revenue = recent * np.where(np.isfinite(price) & (price > 0), price, usual)
+    floor = np.maximum(np.nan_to_num(past.demand).mean(axis=1, dtype=np.float64), 0.05)
+    return Window(forecasts, actual, revenue / np.maximum(scales, floor), _nodes(past.keys))
+
+
+def _nodes(keys: pl.DataFrame) -> Sequence[NDArray[np.int64]]:
+    """Return the totals in which bias is watched: the shop, its locations, their categories."""
+    nodes = [np.zeros(keys.height, dtype=np.int64)]
+    for columns in (["location_id"], ["location_id", "category"]):
+        names = [c for c in columns if c in keys.columns]
+        nodes.append(keys.select(pl.struct(names).rank("dense")).to_series().to_numpy().astype(np.int64) - 1)
+    return nodes

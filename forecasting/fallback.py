@@ -1,0 +1,151 @@
+"""The ladder: every series gets a finite, non-negative mean, and the reason for the rung it stands on.
+
+0 the segment's blend; 1 the statistical models, where the learner has nothing to say; 2 the moving average of what
+there is, pulled to comparable items; 3 comparable items alone; 4 next to nothing, with a spread. The last cannot fail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecasting.config import ForecastConfig
+from forecasting.models import CONTROL, LEARNER
+from forecasting.new_items import Analogues
+from forecasting.panel import Panel
+from forecasting.segments import observed_periods
+from forecasting.selection import Choice, blend, single
+
+__all__ = ["UNSOLD_MEAN", "Ladder", "Reason", "climb"]
+
+UNSOLD_MEAN = 0.5 / 28  # [units/period] half a unit in four weeks: the last rung's mean
+
+
+class Reason(StrEnum):
+    """Why a series got its forecast."""
+
+    BLEND = "blend_of_models"
+    CONTROL_KEPT = "control_kept_by_gate"  # no mixture beat the moving average on earlier windows
+    NO_LEARNER = "learner_not_available"  # too little data in the shop, or the learner gave nothing usable
+    SHORT_HISTORY = "short_history"
+    ANALOGUES = "comparable_items"
+    PREORDERS = "comparable_items_and_preorders"
+    NOTHING_KNOWN = "nothing_to_go_by"
+    CAPPED = "cut_to_cap"
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Means of all series, and how each was made: all (n,) but ``mean`` (n, h)."""
+
+    mean: NDArray[np.float32]
+    model: list[str]
+    level: NDArray[np.int64]
+    reason: list[str]
+    unusable: NDArray[np.bool_]
+
+
+def climb(
+    panel: Panel,
+    forecasts: dict[str, NDArray[np.float32]],
+    segment: NDArray[np.str_],
+    choices: dict[str, Choice],
+    analogues: Analogues,
+    preorders: NDArray[np.float64],
+    *,
+    config: ForecastConfig,
+) -> Ladder:
+    """Return the forecast of every series from the highest rung that holds.
+
+    Args:
+        panel: history up to the origin.
+        forecasts: model -> (n, h).
+        segment: (n,) segments.
+        choices: what is published by segment.
+        analogues: comparable launches.
+        preorders: (n,) means that preorders point to; NaN where they say nothing.
+        config: thresholds.
+    """
+    horizon = forecasts[CONTROL].shape[1]
+    seen = observed_periods(panel)
+    needed = config.min_periods_for_blend if panel.season > 1 else config.min_weeks_for_blend
+    first_choice = blend(forecasts, segment, choices)
+    statistical = blend({k: v for k, v in forecasts.items() if k != LEARNER}, segment, choices)
+    statistical = np.where(np.isnan(statistical), forecasts[CONTROL], statistical)
+    learned = ~np.isnan(forecasts[LEARNER]).any(axis=1) if LEARNER in forecasts else np.zeros(len(seen), dtype=np.bool_)
+    long_enough = seen >= needed
+    unusable = long_enough & ~np.isfinite(first_choice).all(axis=1)
+    pooled = np.where(np.isnan(preorders), analogues.mean, np.nanmean([preorders, np.nan_to_num(analogues.mean)], axis=0))
+    own = np.nan_to_num(forecasts[CONTROL].mean(axis=1))
+    trust = seen / (seen + config.pooling_periods) if config.pooling_periods else np.ones(len(seen))
+    short = np.where(np.isnan(pooled), own, trust * own + (1 - trust) * np.nan_to_num(pooled))
+    rungs = [
+        (long_enough & learned & ~unusable, first_choice),
+        (long_enough & np.isfinite(statistical).all(axis=1), statistical),
+        ((seen > 0) & np.isfinite(short), np.repeat(short[:, None], horizon, axis=1)),
+        (~np.isnan(pooled), np.repeat(np.nan_to_num(pooled)[:, None], horizon, axis=1)),
+        (np.ones(len(seen), dtype=np.bool_), np.full((len(seen), horizon), UNSOLD_MEAN)),
+    ]
+    level = np.argmax(np.stack([holds for holds, _ in rungs]), axis=0)
+    mean = np.zeros((len(seen), horizon))
+    for number, (_, values) in enumerate(rungs):
+        mean = np.where((level == number)[:, None], values, mean)
+    mean, capped = _capped(mean, panel, factor=config.growth_cap, applies=level <= 1)
+    model, reason = _names(level, segment, choices, forecasts, analogues, preorders)
+    reason = [f"{r}; {Reason.CAPPED}" if cut else r for r, cut in zip(reason, capped.tolist(), strict=True)]
+    return Ladder(mean.astype(np.float32), model, level.astype(np.int64), reason, unusable)
+
+
+def _capped(
+    mean: NDArray[np.floating], panel: Panel, *, factor: float, applies: NDArray[np.bool_]
+) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    largest = np.nan_to_num(panel.demand).max(axis=1, initial=0)
+    cap = np.where(applies & (largest > 0), factor * np.maximum(largest, 1), np.inf)[:, None]
+    mean = np.maximum(np.nan_to_num(mean, posinf=0.0), 0)
+    return np.minimum(mean, cap), np.asarray((mean > cap).any(axis=1))
+
+
+def _names(
+    level: NDArray[np.int64],
+    segment: NDArray[np.str_],
+    choices: dict[str, Choice],
+    forecasts: dict[str, NDArray[np.float32]],
+    analogues: Analogues,
+    preorders: NDArray[np.float64],
+) -> tuple[list[str], list[str]]:
+    """Return model and reason of each series."""
+    mixtures = {s: single(choices, s) for s in sorted(set(segment.tolist()))}
+    without = {s: {k: w for k, w in c.weights.items() if k != LEARNER and k in forecasts} for s, c in mixtures.items()}
+    model, reason = [], []
+    for row, rung in enumerate(level.tolist()):
+        name = str(segment[row])
+        if rung == 0:
+            model.append(_mixture(mixtures[name].weights))
+            reason.append(Reason.CONTROL_KEPT if mixtures[name].gated else Reason.BLEND)
+        elif rung == 1:
+            model.append(_mixture(without[name]) or CONTROL)
+            reason.append(Reason.NO_LEARNER)
+        elif rung == 2:
+            model.append(f"{CONTROL}+analogues" if analogues.basis[row] else CONTROL)
+            reason.append(Reason.SHORT_HISTORY)
+        elif rung == 3:
+            model.append(f"analogues({analogues.basis[row]})")
+            reason.append(Reason.ANALOGUES if np.isnan(preorders[row]) else Reason.PREORDERS)
+        else:
+            model.append("constant")
+            reason.append(Reason.NOTHING_KNOWN)
+    return model, [str(r) for r in reason]
+
+
+def _mixture(weights: dict[str, float]) -> str:
+    """Return the mixture as text, heaviest model first: ``lightgbm 0.70 + imapa 0.30``."""
+    total = sum(weights.values())
+    if not total:
+        return ""
+    ordered = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+    if len(ordered) == 1:
+        return ordered[0][0]
+    return " + ".join(f"{name} {weight / total:.2f}" for name, weight in ordered)

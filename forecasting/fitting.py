@@ -1,0 +1,145 @@
+"""What earlier windows teach about tonight: blend weights, the spread around them, and its calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forecasting.backtest import Trial
+from forecasting.config import ForecastConfig
+from forecasting.intervals import LEVELS, Calibration, calibrate, dispersions, pit, sampled
+from forecasting.models import CONTROL
+from forecasting.protection import Spans, effective_dispersion, level_errors, total_moments
+from forecasting.segments import mean_bin
+from forecasting.selection import ALL, Choice, blend, choose
+
+__all__ = ["Fitted", "fit", "level_error_of"]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Weights and spread for the series of the trials.
+
+    Attributes:
+        choices: what is published by segment.
+        calibration: of quantiles per period.
+        total_calibration: of quantiles of totals over the protection period.
+        level_error: class -> squared relative error that all periods of a total share.
+        reference: length of a window [periods], at which ``level_error`` is stated.
+        n_windows: windows that this was learnt from.
+    """
+
+    choices: dict[str, Choice]
+    calibration: Calibration
+    total_calibration: Calibration
+    level_error: dict[str, float]
+    reference: int
+    n_windows: int
+
+
+def fit(
+    trials: Sequence[Trial],
+    classes: NDArray[np.str_],
+    spans: Spans,
+    *,
+    config: ForecastConfig,
+    seed: int,
+    prior: dict[str, dict[str, float]] | None = None,
+) -> Fitted:
+    """Return what the trials teach. Without any: the moving average, plain negative binomials, a wide level error.
+
+    Args:
+        trials: earlier windows.
+        classes: (n,) segment of each series.
+        spans: (n,) protection periods.
+        config: settings.
+        seed: of the randomised transforms.
+        prior: champions of the weekly review.
+    """
+    if not trials:
+        plain = Calibration({}, np.array(LEVELS), {})
+        return Fitted({ALL: _control_alone()}, plain, plain, {"all": 0.15}, 28, 0)
+    choices = choose(
+        [t.window for t in trials],
+        classes,
+        shrinkage=config.weight_shrinkage,
+        gate_margin=config.gate_margin,
+        prior=prior,
+    )
+    reference = trials[0].actual.shape[1]
+    means = [blend(t.forecasts, classes, choices) for t in trials]
+    spread = [dispersions(t.past, classes, prior_periods=config.dispersion_prior_periods) for t in trials]
+    calibration = _period_calibration(trials, means, spread, classes, config=config, seed=seed)
+    lengths = np.minimum(spans.fixed, reference)
+    error, total_calibration = _total_calibration(
+        trials, means, spread, classes, lengths, reference=reference, config=config, seed=seed
+    )
+    return Fitted(choices, calibration, total_calibration, error, reference, len(trials))
+
+
+def _control_alone() -> Choice:
+    return Choice(ALL, {CONTROL: 1.0}, 1.0, CONTROL, CONTROL, 0.0, False, {CONTROL: 1.0})
+
+
+def level_error_of(classes: NDArray[np.str_], fitted: Fitted) -> NDArray[np.float64]:
+    """Return (n,) the level error b of each series' class."""
+    return np.array([fitted.level_error.get(c, fitted.level_error["all"]) for c in classes.tolist()])
+
+
+def _period_calibration(
+    trials: Sequence[Trial],
+    means: Sequence[NDArray[np.float32]],
+    spread: Sequence[NDArray[np.float64]],
+    classes: NDArray[np.str_],
+    *,
+    config: ForecastConfig,
+    seed: int,
+) -> Calibration:
+    transforms, labels, bins = [], [], []
+    for number, (trial, mean, dispersion) in enumerate(zip(trials, means, spread, strict=True)):
+        row, column = np.nonzero(~np.isnan(trial.actual) & ~np.isnan(mean))
+        kept = sampled(len(row), seed=seed + number)
+        row, column = row[kept], column[kept]
+        draws = np.random.default_rng([seed, number]).random(len(row))
+        transforms.append(pit(trial.actual[row, column], mean[row, column], dispersion[row], draws))
+        labels.append(classes[row])
+        bins.append(mean_bin(mean[row, column]))
+    return calibrate(
+        np.concatenate(transforms), np.concatenate(labels), np.concatenate(bins), min_cases=config.min_calibration_cases
+    )
+
+
+def _total_calibration(
+    trials: Sequence[Trial],
+    means: Sequence[NDArray[np.float32]],
+    spread: Sequence[NDArray[np.float64]],
+    classes: NDArray[np.str_],
+    lengths: NDArray[np.int64],
+    *,
+    reference: int,
+    config: ForecastConfig,
+    seed: int,
+) -> tuple[dict[str, float], Calibration]:
+    """Return the level errors by class and the calibration of totals, from totals over each series' own length."""
+    inside = np.arange(reference)[None, :] < lengths[:, None]
+    none = np.zeros(len(classes))
+    actual, mean, square, dispersion, label, length = [], [], [], [], [], []
+    for trial, forecast, a in zip(trials, means, spread, strict=True):
+        usable = ~np.isnan(trial.total_actual).any(axis=1) & ~np.isnan(forecast).any(axis=1)
+        actual.append(np.where(inside, np.nan_to_num(trial.total_actual), 0).sum(axis=1, dtype=np.float64)[usable])
+        mean.append(total_moments(forecast, none, none, lengths, reference=reference)[0][usable])
+        square.append((np.where(inside, np.nan_to_num(forecast), 0).astype(np.float64) ** 2).sum(axis=1)[usable])
+        dispersion.append(a[usable])
+        label.append(classes[usable])
+        length.append(lengths[usable])
+    came, expected, squares = np.concatenate(actual), np.concatenate(mean), np.concatenate(square)
+    a, names, growth = np.concatenate(dispersion), np.concatenate(label), np.sqrt(np.concatenate(length) / reference)
+    error = level_errors(came, expected, squares, a, names, growth)
+    b = np.array([error.get(c, error["all"]) for c in names.tolist()])
+    variance = expected + a * squares + b * growth * expected**2
+    draws = np.random.default_rng([seed, 10_007]).random(len(came))
+    transforms = pit(came, expected, effective_dispersion(expected, variance), draws)
+    return error, calibrate(transforms, names, mean_bin(expected), min_cases=config.min_calibration_cases)
