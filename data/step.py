@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from datetime import date
+from functools import partial
 from pathlib import Path
 
-from data.contracts import INPUTS, TABLES
+import duckdb
+import pyarrow as pa
+
+from data.checks.runner import check_batches
+from data.contracts import INPUTS, TABLES, Table
+from data.errors import DataError
 from data.ingest.accounts import find_returned_twice, find_unknown_skus, quarantine, row_accounts, settle_quarantine
 from data.ingest.intake import Intake, take_in
 from data.ingest.landing import Landing, sighting_line
 from data.ingest.privacy import buyer_key, hmac_pads
 from data.ingest.products import non_products
-from data.ingest.runs import Run, is_first_run, run_line, watermark_of
+from data.ingest.runs import is_first_run, run_line, watermark_of
 from data.ingest.sources import sources_of
 from data.ingest.store import create_raw, create_store, raw_name
 from data.ingest.switches import holds_in_force, overrides_in_force
@@ -23,3 +29,223 @@ from data.sql.supply import item_supply
 from data.step_io import StepIO, open_step
 
 __all__ = ["run"]
+
+_SOLD = ("order_lines", "period_sales", "returns")
+_STAGED_FIRST = ("products", "returns")  # sales are judged by them
+_MANY_UNKNOWN_SHARE = 0.05  # of the SKUs that sold: beyond it the product list, not the sale, is likely wrong
+
+
+def run(home: Path, run_date: date, restate: bool = False) -> dict[str, int]:
+    """Take in what is new and stage what the run for ``run_date`` may know; return the step's counts.
+
+    Args:
+        home: the home folder.
+        run_date: D.
+        restate: let a rerun of a published D see what arrived since.
+
+    Raises:
+        DataError: a delivery, or the tables together, cannot be used; nothing of the night is loaded.
+        SourceError: a source that the run cannot do without offers nothing, or cannot be read.
+        ConfigError: settings, or ``holds.csv``, are wrong.
+    """
+    with open_step("ingest", home=home, run_date=run_date) as io:
+        connection = io.warehouse.connection
+        _set_buyer_key(connection)
+        create_store(connection)
+        landing = Landing(home)
+        ledger = landing.ledger()
+        intake = take_in(
+            connection,
+            sources_of(io.settings, home=home),
+            landing,
+            run_date=run_date,
+            in_first_run=is_first_run(home, ledger, run_date),
+            shop_timezone=io.settings.shop.timezone,
+        )
+        newest = max((s.seq for s, _ in intake.sightings), default=0)
+        watermark = watermark_of(ledger, home=home, run_date=run_date, restate=restate, newest=newest)
+        _stage(io, intake, watermark)
+        _report(io, intake)
+        if not any(r.stops_the_run for r in io.results):
+            landing.append([*(sighting_line(s) for s in intake.lines), run_line(run_date, watermark)])
+    return io.counts
+
+
+def _set_buyer_key(connection: duckdb.DuckDBPyConnection) -> None:
+    outer, inner = hmac_pads(buyer_key())
+    connection.execute("set variable buyer_outer = ?::blob", [outer])
+    connection.execute("set variable buyer_inner = ?::blob", [inner])
+
+
+def _stage(io: StepIO, intake: Intake, watermark: int) -> None:
+    """Create every ``stg_*`` table and the marts as of D."""
+    connection, settings, run_date = io.warehouse.connection, io.settings, io.run_date
+    visible = visible_deliveries(intake.sightings, run_date=run_date, watermark=watermark, zone=settings.zone)
+    delays = {(t, s.name or t): s.delay_days for t, specs in settings.sources.items() for s in specs}
+    create_visible(connection, visible, delays=delays)
+    for table in INPUTS:
+        create_raw(connection, table)
+    _find_non_products(connection, io)
+    for name in _STAGED_FIRST:
+        _stage_one(io, TABLES[name])
+    has_products = _learn_known_skus(io)
+    unknown = find_unknown_skus(connection, has_products=has_products)
+    find_returned_twice(connection)
+    for table in INPUTS:
+        if table.name not in _STAGED_FIRST:
+            _stage_one(io, table)
+    stage_history(connection, run_date=run_date)
+    io.warehouse.mark("stg_stock_history", run_date)
+    if not has_products:
+        products_from_sales(connection)
+    refuse_both_sales_shapes(connection, freq=settings.planning.freq)
+    _write_accounts(io, unknown)
+    _write_marts(io)
+    _check_staged(io)
+
+
+def _stage_one(io: StepIO, table: Table) -> None:
+    without = []
+    if table.name in ("order_lines", "period_sales"):
+        without.append("r.sku in (select sku from unknown_skus)")
+    if table.name == "order_lines":
+        without.append("(r.delivery_id, r.row_number) in (select delivery_id, row_number from returned_twice)")
+    stage_table(
+        io.warehouse.connection,
+        table,
+        run_date=io.run_date,
+        zone=io.settings.shop.timezone,
+        period_days=io.calendar.period_days,
+        without=without,
+    )
+    io.warehouse.mark(f"stg_{table.name}", io.run_date)
+
+
+def _find_non_products(connection: duckdb.DuckDBPyConnection, io: StepIO) -> None:
+    """Create ``not_products``: codes that are booked like products and are none."""
+    globs = [g for specs in io.settings.sources.values() for s in specs for g in s.not_products]
+    union = " union ".join(f"select sku from {raw_name(TABLES[n])}" for n in (*_SOLD, "products"))
+    skus = [row[0] for row in connection.execute(f"select sku from ({union}) order by sku").fetchall()]
+    found = non_products(skus, globs)
+    connection.execute("create or replace temp table not_products as select unnest(?::varchar[]) as sku", [found])
+    if found:
+        shown = ", ".join(found[:10])
+        io.check(
+            "NOT_PRODUCTS",
+            failed=0,
+            rows=len(skus),
+            table="order_lines",
+            severity="warn",
+            observed=f"{len(found)} codes are no products: {shown}",
+        )
+
+
+def _learn_known_skus(io: StepIO) -> bool:
+    """Create ``known_skus``: every SKU of any product delivery up to D; return whether there is one."""
+    connection = io.warehouse.connection
+    connection.execute(
+        "create or replace temp table known_skus as select distinct r.sku from raw_products r join visible v using (delivery_id) "
+        f"where coalesce(r.as_of_date, v.snapshot_date) <= date '{io.run_date}' union select sku from stg_products"
+    )
+    row = connection.execute("select count(*) from known_skus").fetchone()
+    has_products = bool(row and row[0]) and io.has_source("products")
+    if io.has_source("products") and not has_products:
+        io.note("NO_PRODUCTS_YET", f"No product delivery describes {io.run_date} or before: products are made from sales.", table="products")
+    return has_products
+
+
+def _write_accounts(io: StepIO, unknown: int) -> None:
+    connection = io.warehouse.connection
+    held, released = settle_quarantine(connection, run_date=io.run_date)
+    accounts = row_accounts(connection)
+    io.write("row_accounts", accounts)
+    io.write("quarantine", quarantine(connection))
+    sums = connection.execute("select sum(rows_in), sum(rows_quarantined) from deliveries semi join visible using (delivery_id)").fetchone()
+    rows_in = int(sums[0] or 0) if sums else 0
+    quarantined = int(sums[1] or 0) if sums else 0
+    io.check(
+        "QUARANTINE",
+        failed=quarantined,
+        rows=rows_in,
+        severity="warn",
+        observed=f"{quarantined} of {rows_in} rows",
+        expected="no row in quarantine",
+        advice="Look at `merchcast show quarantine`; repair the rows at their source and deliver them again.",
+    )
+    if unknown or released:
+        _report_unknown(io, unknown, held, released)
+
+
+def _report_unknown(io: StepIO, unknown: int, held: int, released: int) -> None:
+    rows = io.warehouse.connection.execute("select distinct sku from unknown_skus order by sku").fetchall()
+    io.check(
+        "UNKNOWN_SKU",
+        failed=held,
+        rows=held + released,
+        table="products",
+        severity="warn",
+        sample=[r[0] for r in rows],
+        observed=f"{held} rows of {unknown} SKUs wait for their product; {released} rows were released",
+        expected="every SKU that sells is in products",
+        advice="Add the SKUs to products: their sales then load by themselves.",
+    )
+
+
+def _write_marts(io: StepIO) -> None:
+    supply = item_supply(io.warehouse.connection, calendar=io.calendar, default=io.settings.planning.default_supply)
+    io.write("item_supply", supply)
+    overrides, bad = overrides_in_force(io.home, io.run_date)
+    io.write("overrides", overrides)
+    io.write("holds", holds_in_force(io.home, io.run_date))
+    if bad:
+        io.check(
+            "OVERRIDE_INVALID",
+            failed=len(bad),
+            rows=len(bad) + overrides.num_rows,
+            table="overrides",
+            severity="warn",
+            sample=[f"line {n}: {what}" for n, what in bad],
+            observed=f"{len(bad)} lines of overrides.csv cannot be used",
+            advice="Correct the lines; until then they have no effect.",
+        )
+
+
+def _check_staged(io: StepIO) -> None:
+    """Check every staging table that has rows against its contract, in memory that does not grow with it."""
+    connection = io.warehouse.connection
+    for table in INPUTS:
+        contract = TABLES[f"stg_{table.name}"]
+        count = connection.execute(f"select count(*) from {contract.name}").fetchone()
+        rows = int(count[0]) if count else 0
+        io.counts["rows_out"] += rows
+        if rows:
+            io.results.extend(check_batches(io.step, contract, partial(_batches_of, connection, contract.name)))
+        elif table.is_sales and io.has_source(table.name):
+            _refuse_without_sales(io, table)
+
+
+def _batches_of(connection: duckdb.DuckDBPyConnection, table: str) -> pa.RecordBatchReader:
+    connection.execute("select 1").fetchall()  # lets go of what an earlier statement left unread
+    return connection.sql(f"from {table}").to_arrow_reader()
+
+
+def _refuse_without_sales(io: StepIO, table: Table) -> None:
+    others = [t.name for t in INPUTS if t.is_sales and t.name != table.name and io.has_source(t.name)]
+    if not others:
+        raise DataError(f"ROW_COUNT_BELOW_MIN: no row of {table.name} is dated {io.run_date} or before; is the run date right?")
+
+
+def _report(io: StepIO, intake: Intake) -> None:
+    io.counts["files_new"] = intake.files_new
+    io.counts["rows_in"] += intake.rows_in
+    for note in intake.notes:
+        io.check(
+            note.code,
+            failed=max(1, note.rows),
+            rows=max(1, note.rows),
+            table=note.table,
+            severity="warn",
+            sample=note.sample,
+            observed=note.message,
+            advice=note.message,
+        )

@@ -52,7 +52,8 @@ class Warehouse:
 
     def arrow(self, sql: str, parameters: Sequence[Any] | None = None) -> pa.Table:
         """Return the rows of a query as Arrow."""
-        return self.connection.execute(sql, list(parameters or [])).to_arrow_table()
+        relation = self.connection.sql(sql, params=list(parameters or []))
+        return relation.to_arrow_table()
 
     def polars(self, sql: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
         """Return the rows of a query as polars, money as ``Float64``."""

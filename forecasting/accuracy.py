@@ -33,7 +33,7 @@ def horizons(length: int) -> list[tuple[int, int]]:
     """
     first, second = max(length // 4, 1), max(length // 2, 1)
     parts = [(1, first), (first + 1, second), (second + 1, length)]
-    return [*[(a, b) for a, b in parts if a <= b < length or a <= b == length and a > 1], (1, length)]
+    return [*[(a, b) for a, b in parts if a <= b < length or (a <= b == length and a > 1)], (1, length)]
 
 
 def accuracy_table(
@@ -83,13 +83,20 @@ def _figures(
         "bias": bias(actual, mean[at]),
         "rmsse": float(np.nanmean(scaled)) if np.isfinite(scaled).any() else float("nan"),
         "pinball": losses / level if level > 0 else float("nan"),
-        "coverage_80": coverage(actual, quantiles[at][:, :, _NAMES.index("q10")], quantiles[at][:, :, _NAMES.index("q90")]),
+        "coverage_80": coverage(
+            actual, quantiles[at][:, :, _NAMES.index("q10")], quantiles[at][:, :, _NAMES.index("q90")]
+        ),
         "value_added": 1 - ours / theirs if theirs > 0 else float("nan"),
     }
 
 
 def series_table(
-    keys: pl.DataFrame, trial: Trial | None, mean: NDArray[np.float32] | None, level: NDArray[np.int64], *, n_windows: int
+    keys: pl.DataFrame,
+    trial: Trial | None,
+    mean: NDArray[np.float32] | None,
+    level: NDArray[np.int64],
+    *,
+    n_windows: int,
 ) -> pl.DataFrame:
     """Return ``series_accuracy``: WAPE and bias of each series over the last window, and how far to trust its forecast.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -38,7 +39,7 @@ class Inputs:
     targets: NDArray[np.int64]
     tables: Tables
     prices: NDArray[np.float32]
-    closed_days: tuple[object, ...] = ()
+    closed_days: tuple[date | str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,7 @@ def candidates(
     return {name: np.where(closed & ~np.isnan(f), 0, f).astype(np.float32) for name, f in out.items()}
 
 
-def learner_as_of(
-    inputs: Inputs, *, origin: int, config: ForecastConfig, max_rows: int, seed: int
-) -> Learner | None:
+def learner_as_of(inputs: Inputs, *, origin: int, config: ForecastConfig, max_rows: int, seed: int) -> Learner | None:
     """Return the global learner fitted on what was known at ``origin``."""
     past = inputs.panel.until(origin)
     known = known_features(past, inputs.tables, inputs.prices, origin=origin, horizon=0)
@@ -130,7 +129,9 @@ def _trial(inputs: Inputs, *, origin: int, length: int, config: ForecastConfig, 
     complete = (judged | (whole.closed[:, window] & known_before)).all(axis=1, keepdims=True)
     total_actual = np.where(complete, np.nan_to_num(actual), np.nan).astype(np.float32)
     scales = scale(np.where(past.teaches, past.demand, np.nan))
-    return Trial(origin, past, forecasts, actual, total_actual, scales, _window(inputs, past, forecasts, actual, scales))
+    return Trial(
+        origin, past, forecasts, actual, total_actual, scales, _window(inputs, past, forecasts, actual, scales)
+    )
 
 
 def _window(

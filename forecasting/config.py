@@ -22,14 +22,22 @@ class LearnerConfig(_Frozen):
     trees: int = Field(default=120, ge=5, le=5000, description="Boosting rounds [trees].")
     leaves: int = Field(default=64, ge=4, le=1024, description="Leaves a tree.")
     learning_rate: float = Field(default=0.08, gt=0, le=1, description="Shrinkage of each tree (0-1).")
-    min_rows_per_leaf: int = Field(default=200, ge=1, description="Smallest leaf at full size; small shops get less [rows].")
+    min_rows_per_leaf: int = Field(
+        default=200, ge=1, description="Smallest leaf at full size; small shops get less [rows]."
+    )
     feature_share: float = Field(default=0.7, gt=0, le=1, description="Features drawn for each tree (0-1).")
     row_share: float = Field(default=0.5, gt=0, le=1, description="Rows drawn for each tree (0-1).")
     max_bins: int = Field(default=127, ge=15, le=255, description="Histogram bins of a feature.")
-    threads: int = Field(default=2, ge=1, le=64, description="Fixed thread count: results depend on it in the last bits.")
-    max_rows: int = Field(default=4_000_000, ge=1000, description="Rows the nightly fit learns from, drawn evenly [rows].")
+    threads: int = Field(
+        default=2, ge=1, le=64, description="Fixed thread count: results depend on it in the last bits."
+    )
+    max_rows: int = Field(
+        default=4_000_000, ge=1000, description="Rows the nightly fit learns from, drawn evenly [rows]."
+    )
     max_backtest_rows: int = Field(default=2_000_000, ge=1000, description="The same for the backtest's fit [rows].")
-    min_rows: int = Field(default=1500, ge=100, description="With fewer rows in the whole shop no learner is fitted [rows].")
+    min_rows: int = Field(
+        default=1500, ge=100, description="With fewer rows in the whole shop no learner is fitted [rows]."
+    )
 
 
 class ForecastConfig(_Frozen):
@@ -46,14 +54,23 @@ class ForecastConfig(_Frozen):
     )
     backtest_origins: int = Field(default=2, ge=1, le=6, description="Earlier windows that weigh the blend [windows].")
     backtest_days: int = Field(default=28, ge=7, le=91, description="Length of each such window [days].")
-    min_periods_for_blend: int = Field(default=28, ge=2, description="Observed periods below which the blend is not used, daily.")
-    min_weeks_for_blend: int = Field(default=8, ge=2, description="Observed periods below which the blend is not used, weekly.")
-    min_periods_for_statistics: int = Field(default=8, ge=2, description="Observed periods a statistical model needs [periods].")
+    min_periods_for_blend: int = Field(
+        default=28, ge=2, description="Observed periods below which the blend is not used, daily."
+    )
+    min_weeks_for_blend: int = Field(
+        default=8, ge=2, description="Observed periods below which the blend is not used, weekly."
+    )
+    min_periods_for_statistics: int = Field(
+        default=8, ge=2, description="Observed periods a statistical model needs [periods]."
+    )
     pooling_periods: float = Field(
         default=10.0, ge=0, description="Weight of the analogues against a short series' own mean [periods]."
     )
     gate_margin: float = Field(
-        default=0.0, ge=0, le=1, description="A blend must beat the control's score by this share, else the control is used."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="A blend must beat the control's score by this share, else the control is used.",
     )
     weight_shrinkage: float = Field(
         default=0.5, ge=0, le=1, description="Pull of a segment's blend weights to the whole shop's (0-1)."
@@ -61,7 +78,9 @@ class ForecastConfig(_Frozen):
     dispersion_prior_periods: float = Field(
         default=20.0, ge=0, description="Weight of the class's dispersion against the series' own [periods]."
     )
-    min_calibration_cases: int = Field(default=300, ge=10, description="Cases a calibration cell needs; else a wider one [cases].")
+    min_calibration_cases: int = Field(
+        default=300, ge=10, description="Cases a calibration cell needs; else a wider one [cases]."
+    )
     growth_cap: float = Field(
         default=5.0, gt=1, description="A mean above so many times the series' largest value is cut back (ratio)."
     )

@@ -78,7 +78,9 @@ def climb(
     learned = ~np.isnan(forecasts[LEARNER]).any(axis=1) if LEARNER in forecasts else np.zeros(len(seen), dtype=np.bool_)
     long_enough = seen >= needed
     unusable = long_enough & ~np.isfinite(first_choice).all(axis=1)
-    pooled = np.where(np.isnan(preorders), analogues.mean, np.nanmean([preorders, np.nan_to_num(analogues.mean)], axis=0))
+    pooled = np.where(
+        np.isnan(preorders), analogues.mean, np.nanmean([preorders, np.nan_to_num(analogues.mean)], axis=0)
+    )
     own = np.nan_to_num(forecasts[CONTROL].mean(axis=1))
     trust = seen / (seen + config.pooling_periods) if config.pooling_periods else np.ones(len(seen))
     short = np.where(np.isnan(pooled), own, trust * own + (1 - trust) * np.nan_to_num(pooled))
@@ -90,7 +92,7 @@ def climb(
         (np.ones(len(seen), dtype=np.bool_), np.full((len(seen), horizon), UNSOLD_MEAN)),
     ]
     level = np.argmax(np.stack([holds for holds, _ in rungs]), axis=0)
-    mean = np.zeros((len(seen), horizon))
+    mean: NDArray[np.floating] = np.zeros((len(seen), horizon))
     for number, (_, values) in enumerate(rungs):
         mean = np.where((level == number)[:, None], values, mean)
     mean, capped = _capped(mean, panel, factor=config.growth_cap, applies=level <= 1)

@@ -104,7 +104,10 @@ def known_features(panel: Panel, tables: Tables, prices: NDArray[np.float32], *,
     series: dict[str, NDArray[np.generic]] = dict(_price_features(held, season_year=365 // panel.period_days))
     group: dict[str, NDArray[np.int64]] = {}
     series["age"] = _age(panel, origin, width)
-    for names, rows in (_event_features(panel, tables.events, labels), _heat_features(panel, tables.heat, labels, origin)):
+    for names, rows in (
+        _event_features(panel, tables.events, labels),
+        _heat_features(panel, tables.heat, labels, origin),
+    ):
         for name, values in names.items():
             series[name] = values
             group[name] = rows
@@ -238,7 +241,9 @@ def _event_features(
         return {}, rows
     length = panel.period_days
     last = labels[-1] + timedelta(days=length - 1)
-    near = events.filter((pl.col("ends_date") >= labels[0]) & (pl.col("starts_date") <= last + timedelta(days=_DISTANCE_DAYS)))
+    near = events.filter(
+        (pl.col("ends_date") >= labels[0]) & (pl.col("starts_date") <= last + timedelta(days=_DISTANCE_DAYS))
+    )
     near = near.with_columns(pl.col("kind").fill_null("event")).sort("name", "starts_date", "region", "ip")
     days = near.select("kind", days=(pl.col("ends_date") - pl.col("starts_date")).dt.total_days() + 1)
     frequent = days.group_by("kind").agg(pl.col("days").sum()).sort(["days", "kind"], descending=[True, False])
@@ -271,13 +276,17 @@ def _heat_features(
 ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64]]:
     """Return the lagged heat of each item's IP in its region, held at its last known value after the origin."""
     distinct, rows = _groups(panel, ("region", "ip"))
-    mine = heat.filter((pl.col("element_type") == "ip") & (pl.col("ds") < labels[0] + timedelta(days=origin * panel.period_days)))
+    mine = heat.filter(
+        (pl.col("element_type") == "ip") & (pl.col("ds") < labels[0] + timedelta(days=origin * panel.period_days))
+    )
     if not mine.height or all(ip == "*" for _, ip in distinct):
         return {}, rows
     length = panel.period_days
     daily_width = origin * length
     by_element: dict[tuple[str, str], NDArray[np.float32]] = {}
-    for (element, region), part in mine.sort("element", "region", "ds").group_by(["element", "region"], maintain_order=True):
+    for (element, region), part in mine.sort("element", "region", "ds").group_by(
+        ["element", "region"], maintain_order=True
+    ):
         values = np.full(daily_width, np.nan, dtype=np.float32)
         day = (part["ds"] - labels[0]).dt.total_days().to_numpy()
         kept = day >= 0

@@ -34,9 +34,7 @@ _RECENT_WEEKS = 26  # history the dispersion is measured on
 _MAX_CASES = 400_000  # probability transforms a calibration reads; more add nothing
 
 
-def dispersions(
-    panel: Panel, classes: NDArray[np.str_], *, prior_periods: float
-) -> NDArray[np.float64]:
+def dispersions(panel: Panel, classes: NDArray[np.str_], *, prior_periods: float) -> NDArray[np.float64]:
     """Return (n,) dispersion a of each series, shrunk to its class.
 
     Measured as the excess of squared deviations from the trailing same-weekday mean over a Poisson's, relative to the
@@ -45,10 +43,7 @@ def dispersions(
     season = panel.season
     width = min(panel.n_periods, _RECENT_WEEKS * max(season, 2) + 8 * season)
     seen = np.where(panel.teaches, panel.demand, np.nan)[:, -width:]
-    if season > 1:
-        usual = same_season_mean(seen, season=season, count=8)
-    else:
-        usual = trailing_mean(seen, window=8)
+    usual = same_season_mean(seen, season=season, count=8) if season > 1 else trailing_mean(seen, window=8)
     usable = ~np.isnan(seen) & ~np.isnan(usual)
     usual = np.where(usable, usual, 0).astype(np.float64)
     deviation = np.where(usable, seen, 0) - usual
@@ -63,7 +58,7 @@ def dispersions(
         typical = squares[members] / np.maximum(count[members], 1)
         prior = prior_periods * np.maximum(typical, 1e-6)
         out[members] = (np.maximum(excess[members], 0) + prior * pooled) / (squares[members] + prior)
-    return np.clip(out, _LOWEST_DISPERSION, _HIGHEST_DISPERSION)
+    return np.asarray(np.clip(out, _LOWEST_DISPERSION, _HIGHEST_DISPERSION))
 
 
 def _ratio(excess: NDArray[np.float64], squares: NDArray[np.float64], default: float) -> float:
@@ -89,7 +84,10 @@ def unit_step(panel: Panel) -> float:
 
 
 def pit(
-    actual: NDArray[np.floating], mean: NDArray[np.floating], dispersion: NDArray[np.floating], draws: NDArray[np.float64]
+    actual: NDArray[np.floating],
+    mean: NDArray[np.floating],
+    dispersion: NDArray[np.floating],
+    draws: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the randomised probability integral transform of each actual under its forecast distribution.
 

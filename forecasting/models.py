@@ -21,7 +21,15 @@ from forecasting.config import ForecastConfig, LearnerConfig
 from forecasting.features import Known
 from forecasting.panel import Panel
 
-__all__ = ["CONTROL", "LEARNER", "Learner", "control_forecast", "fit_learner", "statistical_forecasts", "weekday_profile"]
+__all__ = [
+    "CONTROL",
+    "LEARNER",
+    "Learner",
+    "control_forecast",
+    "fit_learner",
+    "statistical_forecasts",
+    "weekday_profile",
+]
 
 CONTROL = "moving_average"
 LEARNER = "lightgbm"
@@ -122,7 +130,9 @@ def statistical_forecasts(
     step = 1 if daily else horizon
     forecaster = StatsForecast(models=models, freq=1, n_jobs=threads, fallback_model=HistoricAverage())
     result = forecaster.forecast(df=frame, h=step).sort("unique_id", "ds")
-    shape = weekday_profile(panel)[:, np.arange(horizon) % panel.season] if daily else np.ones((panel.n_series, horizon))
+    shape = (
+        weekday_profile(panel)[:, np.arange(horizon) % panel.season] if daily else np.ones((panel.n_series, horizon))
+    )
     for model, name in ((str(m), names[str(m)]) for m in models):
         values = result[model].to_numpy().reshape(len(rows), step)
         out[name][rows] = (values * shape[rows]).astype(np.float32)

@@ -6,6 +6,8 @@ product type and IP; product type and price band; product type; category; locati
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -29,11 +31,21 @@ _RUNGS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
+@dataclass(frozen=True)
 class Analogues:
-    """What comparable launches sold: ``mean`` (n,) [units/period], NaN without any; ``basis`` (n,) whom they compare with."""
+    """What comparable launches sold.
 
-    def __init__(self, mean: NDArray[np.float64], basis: list[str], count: NDArray[np.int64]) -> None:
-        self.mean, self.basis, self.count = mean, basis, count
+    Attributes:
+        mean: (n,) [units/period]; NaN without any.
+        basis: (n,) with whom each series was compared; empty without any.
+    """
+
+    mean: NDArray[np.float64]
+    basis: list[str]
+
+    def rows(self, index: NDArray[np.int64]) -> Analogues:
+        """Return those of the series at the positions ``index``."""
+        return Analogues(self.mean[index], [self.basis[i] for i in index.tolist()])
 
 
 def launch_analogues(panel: Panel) -> Analogues:
@@ -54,7 +66,6 @@ def launch_analogues(panel: Panel) -> Analogues:
     level = np.where(seen_at_launch, total / np.maximum(early.sum(axis=1), 1), np.nan)
     frame = _described(panel.keys).with_columns(level=pl.Series(level, nan_to_null=True))
     mean = np.full(panel.n_series, np.nan)
-    count = np.zeros(panel.n_series, dtype=np.int64)
     basis = [""] * panel.n_series
     for name, columns in _RUNGS:
         by = [pl.col(c) for c in columns] or [pl.lit(0)]
@@ -65,8 +76,8 @@ def launch_analogues(panel: Panel) -> Analogues:
         )
         usable = (pooled["count"] >= (_MIN_ANALOGUES if columns else 1)) & pooled["stated"]
         for row in np.flatnonzero(usable.to_numpy() & np.isnan(mean)).tolist():
-            mean[row], count[row], basis[row] = pooled["mean"][row], pooled["count"][row], name
-    return Analogues(mean, basis, count)
+            mean[row], basis[row] = pooled["mean"][row], name
+    return Analogues(mean, basis)
 
 
 def _described(keys: pl.DataFrame) -> pl.DataFrame:

@@ -120,7 +120,9 @@ def build_panel(
     start = known["ds"].min() if known.height else last_period
     assert isinstance(start, date)
     n_periods = (last_period - start).days // period_days + 1
-    cells = known.select("sku", "location_id", "ds", "units", "in_stock_share", "is_censored", "is_closed", "is_gap", "is_partial")
+    cells = known.select(
+        "sku", "location_id", "ds", "units", "in_stock_share", "is_censored", "is_closed", "is_gap", "is_partial"
+    )
     index = keys.select("sku", "location_id").with_row_index("series")
     cells = cells.join(index, on=["sku", "location_id"], how="inner").with_columns(
         period=(pl.col("ds") - start).dt.total_days() // period_days
@@ -128,27 +130,31 @@ def build_panel(
     at = cells["series"].to_numpy(), cells["period"].to_numpy()
     shape = (keys.height, n_periods)
 
-    def spread(name: str, empty: float | bool) -> NDArray[np.generic]:
-        dtype = np.float32 if isinstance(empty, float) else np.bool_
-        out = np.full(shape, empty, dtype=dtype)
-        out[at] = cells[name].cast(pl.Float32 if dtype is np.float32 else pl.Boolean).to_numpy()
+    def numbers(name: str) -> Floats:
+        out = np.full(shape, np.nan, dtype=np.float32)
+        out[at] = cells[name].cast(pl.Float32).to_numpy()
         return out
 
-    units = np.maximum(spread("units", float("nan")), 0).astype(np.float32)  # demand is never negative
+    def flags(name: str) -> Flags:
+        out = np.zeros(shape, dtype=np.bool_)
+        out[at] = cells[name].fill_null(False).to_numpy()
+        return out
+
+    units = np.maximum(numbers("units"), 0)  # demand is never negative
     units[~np.isfinite(units)] = np.nan
     on_sale = np.zeros(shape, dtype=np.bool_)
     on_sale[at] = True
-    unknown = spread("is_gap", False) | spread("is_partial", False) | (on_sale & np.isnan(units))
+    unknown = flags("is_gap") | flags("is_partial") | (on_sale & np.isnan(units))
     return _panel(
         keys,
         start,
         period_days,
         units=units,
         on_sale=on_sale,
-        unknown=unknown.astype(np.bool_),
-        censored=spread("is_censored", False).astype(np.bool_),
-        share=spread("in_stock_share", float("nan")).astype(np.float32),
-        closed=spread("is_closed", False).astype(np.bool_),
+        unknown=unknown,
+        censored=flags("is_censored"),
+        share=numbers("in_stock_share"),
+        closed=flags("is_closed"),
     )
 
 
@@ -172,7 +178,9 @@ def _panel(
     level = trailing_mean(np.where(teaches, units, np.nan), window=8 * season)
     usual = np.where(np.isnan(usual), level, usual)
     scaled = np.where(share >= _MIN_SHARE, units / np.maximum(share, _MIN_SHARE), np.nan)
-    estimate = np.fmax(np.fmax(units, np.where(np.isnan(scaled), usual, np.nan)), np.fmin(scaled, 3 * np.fmax(usual, 1)))
+    estimate = np.fmax(
+        np.fmax(units, np.where(np.isnan(scaled), usual, np.nan)), np.fmin(scaled, 3 * np.fmax(usual, 1))
+    )
     demand = np.where(teaches, units, np.where(unknown, usual, np.where(censored, estimate, 0)))
     demand = np.where(on_sale, np.nan_to_num(np.where(closed, 0, demand)), np.nan).astype(np.float32)
     return Panel(

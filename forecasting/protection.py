@@ -20,7 +20,16 @@ from scipy import special
 
 from forecasting.intervals import LEVELS, Calibration, quantiles
 
-__all__ = ["LEAD_TIME_POINTS", "Spans", "Totals", "copula", "effective_dispersion", "level_errors", "protection_totals", "total_moments"]
+__all__ = [
+    "LEAD_TIME_POINTS",
+    "Spans",
+    "Totals",
+    "copula",
+    "effective_dispersion",
+    "level_errors",
+    "protection_totals",
+    "total_moments",
+]
 
 LEAD_TIME_POINTS = 25  # equally likely lead times that stand for its normal spread
 _HERMITE_ORDER = 6
@@ -208,9 +217,12 @@ def copula(
 
 
 def _solved_correlation(
-    coefficients: NDArray[np.float64], variance: NDArray[np.float64], lengths: NDArray[np.int64], wanted: NDArray[np.float64]
+    coefficients: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    lengths: NDArray[np.int64],
+    wanted: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return the rho of the grid whose variance of the sum is nearest the wanted one, by bisection of a rising curve."""
+    """Return the rho whose variance of the sum is the wanted one, interpolated on a grid."""
     factorial = special.factorial(np.arange(1, _HERMITE_ORDER + 1))
     strength = coefficients**2 / factorial[None, :]
     out = np.zeros(len(lengths))
@@ -223,7 +235,10 @@ def _solved_correlation(
         )
         sums = length * variance[rows, None] + strength[rows] @ powers
         position = np.clip((sums < wanted[rows, None]).sum(axis=1), 1, len(_CORRELATIONS) - 1)
-        low, high = np.take_along_axis(sums, (position - 1)[:, None], 1)[:, 0], np.take_along_axis(sums, position[:, None], 1)[:, 0]
+        low, high = (
+            np.take_along_axis(sums, (position - 1)[:, None], 1)[:, 0],
+            np.take_along_axis(sums, position[:, None], 1)[:, 0],
+        )
         share = np.clip((wanted[rows] - low) / np.maximum(high - low, 1e-12), 0, 1)
         out[rows] = _CORRELATIONS[position - 1] + share * (_CORRELATIONS[position] - _CORRELATIONS[position - 1])
     return out

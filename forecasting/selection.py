@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from forecasting.models import CONTROL
 
-__all__ = ["Choice", "Window", "blend", "choose", "single"]
+__all__ = ["ALL", "Choice", "Window", "blend", "choose", "scores_of", "single"]
 
 ALL = "all"
 _STEPS = 10  # the grid of weights has steps of a tenth: finer ones fit the noise of the windows
@@ -96,6 +96,20 @@ def choose(
     return choices
 
 
+def scores_of(
+    windows: Sequence[Window], segment: NDArray[np.str_], weights: dict[str, dict[str, float]]
+) -> dict[str, float]:
+    """Return the score of given weights on the windows, by segment; models that are gone leave their weight behind."""
+    names = [CONTROL, *(n for n in windows[0].forecasts if n != CONTROL)]
+    out: dict[str, float] = {}
+    for name, given in sorted(weights.items()):
+        vector = np.array([given.get(n, 0.0) for n in names])
+        members = (segment == name) | (name == ALL)
+        if vector.sum() > 0 and members.any():
+            out[name] = float(_score(_moments(windows, names, members), (vector / vector.sum())[None, :])[0])
+    return out
+
+
 def _toward(names: list[str], prior: dict[str, float] | None, base: NDArray[np.float64]) -> NDArray[np.float64]:
     if not prior:
         return base
@@ -120,9 +134,7 @@ def _moments(windows: Sequence[Window], names: list[str], members: NDArray[np.bo
         judged = members & ~np.isnan(window.actual).all(axis=1) & ~np.isnan(window.forecasts[CONTROL]).any(axis=1)
         actual = window.actual[judged].astype(np.float64)
         control = window.forecasts[CONTROL][judged]
-        errors = np.stack(
-            [np.where(np.isnan(f := window.forecasts[n][judged]), control, f) - actual for n in names]
-        )
+        errors = np.stack([np.where(np.isnan(f := window.forecasts[n][judged]), control, f) - actual for n in names])
         errors = np.nan_to_num(errors)
         weight = np.sqrt(window.weight[judged])[None, :, None]
         matrices = [_products(errors * weight)]
@@ -158,9 +170,7 @@ def _best(moments: _Moments, grid: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(grid[int(np.argmin(np.round(_score(moments, grid), 9)))])
 
 
-def _choice(
-    name: str, names: list[str], moments: _Moments, weights: NDArray[np.float64], gate_margin: float
-) -> Choice:
+def _choice(name: str, names: list[str], moments: _Moments, weights: NDArray[np.float64], gate_margin: float) -> Choice:
     singles = _score(moments, np.eye(len(names)))
     order = np.argsort(np.round(singles, 9), kind="stable")
     score = float(_score(moments, weights[None, :])[0])
@@ -183,7 +193,7 @@ def _choice(
 def blend(
     forecasts: dict[str, NDArray[np.float32]], segment: NDArray[np.str_], choices: dict[str, Choice]
 ) -> NDArray[np.float32]:
-    """Return (n, h) mixtures by segment; models without a forecast give their weight to the others, NaN where none is."""
+    """Return (n, h) mixtures by segment; a model without a forecast gives its weight to the others; NaN without any."""
     shape = next(iter(forecasts.values())).shape
     total, used = np.zeros(shape), np.zeros(shape)
     for name, forecast in forecasts.items():

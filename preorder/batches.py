@@ -18,7 +18,17 @@ from scipy import stats
 from preorder.campaigns import COMMITTED_STATES, TAKING_STATES, State
 from preorder.config import PreorderConfig
 
-__all__ = ["BatchCase", "BatchSize", "Decision", "Tier", "batch_size", "decide", "expected_profit", "p_min_batch_met"]
+__all__ = [
+    "BatchCase",
+    "BatchSize",
+    "Decision",
+    "Tier",
+    "batch_size",
+    "decide",
+    "expected_profit",
+    "p_min_batch_met",
+    "p_reached",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -91,7 +101,7 @@ def batch_size(case: BatchCase) -> BatchSize:
     Never less than the median of the final volume: a firm preorder is a promise, no bet. Without a price or a cost
     no stock is added. A dearer quantity is chosen only where a cheaper tier lifts the expected profit.
     """
-    volume = max(case.firm if case.volume[0] >= case.firm else 0, ceil(float(np.median(case.volume)) - 1e-9))
+    volume = ceil(float(np.median(case.volume)) - 1e-9)
     need = np.quantile(np.add.outer(case.volume[::2], case.late[::2]).ravel(), _levels(len(case.volume)))
     stocked = max(volume, _newsvendor(case, need, volume))
     smallest = max(case.min_batch_qty, case.tiers[0].from_qty if case.tiers else 0) if stocked > 0 else 0

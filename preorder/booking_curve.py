@@ -60,13 +60,17 @@ def past_campaigns(bookings: pd.DataFrame) -> PastCampaigns:
         bookings: one row per preorder within the caps: ``campaign_id``, ``sku``, ``opens_at``, ``closes_at``,
             ``placed_at``, ``cancelled_at``, ``quantity`` [units].
     """
-    keys = bookings[["campaign_id", "sku"]].astype(str).agg("\x1f".join, axis=1) if len(bookings) else pd.Series(dtype=str)
+    keys = (
+        bookings[["campaign_id", "sku"]].astype(str).agg("\x1f".join, axis=1) if len(bookings) else pd.Series(dtype=str)
+    )
     codes, items = pd.factorize(keys, sort=True)
     window = (bookings["closes_at"] - bookings["opens_at"]).dt.total_seconds().clip(lower=1.0)
-    placed = ((bookings["closes_at"] - bookings["placed_at"]).dt.total_seconds() / window).to_numpy(dtype=float)
-    cancelled = ((bookings["closes_at"] - bookings["cancelled_at"]).dt.total_seconds() / window).to_numpy(dtype=float)
-    cancelled = np.where(np.isnan(cancelled) | (cancelled < 0), -np.inf, cancelled)
-    quantity = bookings["quantity"].to_numpy(dtype=float)
+    placed_days = bookings["closes_at"] - bookings["placed_at"]
+    gone_days = bookings["closes_at"] - bookings["cancelled_at"]
+    placed: Floats = np.asarray(placed_days.dt.total_seconds() / window, dtype=float)
+    gone: Floats = np.asarray(gone_days.dt.total_seconds() / window, dtype=float)
+    cancelled: Floats = np.where(np.isnan(gone) | (gone < 0), -np.inf, gone)
+    quantity: Floats = bookings["quantity"].to_numpy(dtype=float)
     return PastCampaigns(codes.astype(np.int64), placed, cancelled, quantity, len(items))
 
 

@@ -111,9 +111,9 @@ def ledger_root(ledger: pd.DataFrame) -> str:
     'e3b0c442'
     """
     digest = hashlib.sha256(b"").hexdigest()
-    for row in ledger.sort_values(["placed_at", "preorder_id"], kind="stable").itertuples(index=False):
-        instant = pd.Timestamp(row.placed_at).tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        line = f"{digest}|{row.preorder_id}|{row.sku}|{instant}|{row.quantity}"
+    for row in ledger.sort_values(["placed_at", "preorder_id"], kind="stable").to_dict("records"):
+        instant = pd.Timestamp(row["placed_at"]).tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        line = f"{digest}|{row['preorder_id']}|{row['sku']}|{instant}|{row['quantity']}"
         digest = hashlib.sha256(line.encode()).hexdigest()
     return digest
 

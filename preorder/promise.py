@@ -63,11 +63,11 @@ def real_delays(receipts: pd.DataFrame, stated: pd.Series) -> Delays:
     )
     usual = lines["sku"].map(stated).astype(float) + 1
     real = (lines["received_date"] - lines["ordered_date"]).dt.days.astype(float)
-    ratio = np.log(real / usual)
-    usable = ratio[np.isfinite(ratio)]
-    suppliers = lines.loc[usable.index, "supplier_id"]
-    groups = {str(s): np.sort(v.to_numpy(dtype=float)) for s, v in usable.groupby(suppliers)}
-    return Delays(groups, np.sort(usable.to_numpy(dtype=float)))
+    ratio = np.log(real.to_numpy(dtype=float) / usual.to_numpy(dtype=float))
+    suppliers = lines["supplier_id"].astype(str).to_numpy()
+    usable = np.isfinite(ratio)
+    groups = {str(s): np.sort(ratio[usable & (suppliers == s)]) for s in np.unique(suppliers[usable])}
+    return Delays(groups, np.sort(ratio[usable]))
 
 
 def delay_outcomes(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from itertools import groupby
+from typing import Any
 
 import pandas as pd
 import polars as pl
@@ -61,11 +62,11 @@ def line_series(
     past = past.filter(pl.col("position").is_between(-history_periods, -1)).sort("sku", "location_id", "position")
     ahead = _with_position(forecasts, wanted, first_period=first_period, period_days=period_days)
     ahead = ahead.filter(pl.col("position").is_between(0, ahead_periods - 1)).sort("sku", "location_id", "position")
-    told = {
-        (sku, location): _history(positions, units, censored)
-        for sku, location, positions, units, censored in _grouped(past, ("position", "units", "is_censored"))
+    told = {(row[0], row[1]): _history(*row[2:]) for row in _grouped(past, ("position", "units", "is_censored"))}
+    bands = {
+        (row[0], row[1]): {band: tuple(values) for band, values in zip(BANDS, row[2:], strict=True)}
+        for row in _grouped(ahead, BANDS)
     }
-    bands = {(row[0], row[1]): dict(zip(BANDS, map(tuple, row[2:]), strict=True)) for row in _grouped(ahead, BANDS)}
     return {
         key: LineSeries(*told.get(key, ((), ())), ahead=bands.get(key, {})) for key in sorted(set(told) | set(bands))
     }
@@ -94,7 +95,7 @@ def receipts_by_line(orders: pd.DataFrame, *, run_date: date, days: int) -> dict
     near = due.assign(offset=offset)[offset <= days]
     summed = near.groupby(["sku", "location_id", "offset"], sort=True)["open_qty"].sum()
     found: dict[Key, list[tuple[int, float]]] = {}
-    for (sku, location, day), qty in summed.items():  # type: ignore[misc]
+    for sku, location, day, qty in summed.reset_index().itertuples(index=False):
         found.setdefault((str(sku), str(location)), []).append((int(day), float(qty)))
     return found
 
@@ -108,15 +109,16 @@ def _with_position(frame: pl.DataFrame, wanted: pl.DataFrame, *, first_period: d
     )
 
 
-def _grouped(frame: pl.DataFrame, columns: Sequence[str]) -> Iterable[tuple[object, ...]]:
+def _grouped(frame: pl.DataFrame, columns: Sequence[str]) -> Iterable[tuple[Any, ...]]:
     if frame.is_empty():
         return []
     grouped = frame.group_by("sku", "location_id", maintain_order=True).agg(pl.col(name) for name in columns)
     return grouped.select("sku", "location_id", *columns).iter_rows()
 
 
-def _history(positions: object, units: object, censored: object) -> tuple[tuple[float | None, ...], tuple[int, ...]]:
-    assert isinstance(positions, list) and isinstance(units, list) and isinstance(censored, list)
+def _history(
+    positions: Sequence[int], units: Sequence[float], censored: Sequence[bool]
+) -> tuple[tuple[float | None, ...], tuple[int, ...]]:
     start, length = positions[0], -positions[0]
     values: list[float | None] = [None] * length
     for position, value in zip(positions, units, strict=True):
@@ -134,8 +136,3 @@ def _short(value: float | None) -> str:
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return text if text not in ("", "-0") else "0"
-
-
-def period_label(position: int, *, first_period: date, period_days: int) -> date:
-    """Return the label of a period: 0 is the first forecast period."""
-    return first_period + timedelta(days=position * period_days)

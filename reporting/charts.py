@@ -1,4 +1,4 @@
-"""Small charts as SVG text: figures in, one string out. No clock, no random ids, so the same figures give the same bytes.
+"""Small charts as SVG text: figures in, one string out. No clock, no random ids: same figures, same bytes.
 
 Colours come from CSS classes (see ``static/style.css``), so that a chart follows dark mode and print; every mark that
 is told apart by colour also has a shape or a label.

@@ -84,7 +84,13 @@ def embed_json(value: Any) -> Markup:
     Text that is no valid Unicode (a lone surrogate) is replaced, so that the file can always be written.
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for bad, good in (("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029")):
+    for bad, good in (
+        ("<", "\\u003c"),
+        (">", "\\u003e"),
+        ("&", "\\u0026"),
+        ("\u2028", "\\u2028"),
+        ("\u2029", "\\u2029"),
+    ):
         text = text.replace(bad, good)
     return Markup(text)  # noqa: S704 - nothing left in it can end the script element
 
@@ -158,4 +164,3 @@ def _environment() -> Environment:
 def _drawing(svg: str) -> Markup:
     """Return a chart of ours as markup; anything that is not one stays text."""
     return Markup(svg) if svg.startswith("<svg ") else Markup.escape(svg)  # noqa: S704 - made by charts.py
-

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from reporting.catalogue import is_missing
 
-__all__ = ["ACTIONS", "EXCEPTION_ACTIONS", "ActionGroup", "action_groups", "plan_lines"]
+__all__ = ["ACTIONS", "EXCEPTION_ACTIONS", "ActionGroup", "action_groups", "plan_lines", "records"]
 
 ACTIONS = ("expedite", "order", "review", "postpone_or_cancel", "transfer", "none")
 EXCEPTION_ACTIONS = ACTIONS[:-1]
@@ -74,6 +75,13 @@ def action_groups(lines: pd.DataFrame, *, limit: int) -> list[ActionGroup]:
             )
         )
     return groups
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a frame's rows as mappings from column to value."""
+    names = [str(name) for name in frame.columns]
+    columns = [frame[name].tolist() for name in frame.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def _names(frame: pd.DataFrame, *, key: str, name: str) -> dict[str, str]:

@@ -26,19 +26,16 @@ ORDER = {"conflict": 0, "needs_approval": 1, "held": 2, "auto": 3, "unchanged": 
 
 PRICE_COLUMNS = (
     Column("sku", sub="title"),
-    Column("location_id"),
-    Column("channel"),
+    Column("channel", sub="location_id"),
     Column("status", "code", tone="status", sub="approval_level"),
     Column("current_price", "money"),
     Column("suggested_price", "money"),
     Column("change_percent", "change"),
-    Column("margin_percent_now", "percent"),
-    Column("margin_percent_new", "percent"),
-    Column("clamp_trail", sub="binding_words"),
+    Column("margin_percent_new", "percent", sub="margin_before"),
+    Column("clamp_trail", "wide", sub="binding_words"),
     Column("profit_change", "money", sub="profit_range"),
     Column("p_profit_up", "share"),
-    Column("units_now", "quantity"),
-    Column("units_new", "quantity"),
+    Column("units_new", "quantity", sub="units_before"),
     Column("days_of_cover", "number1"),
     Column("elasticity", "number2", sub="elasticity_words"),
     Column("competitor_median", "money"),
@@ -70,6 +67,10 @@ def price_lines(prices: pd.DataFrame, *, titles: dict[Any, Any], words: Catalogu
             f"{words.money(lo)} … {words.money(hi)}"
             for lo, hi in zip(changed["profit_change_p10"], changed["profit_change_p90"], strict=True)
         ],
+        margin_before=[
+            words.text("prices.was", value=words.number(v, digits=1) + "%") for v in changed["margin_percent_now"]
+        ],
+        units_before=[words.text("prices.was", value=words.quantity(v)) for v in changed["units_now"]],
         elasticity_words=[words.code(level) for level in changed["elasticity_level"]],
         _order=changed["status"].map(ORDER).fillna(0),
         _profit=-changed["profit_change"].fillna(0.0).abs(),
@@ -83,7 +84,7 @@ def price_view(tables: RunTables, *, facts: RunFacts, words: Catalogue, config: 
     prices = tables.frame("price_suggestions")
     if prices.empty:
         empty = table_view(prices, PRICE_COLUMNS, name="prices", words=words, today=facts.run_date)
-        return PriceView({status: 0 for status in SYMBOLS}, SYMBOLS, None, None, 0.0, empty, 0)
+        return PriceView(dict.fromkeys(SYMBOLS, 0), SYMBOLS, None, None, 0.0, empty, 0)
     products = tables.frame("stg_products")
     titles = dict(zip(products["sku"], products["title"], strict=True)) if len(products) else {}
     lines = price_lines(prices, titles=titles, words=words)

@@ -19,7 +19,7 @@ LINE_COLUMNS: tuple[Column, ...] = (
     Column("sku", sub="title"),
     Column("location_id", group="location"),
     Column("supplier_name", group="terms"),
-    Column("reason", "code", sub="status_note", tone="status"),
+    Column("reason", "code", sub="status_note", tone="line_tone"),
     Column("order_qty", "quantity", sub="packs_text"),
     Column("order_value", "money"),
     Column("money_at_risk", "money"),
@@ -90,7 +90,12 @@ PROMISE_COLUMNS = (
     Column("cause", "code"),
     Column("must_tell", "flag"),
 )
-IDLE_COLUMNS = (Column("sku", sub="title"), Column("location_id"), Column("reason", "code"), Column("since_date", "date"))
+IDLE_COLUMNS = (
+    Column("sku", sub="title"),
+    Column("location_id"),
+    Column("reason", "code"),
+    Column("since_date", "date"),
+)
 SUPPLIER_COLUMNS = (
     Column("supplier_name"),
     Column("lines", "integer"),

@@ -17,6 +17,7 @@ from reporting.arithmetic import WHY_TERMS, clauses
 from reporting.catalogue import Catalogue, is_missing
 from reporting.chart_data import BANDS, Key, LineSeries, compact
 from reporting.config import ReportingConfig
+from reporting.plan_lines import records
 from reporting.run_tables import RunFacts
 
 __all__ = ["FACTS", "LIST_COLUMNS", "detail_blocks", "list_block"]
@@ -112,7 +113,9 @@ def list_block(
     columns = []
     for name, kind in LIST_COLUMNS:
         if kind == "code":
-            dictionaries[name], indexes = _dictionary(lines[name], words=words, plain=name in ("location_id", "supplier_name"))
+            dictionaries[name], indexes = _dictionary(
+                lines[name], words=words, plain=name in ("location_id", "supplier_name")
+            )
             columns.append(indexes)
         else:
             columns.append(encode(lines[name], kind, run_date=facts.run_date))
@@ -148,7 +151,6 @@ def detail_blocks(
     receipts: Mapping[Key, Sequence[tuple[int, float]]],
     words: Catalogue,
     facts: RunFacts,
-    config: ReportingConfig,
 ) -> list[list[list[Any]]]:
     """Return the unfolded parts of ``lines`` in blocks of ``CHUNK``.
 
@@ -163,7 +165,7 @@ def detail_blocks(
     ]
     rows = zip(*encoded, strict=True)
     entries = []
-    for values, line in zip(rows, lines.to_dict("records"), strict=True):
+    for values, line in zip(rows, records(lines), strict=True):
         key = (str(line["sku"]), str(line["location_id"]))
         entries.append(
             [
@@ -208,7 +210,7 @@ def _chart(
         list(series.censored),
         [compact(series.ahead.get(band, ())[:periods]) for band in BANDS],
         [[day, _figure(qty, 1)] for day, qty in receipts],
-        None if is_missing(arrival) else (pd.Timestamp(arrival) - pd.Timestamp(facts.run_date)).days,
+        None if is_missing(arrival) else (pd.Timestamp(str(arrival)) - pd.Timestamp(facts.run_date)).days,
         int(protection),
         per_period,
     ]

@@ -59,9 +59,7 @@ def restock_html(
     blocks: list[tuple[str, Any]] = [
         ("lines", list_block(shared.lines, words=words, facts=facts, config=config, details=shared.details))
     ]
-    chunks = detail_blocks(
-        first, series=shared.series, receipts=shared.receipts, words=words, facts=facts, config=config
-    )
+    chunks = detail_blocks(first, series=shared.series, receipts=shared.receipts, words=words, facts=facts)
     blocks += [(f"detail-{i}", chunk) for i, chunk in enumerate(chunks)]
     frame = Frame("restock", words, main_language, words.text("restock.title"), subtitle(facts, words=words))
     return render(

@@ -16,7 +16,7 @@ from reporting.charts import sparkline
 from reporting.config import ReportingConfig
 from reporting.glossary import GlossaryEntry, glossary
 from reporting.headline import Headline, headline
-from reporting.plan_lines import ActionGroup, action_groups
+from reporting.plan_lines import ActionGroup, action_groups, records
 from reporting.restock_columns import (
     BATCH_COLUMNS,
     CHANGE_COLUMNS,
@@ -118,13 +118,22 @@ def restock_view(
         models=_models(tables.frame("forecast_models"), words=words),
         policy=policy_text(facts, words=words),
         previous=words.day(tables.previous_date) if tables.previous_date else "",
-        change_counts={c: int((changes["change"] == c).sum()) if len(changes) else 0 for c in ("new", "gone", "up", "down")},
+        change_counts={
+            c: int((changes["change"] == c).sum()) if len(changes) else 0 for c in ("new", "gone", "up", "down")
+        },
         changes=table_view(changes, CHANGE_COLUMNS, name="changes", **common),
-        groups=[_group(g, shared=shared, facts=facts, words=words, config=config) for g in action_groups(lines, limit=config.group_limit)],
+        groups=[
+            _group(g, shared=shared, facts=facts, words=words, config=config)
+            for g in action_groups(lines, limit=config.group_limit)
+        ],
         n_lines=len(lines),
         n_none=int((lines["action"] == "none").sum()),
-        transfers=table_view(_titled(tables.frame("transfer_plan"), titles), TRANSFER_COLUMNS, name="transfers", **common),
-        batches=table_view(_batches(tables.frame("batch_plan"), tables, words=words), BATCH_COLUMNS, name="batches", **common),
+        transfers=table_view(
+            _titled(tables.frame("transfer_plan"), titles), TRANSFER_COLUMNS, name="transfers", **common
+        ),
+        batches=table_view(
+            _batches(tables.frame("batch_plan"), tables, words=words), BATCH_COLUMNS, name="batches", **common
+        ),
         promises=table_view(_promises(tables.frame("promise_changes")), PROMISE_COLUMNS, name="promises", **common),
         idle=table_view(_titled(idle, _product_titles(tables)), IDLE_COLUMNS, name="idle", **common),
         idle_reasons=_counts(idle, words=words),
@@ -171,11 +180,13 @@ def _warnings(checks: pd.DataFrame, *, words: Catalogue) -> list[dict[str, str]]
             "observed": "" if is_missing(row["observed"]) else str(row["observed"]),
             "advice": "" if is_missing(row["advice"]) else str(row["advice"]),
         }
-        for row in loud.to_dict("records")
+        for row in records(loud)
     ]
 
 
-def _kpis(tables: RunTables, *, lines: pd.DataFrame, words: Catalogue, facts: RunFacts, config: ReportingConfig) -> list[Kpi]:
+def _kpis(
+    tables: RunTables, *, lines: pd.DataFrame, words: Catalogue, facts: RunFacts, config: ReportingConfig
+) -> list[Kpi]:
     now = headline(lines, tables.frame("forecast_accuracy"), at_risk_probability=config.at_risk_probability)
     earlier = tables.before("restock_plan")
     before: Headline | None = None
@@ -186,19 +197,23 @@ def _kpis(tables: RunTables, *, lines: pd.DataFrame, words: Catalogue, facts: Ru
             pd.DataFrame() if accuracy is None else accuracy,
             at_risk_probability=config.at_risk_probability,
         )
-    return [
-        _kpi("lines_to_order", now.lines_to_order, before and before.lines_to_order, words=words),
-        _kpi("order_value", now.order_value, before and before.order_value, words=words, unit=facts.currency),
-        _kpi("skus_at_risk", now.skus_at_risk, before and before.skus_at_risk, words=words,
-             note=words.text("kpi.skus_at_risk.note", lines=words.number(now.lines_at_risk))),
-        _kpi("excess_value", now.excess_value, before and before.excess_value, words=words, unit=facts.currency),
-        _accuracy_kpi(now, before, words=words),
-    ]  # fmt: skip
+    note = words.text("kpi.skus_at_risk.note", lines=words.number(now.lines_at_risk))
+    units = {"order_value": facts.currency, "excess_value": facts.currency}
+    counted = [
+        _kpi(
+            key,
+            getattr(now, key),
+            None if before is None else getattr(before, key),
+            words=words,
+            unit=units.get(key, ""),
+            note=note if key == "skus_at_risk" else "",
+        )
+        for key in ("lines_to_order", "order_value", "skus_at_risk", "excess_value")
+    ]
+    return [*counted, _accuracy_kpi(now, before, words=words)]
 
 
-def _kpi(
-    key: str, now: float, before: float | None, *, words: Catalogue, unit: str = "", note: str = ""
-) -> Kpi:
+def _kpi(key: str, now: float, before: float | None, *, words: Catalogue, unit: str = "", note: str = "") -> Kpi:
     change = words.text("kpi.first") if before is None else words.text("kpi.change", change=words.signed(now - before))
     return Kpi(
         key=key,
@@ -212,7 +227,9 @@ def _kpi(
 
 
 def _accuracy_kpi(now: Headline, before: Headline | None, *, words: Catalogue) -> Kpi:
-    bias = words.text("kpi.accuracy.bias", bias=DASH if now.bias is None else words.signed(now.bias * 100, digits=1) + "%")
+    bias = words.text(
+        "kpi.accuracy.bias", bias=DASH if now.bias is None else words.signed(now.bias * 100, digits=1) + "%"
+    )
     if before is None or before.wape is None or now.wape is None:
         change = words.text("kpi.first")
     else:
@@ -236,8 +253,11 @@ def _group(
     """Return one group with its drawn sparklines; row numbers point into the script's list of lines."""
     common: dict[str, Any] = {"words": words, "today": facts.run_date, "currency": facts.currency}
     listed = group.lines.assign(
-        sparkline=[_spark(line, shared=shared, facts=facts, words=words, config=config) for line in group.lines.to_dict("records")],
-        status_note=[_status_note(line, words=words, facts=facts) for line in group.lines.to_dict("records")],
+        sparkline=[
+            _spark(line, shared=shared, facts=facts, words=words, config=config) for line in records(group.lines)
+        ],
+        line_tone=["" if status == "ok" else status for status in group.lines["status"]],
+        status_note=[_status_note(line, words=words, facts=facts) for line in records(group.lines)],
     )
     table = table_view(listed, LINE_COLUMNS, name=f"lines-{group.action}", total=group.total, **common)
     rows = tuple(replace(row, index=int(i)) for row, i in zip(table.rows, listed.index, strict=True))
@@ -274,7 +294,7 @@ def _status_note(line: dict[str, Any], *, words: Catalogue, facts: RunFacts) -> 
     """Return what a planner must know beside the reason: status, open since, flags."""
     notes = [] if line["status"] == "ok" else [words.code(line["status"])]
     since = line.get("first_proposed_date")
-    if not is_missing(since) and pd.Timestamp(since) < pd.Timestamp(facts.run_date):
+    if not is_missing(since) and pd.Timestamp(str(since)) < pd.Timestamp(facts.run_date):
         notes.append(words.text("line.open_since", date=words.near_day(since, today=facts.run_date)))
     flags = line.get("flags")
     notes += [words.code(flag) for flag in (list(flags) if flags is not None and not is_missing(flags) else [])]
@@ -291,7 +311,9 @@ def _models(models: pd.DataFrame, *, words: Catalogue) -> str:
         return words.text("header.unknown")
     ranked = models.sort_values(["lines", "model"], ascending=[False, True], kind="stable")
     total = float(ranked["lines"].sum())
-    told = [f"{words.code(m)} {words.percent(n / total)}" for m, n in zip(ranked["model"], ranked["lines"], strict=True)]
+    told = [
+        f"{words.code(m)} {words.percent(n / total)}" for m, n in zip(ranked["model"], ranked["lines"], strict=True)
+    ]
     return ", ".join(told[:4])
 
 
@@ -310,9 +332,9 @@ def _batches(batches: pd.DataFrame, tables: RunTables, *, words: Catalogue) -> p
         return batches
     named = _titled(batches, _product_titles(tables))
     named = named.assign(
-        batch_words=[_batch_words(row, words=words) for row in named.to_dict("records")],
+        batch_words=[_batch_words(row, words=words) for row in records(named)],
         final_range=[
-            f"{words.quantity(lo)}–{words.quantity(hi)}"
+            f"{words.number(lo)}–{words.number(hi)}"
             for lo, hi in zip(named["forecast_final_p10"], named["forecast_final_p90"], strict=True)
         ],
     )
@@ -321,13 +343,15 @@ def _batches(batches: pd.DataFrame, tables: RunTables, *, words: Catalogue) -> p
 
 def _batch_words(row: dict[str, Any], *, words: Catalogue) -> str:
     terms = [(name, value) for name, value in row.items() if name.startswith("why_") and value]
-    return " ".join(f"{words.signed(value)} {words.text(f'term.{name}')}" for name, value in terms)
+    return " · ".join(f"{words.signed(value)} {words.text(f'term.{name}')}" for name, value in terms)
 
 
 def _promises(promises: pd.DataFrame) -> pd.DataFrame:
     if promises.empty:
         return promises
-    return promises.sort_values(["must_tell", "promise_now_date", "preorder_id"], ascending=[False, True, True], kind="stable")
+    return promises.sort_values(
+        ["must_tell", "promise_now_date", "preorder_id"], ascending=[False, True, True], kind="stable"
+    )
 
 
 def _counts(frame: pd.DataFrame, *, words: Catalogue) -> list[tuple[str, int]]:

@@ -53,7 +53,7 @@ NUMBER_FORMATS = {
     "input": "#,##0",
     "comment": "@",
 }
-ILLEGAL = dict.fromkeys([*range(0x00, 0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0xFFFE, 0xFFFF])  # not allowed in XML
+ILLEGAL = dict.fromkeys([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0xFFFE, 0xFFFF])  # not allowed in XML
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,9 @@ def _text(value: Any, *, words: Catalogue, translate: bool) -> str:
 
 def _styles(book: xlsxwriter.Workbook) -> dict[str, Format]:
     """Return the cell formats; blue font and a light ground mean: you may type here."""
-    styles = {kind: book.add_format({"num_format": pattern, "valign": "top"}) for kind, pattern in NUMBER_FORMATS.items()}
+    styles = {
+        kind: book.add_format({"num_format": pattern, "valign": "top"}) for kind, pattern in NUMBER_FORMATS.items()
+    }
     blue = {"font_color": "#0000FF", "bg_color": "#FFFBE6"}
     styles["input"] = book.add_format({"num_format": NUMBER_FORMATS["input"], "valign": "top", **blue})
     styles["comment"] = book.add_format({"num_format": "@", "valign": "top", **blue})
@@ -242,6 +244,10 @@ def _parameters(facts: RunFacts) -> pd.DataFrame:
 def _glossary(words: Catalogue) -> pd.DataFrame:
     entries = glossary(words)
     return pd.DataFrame(
-        {"term": [e.term for e in entries], "formula": [e.formula for e in entries], "meaning": [e.text for e in entries]},
+        {
+            "term": [e.term for e in entries],
+            "formula": [e.formula for e in entries],
+            "meaning": [e.text for e in entries],
+        },
         dtype=object,
     )

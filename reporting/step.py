@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -94,14 +93,14 @@ def write_reports(
     write_workbook(
         draft, lines=shared.lines, tables=tables, facts=facts, words=load_catalogue(main_language), config=config
     )
-    os.replace(draft, workbook)
+    draft.replace(workbook)
     return sorted([*written, workbook])
 
 
 def _place(path: Path, content: bytes) -> Path:
     draft = path.with_name(f".{path.name}.part")
     draft.write_bytes(content)
-    os.replace(draft, path)
+    draft.replace(path)
     return path
 
 
@@ -114,27 +113,36 @@ def _read(io: StepIO, *, config: ReportingConfig) -> RunTables:
     frames["stg_products"] = _titles(io)
     frames["quarantine"] = io.read("quarantine", columns=["source", "table", "reason", "column", "value", "status"])
     if _has_rows(io, "forecasts"):
-        frames["forecast_models"] = io.query("select model, count(*) as lines from (select distinct sku, location_id, model from forecasts) group by model order by model")
+        frames["forecast_models"] = io.query(
+            "select model, count(*) as lines from (select distinct sku, location_id, model from forecasts) "
+            "group by model order by model"
+        )
         forecasts = io.query_polars(
             "select sku, location_id, ds, mean, q025, q10, q50, q90, q975 from forecasts where ds < ? "
             "order by sku, location_id, ds",
             [newest],
         )
     else:
-        forecasts = io.read_polars("forecasts", columns=["sku", "location_id", "ds", "mean", "q025", "q10", "q50", "q90", "q975"])
+        forecasts = io.read_polars(
+            "forecasts", columns=["sku", "location_id", "ds", "mean", "q025", "q10", "q50", "q90", "q975"]
+        )
     if _has_rows(io, "demand_history"):
         history = io.query_polars(
             "select sku, location_id, ds, units, is_censored from demand_history where ds >= ? "
             "order by sku, location_id, ds",
             [oldest],
         )
-        frames["data_through"] = io.query("select max(ds) as ds from demand_history where not is_gap and gross_units > 0")
+        frames["data_through"] = io.query(
+            "select max(ds) as ds from demand_history where not is_gap and gross_units > 0"
+        )
     else:
         history = io.read_polars("demand_history", columns=["sku", "location_id", "ds", "units", "is_censored"])
     previous = {name: frame for name in PREVIOUS_TABLES if (frame := _before(io, name)) is not None}
     over_time = _before(io, "forecast_accuracy", runs=RUNS_OVER_TIME)
     now = frames["forecast_accuracy"].assign(run_date=pd.Timestamp(io.run_date))
-    frames["accuracy_history"] = now if over_time is None else pd.concat([over_time[now.columns], now], ignore_index=True)
+    frames["accuracy_history"] = (
+        now if over_time is None else pd.concat([over_time[now.columns], now], ignore_index=True)
+    )
     return RunTables(
         frames=frames, history=history, forecasts=forecasts, previous=previous, previous_date=_date_of(previous)
     )
@@ -159,7 +167,7 @@ def _before(io: StepIO, table: str, *, runs: int = 1) -> pd.DataFrame | None:
     frame = io.previous(table, runs=runs) if runs > 1 else io.previous(table)
     if frame is None or frame.empty:
         return None
-    plain = {name: frame[name].astype(float) for name in frame if _holds_decimals(frame[name])}
+    plain = {str(name): frame[name].astype(float) for name in frame.columns if _holds_decimals(frame[name])}
     return frame.assign(**plain)
 
 
@@ -225,4 +233,3 @@ def _flatten(value: Any, key: str, found: dict[str, str]) -> None:
         found[key] = ", ".join(str(item) for item in value)
     elif value is not None:
         found[key] = str(value)
-

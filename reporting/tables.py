@@ -27,7 +27,7 @@ class Column:
 
     Attributes:
         name: column of the frame; its heading is the catalogue's ``col.<name>`` unless ``label`` names another key.
-        kind: text, code, codes, list, date, flag, svg or one of the numeric kinds.
+        kind: text, wide, code, codes, list, date, flag, svg or one of the numeric kinds.
         sub: a second column written small below the first.
         sub_kind: how the second column is written.
         group: the group of columns a reader can show or hide; empty: always shown.
@@ -134,7 +134,9 @@ def write(value: Any, kind: str, *, words: Catalogue, today: date) -> str:
     """Return one value as text, the way its kind is written in the reader's language."""
     if kind not in ("list", "codes") and (is_missing(value) or (isinstance(value, str) and value == "")):
         return DASH
-    return _WRITERS[kind](value, words, today)
+    if kind == "date":
+        return words.near_day(value, today=today)
+    return _WRITERS[kind](words, value)
 
 
 def sort_value(value: Any, kind: str) -> str:
@@ -174,27 +176,27 @@ def _values(frame: pd.DataFrame, name: str) -> list[Any]:
     return frame[name].tolist() if name in frame else [None] * len(frame)
 
 
-def _list(value: Any, words: Catalogue, today: date) -> str:
+def _list(value: Any) -> str:
     if value is None or isinstance(value, float):
         return DASH
     parts = [value] if isinstance(value, str) else list(value)
     return ", ".join(str(part) for part in parts) or DASH
 
 
-_WRITERS: dict[str, Callable[[Any, Catalogue, date], str]] = {
-    "text": lambda value, words, today: str(value),
-    "code": lambda value, words, today: words.code(value),
-    "codes": lambda value, words, today: words.code_list(value),
-    "list": _list,
-    "flag": lambda value, words, today: words.text("format.yes" if value else "format.no"),
-    "date": lambda value, words, today: words.near_day(value, today=today),
-    "integer": lambda value, words, today: words.number(value),
-    "quantity": lambda value, words, today: words.quantity(value),
-    "number1": lambda value, words, today: words.number(value, digits=1),
-    "number2": lambda value, words, today: words.number(value, digits=2),
-    "money": lambda value, words, today: words.money(value),
-    "share": lambda value, words, today: words.percent(value),
-    "share1": lambda value, words, today: words.percent(value, digits=1),
-    "percent": lambda value, words, today: words.number(value, digits=1) + "%",
-    "change": lambda value, words, today: words.signed(value, digits=1) + "%",
+_WRITERS: dict[str, Callable[[Catalogue, Any], str]] = {
+    "text": lambda _, value: str(value),
+    "wide": lambda _, value: str(value),
+    "list": lambda _, value: _list(value),
+    "code": Catalogue.code,
+    "codes": Catalogue.code_list,
+    "flag": lambda words, value: words.text("format.yes" if value else "format.no"),
+    "integer": Catalogue.number,
+    "quantity": Catalogue.quantity,
+    "number1": lambda words, value: words.number(value, digits=1),
+    "number2": lambda words, value: words.number(value, digits=2),
+    "money": Catalogue.money,
+    "share": Catalogue.percent,
+    "share1": lambda words, value: words.percent(value, digits=1),
+    "percent": lambda words, value: words.number(value, digits=1) + "%",
+    "change": lambda words, value: words.signed(value, digits=1) + "%",
 }

@@ -78,7 +78,7 @@ def heat_map(scores: pd.DataFrame, *, words: Catalogue) -> HeatMap:
         found = [cells.get((kind, element, region)) for region in regions]
         shown = tuple(("–", 0) if v is None else (words.number(v), heat_cell(v)) for v in found)
         rows.append((f"{element} ({words.code(kind)})", shown))
-    return HeatMap(tuple(words.text("trends.all_regions") if r == "*" else str(r) for r in regions), tuple(rows))
+    return HeatMap(tuple(_region(region, words=words) for region in regions), tuple(rows))
 
 
 def trend_view(tables: RunTables, *, facts: RunFacts, words: Catalogue, config: ReportingConfig) -> TrendView:
@@ -108,6 +108,7 @@ def _alerts(alerts: pd.DataFrame, *, words: Catalogue) -> pd.DataFrame:
         return alerts
     shown = alerts.assign(
         element_kind=[words.code(kind) for kind in alerts["element_type"]],
+        region=[_region(region, words=words) for region in alerts["region"]],
         affected_skus=[_skus(skus, words=words) for skus in alerts["affected_skus"]],
     )
     keys = ["streak_days", "element_type", "element", "region"]
@@ -119,6 +120,7 @@ def _scores(scores: pd.DataFrame, *, words: Catalogue) -> pd.DataFrame:
         return scores
     shown = scores.assign(
         element_kind=[words.code(kind) for kind in scores["element_type"]],
+        region=[_region(region, words=words) for region in scores["region"]],
         score_range=[
             "" if is_missing(lo) or is_missing(hi) else f"{words.number(lo)}–{words.number(hi)}"
             for lo, hi in zip(scores["score_lo"], scores["score_hi"], strict=True)
@@ -128,6 +130,10 @@ def _scores(scores: pd.DataFrame, *, words: Catalogue) -> pd.DataFrame:
     )
     keys = ["_state", "_score", "element_type", "element", "region"]
     return shown.sort_values(keys, kind="stable").drop(columns=["_state", "_score"])
+
+
+def _region(region: Any, *, words: Catalogue) -> str:
+    return words.text("trends.all_regions") if region == "*" else str(region)
 
 
 def _skus(skus: Any, *, words: Catalogue) -> str:

@@ -50,7 +50,12 @@ class SheetColumn:
         return self.kind in ("input", "comment")
 
 
-_SUBJECT = (SheetColumn("sku", width=20), SheetColumn("location_id", width=12), SheetColumn("title", width=34), SheetColumn("supplier_name", width=18))
+_SUBJECT = (
+    SheetColumn("sku", width=20),
+    SheetColumn("location_id", width=12),
+    SheetColumn("title", width=34),
+    SheetColumn("supplier_name", width=18),
+)
 _VERDICT = (
     SheetColumn("action", width=14, translate=True),
     SheetColumn("status", width=12, translate=True),

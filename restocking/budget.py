@@ -1,8 +1,8 @@
 """Where money or capacity is short: the orders with the best marginal return first.
 
-An order is cut into pieces of whole packs; the first piece of a supplier and SKU is its smallest legal order. A piece is
-worth what its units are expected to sell for, less what they are expected to lose when left over. Pieces are taken in
-order of value per unit of the limit; that is greedy, and within one piece of the optimum of the relaxed problem.
+An order is cut into pieces of whole packs; the first piece of a supplier and SKU is its smallest legal order. A piece
+is worth what its units are expected to sell for, less what they are expected to lose when left over. Pieces are taken
+in order of value per unit of the limit; that is greedy, and within one piece of the optimum of the relaxed problem.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _pieces(quantity: Ints, *, weight: Floats, values: LineValues, group: Ints, 
 
 
 def _with_smallest_orders(pieces: _Pieces, *, min_order_qty: Ints) -> list[_Block]:
-    """Return the pieces, best first, those that make up a group's smallest legal order as one block before the others."""
+    """Return the pieces, best first; those of a group's smallest legal order are one block before its others."""
     rate = np.divide(pieces.value, pieces.weight, out=np.full(len(pieces.line), np.inf), where=pieces.weight > 0)
     order = np.lexsort((np.arange(len(rate)), -rate, pieces.group))
     blocks: list[_Block] = []

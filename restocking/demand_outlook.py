@@ -112,13 +112,14 @@ def _on_sale(lines: pd.DataFrame, *, horizon: int, calendar: Calendar) -> Mask:
     """Return the periods that begin while the line is on sale, shape (horizon, n_lines)."""
     starts = np.array(calendar.periods(horizon), dtype="datetime64[ns]")[:, None]
     ends = lines["sale_end_date"].to_numpy("datetime64[ns]")
-    return np.isnat(ends)[None, :] | (starts <= ends)
+    on_sale: Mask = np.isnat(ends)[None, :] | (starts <= ends)
+    return on_sale
 
 
 def simulate_lines(
     outlook: Outlook, supply: SupplyPosition, *, calendar: Calendar, lost_sales: bool, n_paths: int, seed: int
-) -> tuple[Outcomes, Mask]:
-    """Return what happens to the stock of every line without an order, and the lines that the forecast is too short for."""
+) -> Outcomes:
+    """Return what happens to the stock of every line without an order."""
     n = len(supply.stock)
     days = calendar.period_days
     lead = draw_lead_times(supply.lead_days, supply.lead_sd_days, period_days=days, n_paths=n_paths, seed=seed)
@@ -145,9 +146,7 @@ def simulate_lines(
         )
         parts.append(_first_periods(outcome, outlook.horizon))
         order.append(rows)
-    return _joined(
-        parts, np.concatenate(order) if order else np.empty(0, np.int64), n_paths, outlook.horizon
-    ), is_beyond
+    return _joined(parts, np.concatenate(order) if order else np.empty(0, np.int64), n_paths, outlook.horizon)
 
 
 def _chunks(is_beyond: Mask) -> list[Ints]:

@@ -1,7 +1,8 @@
 """Exact, additive explanations of an order: the why columns, and the same terms in words.
 
 A quantity is built in steps; each step replaces the running value by a new one. The running values are rounded half up,
-and a why column is the difference of two neighbours, so that the columns add up to the last value whatever the rounding.
+and a why column is the difference of two neighbours, so that the columns add up to the last value whatever the
+rounding.
 """
 
 from __future__ import annotations
@@ -85,8 +86,9 @@ def describe_line(line: Mapping[str, Any]) -> str:
         ...     "why_lost_sales": -38, "why_position": -150, "why_buffer": 90, "why_pack": 2, "order_qty": 264,
         ...     "lead_time_days": 14, "review_period_days": 7, "service_level": 0.95,
         ...     "on_hand": 120, "on_order": 40, "backorders": 10, "preorders_open": 0}
-        >>> print(describe_line(row))
-        A at main: expect 360 in the next 21 days, of which 38 are lost before the order can arrive; have 150 = 120 + 40 - 10 - 0; 90 more for a 95% chance of no stock-out; +2 rounded up to whole packs; order 264.
+        >>> print(describe_line(row))  # doctest: +NORMALIZE_WHITESPACE
+        A at main: expect 360 in the next 21 days, of which 38 are lost before the order can arrive; have 150 = 120 + 40
+        - 10 - 0; 90 more for a 95% chance of no stock-out; +2 rounded up to whole packs; order 264.
     """
     days = round(line["lead_time_days"] + line["review_period_days"])
     parts = [f"expect {line['why_need']} in the next {days} days"]

@@ -28,8 +28,11 @@ class History:
     """What earlier published plans looked like. Rails that compare with them need ``rail_min_runs`` of them."""
 
     def __init__(self, plans: pd.DataFrame | None, last: pd.DataFrame | None = None) -> None:
-        """Take ``run_date``, ``sku``, ``location_id``, ``demand_mean`` and ``order_value`` of earlier runs, and the last
-        run's ``sku``, ``location_id`` and ``flags``.
+        """Take what earlier runs published.
+
+        Args:
+            plans: ``run_date``, ``sku``, ``location_id``, ``demand_mean``, ``order_value`` of earlier runs.
+            last: ``sku``, ``location_id``, ``flags`` of the last run.
         """
         self._plans = plans
         self._last = last

@@ -1,7 +1,7 @@
 """What we own, less what we owe; and when open orders can be sold.
 
-inventory position = on hand + on order - backorders - preorders open [units]. A proposal is no supply: only open purchase
-orders are. An order that comes after the protection period is no supply for it either, but is still projected.
+inventory position = on hand + on order - backorders - preorders open [units]. A proposal is no supply: only open
+purchase orders are. An order that comes after the protection period is no supply for it either, but is still projected.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class StockInputs:
     has_stock_table: bool
 
     def answers(self) -> pd.DataFrame:
-        """Return what can answer a proposal: orders placed and goods received, with ``ordered_date`` and ``proposal_id``."""
+        """Return what can answer a proposal: orders placed and goods received."""
         columns = [*_KEYS, "ordered_date"]
         received = self.receipts[columns].assign(proposal_id=None)
         return (
@@ -46,8 +46,8 @@ class StockInputs:
 class OpenOrders:
     """Open orders of the planned lines.
 
-    ``orders``: one row per order and line: ``row`` (position of the line), ``po_id``, ``arrives_date``, ``period`` (first
-    period in which it can be sold, 0 = the first), ``qty`` [units], ``is_overdue``, ``counts`` (due within L + R).
+    ``orders``: one row per order and line: ``row`` (position of the line), ``po_id``, ``arrives_date``, ``period``
+    (first one in which it can be sold, from 0), ``qty`` [units], ``is_overdue``, ``counts`` (comes within L + R)
     """
 
     orders: pd.DataFrame
@@ -73,9 +73,8 @@ class OpenOrders:
 
     @staticmethod
     def _sum(orders: pd.DataFrame, n_lines: int) -> npt.NDArray[np.float64]:
-        return np.bincount(
-            orders["row"].to_numpy(np.int64), weights=orders["qty"].to_numpy(np.float64), minlength=n_lines
-        )
+        rows, units = orders["row"].to_numpy(np.int64), orders["qty"].to_numpy(np.float64)
+        return np.bincount(rows, weights=units, minlength=n_lines).astype(np.float64)
 
 
 def median_lateness(receipts: pd.DataFrame, supply: pd.DataFrame) -> pd.Series:
@@ -95,8 +94,8 @@ def open_orders(lines: pd.DataFrame, inputs: StockInputs, *, calendar: Calendar)
     """Return the open orders of the planned lines, with the period from which each can be sold.
 
     An order due on or before D has not come: it counts from D + max(1, the supplier's median lateness). Of an order
-    for a preorder campaign, only what the campaign's firm preorders do not take is supply. In weekly plans an order that
-    arrives in mid-week is booked to the nearer start of a week.
+    for a preorder campaign, only what the campaign's firm preorders do not take is supply. In weekly plans an order
+    that arrives in mid-week is booked to the nearer start of a week.
 
     Args:
         lines: ``sku``, ``location_id``, ``protection_end_date``, in plan order.
@@ -196,9 +195,9 @@ def _mask(rows: npt.NDArray[np.int64], n_lines: int) -> npt.NDArray[np.bool_]:
 
 
 def _preorders_open(lines: pd.DataFrame, commitments: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return firm preorders that no batch or order covers and that are promised within the protection period [units]."""
+    """Return firm preorders promised within the protection period that no batch or order covers [units]."""
     rows = lines[[*_KEYS, "protection_end_date"]].assign(row=np.arange(len(lines)))
     due = commitments.merge(rows, on=_KEYS, how="inner")
     due = due.loc[due["promise_date"].isna() | (due["promise_date"] <= due["protection_end_date"])]
-    open_qty = np.maximum(due["firm_qty"] - due["covered_qty"], 0).to_numpy(np.float64)
-    return np.bincount(due["row"].to_numpy(np.int64), weights=open_qty, minlength=len(lines))
+    open_qty = (due["firm_qty"] - due["covered_qty"]).clip(lower=0).to_numpy(np.float64)
+    return np.bincount(due["row"].to_numpy(np.int64), weights=open_qty, minlength=len(lines)).astype(np.float64)

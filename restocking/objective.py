@@ -1,7 +1,7 @@
 """What an order optimises, line by line: the critical ratio, and what a unit gains or loses.
 
-Whatever the objective, ratio = gain / (gain + loss): ``gain`` is what a unit that sells brings, ``loss`` what a unit left
-over at the end of the protection period costs.
+Whatever the objective, ratio = gain / (gain + loss): ``gain`` is what a unit that sells brings, ``loss`` what a unit
+left over at the end of the protection period costs.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def unit_economics(
         ratio = np.full(n, objective.service_level)
         return UnitEconomics(ratio, gain, _implied_loss(gain, ratio), never, never)
     if objective.margin is None:
-        assert objective.holding_cost_per_unit_per_period is not None and objective.shortage_cost_per_unit is not None
+        assert objective.holding_cost_per_unit_per_period is not None  # the settings demand exactly one way
+        assert objective.shortage_cost_per_unit is not None
         periods = np.ceil(lines["review_period_days"].to_numpy(np.float64) / period_days)
         holding, shortage = objective.holding_cost_per_unit_per_period, objective.shortage_cost_per_unit
         ratio = explicit_ratio(holding=holding, shortage=shortage, review_periods=periods)
@@ -82,7 +83,8 @@ def unit_economics(
 def _implied_loss(gain: Floats, ratio: Floats) -> Floats:
     """Return the loss that makes ``ratio`` the best choice at this gain."""
     safe = np.maximum(ratio, _SMALLEST_RATIO)
-    return gain * (1 - safe) / safe
+    loss: Floats = gain * (1 - safe) / safe
+    return loss
 
 
 def _terms(lines: pd.DataFrame, *, p_left_over: Floats) -> MarginTerms:

@@ -1,8 +1,9 @@
 """From a need to a legal order: minimum order, whole packs, caps and largest order.
 
 The minimum order quantity and the largest order hold for the SUM over locations of one supplier and SKU, never per row.
-Packs hold per row: quantities are rounded UP to whole packs, except that a cap is rounded DOWN, so that no rounding ever
-overshoots a maximum. An order that a limit pushes below the minimum is no legal order: it becomes 0, for a person to see.
+Packs hold per row: quantities are rounded UP to whole packs, except that a cap is rounded DOWN, so that no rounding
+ever overshoots a maximum. An order that a limit pushes below the minimum is no legal order: it becomes 0, for a person
+to see.
 
 Arrays have one entry per line (SKU and location); ``group`` numbers the supplier and SKU of each line from 0.
 """
@@ -58,7 +59,8 @@ def pack_down(quantity: npt.ArrayLike, pack_size: npt.ArrayLike) -> Floats:
 
 def group_sum(quantity: npt.NDArray[np.number], group: Ints) -> Floats:
     """Return for every line the sum over its group [units]."""
-    return np.bincount(group, weights=quantity.astype(np.float64), minlength=int(group.max(initial=-1)) + 1)[group]
+    total = np.bincount(group, weights=quantity.astype(np.float64), minlength=int(group.max(initial=-1)) + 1)
+    return total[group].astype(np.float64)
 
 
 def lift_to_moq(quantity: Ints, *, rules: OrderRules, need: Floats) -> Ints:
@@ -73,7 +75,8 @@ def lift_to_moq(quantity: Ints, *, rules: OrderRules, need: Floats) -> Ints:
         need: shape (n,): quantile of need [units].
 
     Example: 10 and 5 are needed at two places, the supplier sells 30 or more.
-        >>> rules = OrderRules(np.zeros(2, int), np.full(2, 30), np.ones(2, int), np.full(2, np.inf), np.full(2, np.inf))
+        >>> none = np.full(2, np.inf)
+        >>> rules = OrderRules(np.zeros(2, int), np.full(2, 30), np.ones(2, int), none, none)
         >>> lift_to_moq(np.array([5, 10]), rules=rules, need=np.array([5.0, 10.0])).tolist()
         [5, 25]
     """

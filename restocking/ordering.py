@@ -116,7 +116,7 @@ def _transfers(picture: Picture, inputs: PlanInputs, *, config: RestockConfig) -
 
 
 def _waits(picture: Picture, *, expedite_points: float) -> Mask:
-    """Return the lines that can wait: off order dates, unless waiting lifts the risk by more than ``expedite_points``."""
+    """Return the lines that can wait: off order dates, unless waiting lifts the risk by over ``expedite_points``."""
     without = picture.outcomes.p_stockout_after(np.zeros(len(picture.base_qty)))
     lifted = 100 * (without - picture.outcomes.p_stockout_after(picture.base_qty))
     waits: Mask = ~picture.marks("is_order_date") & (lifted <= expedite_points)
@@ -136,7 +136,7 @@ def _rules(picture: Picture, *, received: Ints, config: RestockConfig) -> OrderR
         group=_numbers(pd.MultiIndex.from_frame(lines[["supplier_id", "sku"]])),
         min_order_qty=lines["min_order_qty"].to_numpy(np.int64),
         pack_size=np.maximum(lines["pack_size"].to_numpy(np.int64), 1),
-        max_order_qty=lines["max_order_qty"].astype("float64").fillna(np.inf).to_numpy(np.float64),
+        max_order_qty=lines["max_order_qty"].astype("float64").fillna(np.inf).to_numpy().astype(np.float64),
         cover_room=room,
     )
 

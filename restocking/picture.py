@@ -1,4 +1,4 @@
-"""What is known about every line before anything is ordered: position, demand, projected stock and what units are worth."""
+"""What is known about every line before anything is ordered: position, demand, projected stock, worth of a unit."""
 
 from __future__ import annotations
 
@@ -136,9 +136,7 @@ def _supply(lines: pd.DataFrame, position: pd.DataFrame, orders: OpenOrders) -> 
 
 
 def _demand_columns(outlook: Outlook, total: Floats) -> pd.DataFrame:
-    """Return mean and quantiles of demand over L + R: the forecast's own where it speaks of the same period, else those
-    of the sample paths.
-    """
+    """Return mean and quantiles of demand over L + R: the forecast's own where it speaks of that period."""
     known = outlook.is_total_known
     columns = {"demand_mean": np.where(known, outlook.total_mean, total.mean(axis=1))}
     for column, name in _SHOWN.items():

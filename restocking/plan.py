@@ -180,7 +180,7 @@ def _assemble(
         action_po_id=action_po.where(acts_on_po),
         override_qty=pd.array(ordering.override_qty, dtype="Float64").astype("Int64"),
         override_reason=ordering.override_reason,
-        flags=_flags(picture, ordering, excess, proposals, calendar=calendar),
+        flags=pd.Series(_flags(picture, ordering, excess, proposals, calendar=calendar), dtype=object),
         **_levels(picture),
     )
     return _ranked(plan)
@@ -189,8 +189,8 @@ def _assemble(
 def _levels(picture: Picture) -> dict[str, Floats]:
     """Return order-up-to level, safety stock and reorder point [units].
 
-    Safety stock is the quantile of need less its mean; S = mean demand - mean lost + safety stock, on the position; s is
-    mean demand over the lead time plus safety stock.
+    Safety stock is the quantile of need less its mean; S = mean demand - mean lost + safety stock, on the position; s
+    is mean demand over the lead time plus safety stock.
     """
     need = picture.need
     safety = need.quantile - (need.mean_demand - need.position - need.mean_lost)

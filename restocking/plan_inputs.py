@@ -85,7 +85,8 @@ def _with_default_supply(lines: pd.DataFrame, default: Supply, *, calendar: Cale
         "is_order_date": calendar.is_order_date,
     }
     filled = lines.assign(**{name: lines[name].where(~unknown, value) for name, value in values.items()})
-    flags = [[_DEFAULT_SUPPLY] if missing else own for missing, own in zip(unknown, lines["supply_flags"], strict=True)]
+    texts = [[_DEFAULT_SUPPLY] if missing else own for missing, own in zip(unknown, lines["supply_flags"], strict=True)]
+    flags = pd.Series(texts, index=lines.index, dtype=object)
     dates = {name: pd.to_datetime(filled[name]) for name in ("expected_receipt_date", "next_order_date")}
     numbers = {
         name: filled[name].astype("float64") for name in ("lead_time_days", "lead_time_sd_days", "review_period_days")

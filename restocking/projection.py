@@ -1,8 +1,8 @@
 """Stock projected period by period over sample paths, to the receipt of what is ordered today and to the next receipt.
 
-Timeline, periods counted from 0 = D + 1: an order placed on D with a lead time of L periods can be sold from period L on;
-it has to last through the R periods L ... L + R - 1, since the next order arrives at L + R. Open orders can be sold from
-the period of their expected receipt on.
+Timeline, periods counted from 0 = D + 1: an order placed on D with a lead time of L periods can be sold from period L
+on; it has to last through the R periods L ... L + R - 1, since the next order arrives at L + R. Open orders can be sold
+from the period of their expected receipt on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class Outcomes:
     def unmet_after(self, order_qty: npt.ArrayLike) -> Floats:
         """Units unmet on the R periods after receipt, with ``order_qty`` received, shape (n_series, n_paths)."""
         order = np.asarray(order_qty, dtype=np.float64)[:, None]
-        return np.clip(self.shortfall - order, 0.0, self.demand_after)
+        unmet: Floats = np.clip(self.shortfall - order, 0.0, self.demand_after)
+        return unmet
 
     def p_stockout_before(self) -> Floats:
         """P(demand goes unmet before receipt), whatever is ordered today."""
@@ -53,7 +54,9 @@ class Outcomes:
         """1 - E[unmet] / E[demand] on the R periods after receipt; 1 where nothing is demanded."""
         demand = self.demand_after.mean(axis=1)
         unmet = self.unmet_after(order_qty).mean(axis=1)
-        return np.clip(1 - np.divide(unmet, demand, out=np.zeros_like(demand), where=demand > 0), 0.0, 1.0)
+        lost_share = np.divide(unmet, demand, out=np.zeros_like(demand), where=demand > 0)
+        rate: Floats = np.clip(1 - lost_share, 0.0, 1.0)
+        return rate
 
     def excess(self, order_qty: npt.ArrayLike) -> Floats:
         """Units expected to be left at the end of the protection period, with ``order_qty`` received."""

@@ -1,5 +1,7 @@
-"""Proposals over time. A proposal is not supply, and it is not a second need: while the same need stays open it is the
-same proposal, with its identity and its first date, until a purchase order answers it or the need is gone.
+"""Proposals over time.
+
+A proposal is not supply, and it is not a second need: while the same need stays open it is the same proposal, with its
+identity and its first date, until a purchase order answers it or the need is gone.
 """
 
 from __future__ import annotations
@@ -63,7 +65,8 @@ def open_proposals(
         is_new_allowed: lines that may start a proposal today (off order dates, only expedited ones).
         previous: ``sku``, ``location_id``, ``supplier_id``, ``proposal_id``, ``first_proposed_date`` of the last run's
             plan, or None.
-        answers: purchase orders and receipts: ``sku``, ``location_id``, ``ordered_date``, ``proposal_id``. One that names
+        answers: purchase orders and receipts: ``sku``, ``location_id``, ``ordered_date``, ``proposal_id``. One that
+        names
             the proposal answers it; so does one that names none and was placed on or after its first date.
         run_date: D.
     """
@@ -74,7 +77,8 @@ def open_proposals(
     ids = np.full(len(lines), None, dtype=object)
     ids[carried] = known["proposal_id"].to_numpy(dtype=object)[carried]
     for row in np.flatnonzero(new):
-        ids[row] = proposal_id(*(str(lines[c].iat[row]) for c in (*_KEYS, "supplier_id")), run_date)
+        sku, location, supplier = (str(lines[name].iloc[int(row)]) for name in (*_KEYS, "supplier_id"))
+        ids[row] = proposal_id(sku, location, supplier, run_date)
     dates = known["first_proposed_date"].where(pd.Series(carried, index=known.index))
     dates = dates.mask(pd.Series(new, index=known.index), today)
     return pd.DataFrame(
@@ -133,7 +137,7 @@ def _causes(both: pd.DataFrame) -> npt.NDArray[np.object_]:
     )
     direction = np.sign((both["order_qty"].fillna(0) - both["order_qty_before"].fillna(0)).to_numpy(np.float64))
     largest = (moves * direction[:, None]).argmax(axis=1)
-    causes = np.array(list(_CAUSES.values()), dtype=object)[largest]
+    causes: npt.NDArray[np.object_] = np.array(list(_CAUSES.values()), dtype=object)[largest]
     causes[(causes == Cause.OFF_ORDER_DATE) & (direction > 0)] = Cause.ORDER_DATE
     side = both["_merge"].astype(str).to_numpy()
     causes[side == "left_only"] = Cause.JOINED_ASSORTMENT

@@ -1,7 +1,7 @@
 """From the need of every line to tonight's order, one rule after the other, each booked to its why column.
 
-need -> position -> lost sales -> buffer -> surplus -> whole units -> (not orderable) -> transfers -> order date -> minimum
-order -> packs -> cover cap -> largest order -> capacity -> budget -> override.
+need -> position -> lost sales -> buffer -> surplus -> whole units -> (not orderable) -> transfers -> order date ->
+minimum order -> packs -> cover cap -> largest order -> capacity -> budget -> override.
 """
 
 from __future__ import annotations

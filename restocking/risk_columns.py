@@ -28,6 +28,7 @@ def days_of_cover(units: Floats, mean: Floats, *, period_days: int) -> Floats:
     Args:
         units: shape (n,) [units].
         mean: shape (horizon, n) [units per period].
+        period_days: length of a period [days].
 
     >>> days_of_cover(np.array([10.0, 30.0]), np.full((5, 2), 4.0), period_days=1).tolist()
     [2.5, 7.5]

@@ -47,8 +47,8 @@ class MarginTerms:
 def margin_ratio(terms: MarginTerms, *, annual_holding_rate: float) -> Floats:
     """Return Cu / (Cu + Co) per series; 0 where the price does not cover the cost, nan where price or cost is unknown.
 
-    Cu = price - unit_cost. Co = unit_cost * rate * R / 365 + P(left over) * (unit_cost - salvage). Only for a last buy is
-    Co the whole one-shot loss, unit_cost - salvage: on replenished goods a unit too many sells next time.
+    Cu = price - unit_cost. Co = unit_cost * rate * R / 365 + P(left over) * (unit_cost - salvage). Only for a last buy
+    is Co the whole one-shot loss, unit_cost - salvage: on replenished goods a unit too many sells next time.
 
     >>> one = np.ones(1)
     >>> terms = MarginTerms(10 * one, 4 * one, 0 * one, 7 * one, 0 * one, np.array([True]))
@@ -93,8 +93,11 @@ def normal_safety_stock(
 
     Args:
         service_level: cycle service level (0-1).
-        demand_sd, demand_mean: of demand per period [units/period].
-        lead, review, lead_sd: L, R and the spread of L [periods].
+        demand_sd: spread of demand per period [units/period].
+        demand_mean: mean demand per period [units/period].
+        lead: L [periods].
+        review: R [periods].
+        lead_sd: spread of L [periods].
 
     Source: Silver, Pyke & Thomas, Inventory and Production Management, 4th ed., section 6.
 

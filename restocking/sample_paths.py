@@ -74,7 +74,7 @@ class PathSampler:
 
 
 def with_zero(quantiles: Floats) -> Floats:
-    """Return the quantiles in ascending order with a knot of 0 at probability 0 before them, along the last axis [units]."""
+    """Return the quantiles in ascending order, after a knot of 0 at probability 0, along the last axis [units]."""
     ordered = np.maximum.accumulate(np.maximum(quantiles, 0.0), axis=-1)
     return np.concatenate([np.zeros_like(ordered[..., :1]), ordered], axis=-1)
 
@@ -98,7 +98,7 @@ def interpolation_weights(u: Floats) -> Floats:
 def calibrate_totals(
     paths: Floats, *, window: Ints, quantiles: Floats, mean: Floats, known: npt.NDArray[np.bool_]
 ) -> Floats:
-    """Return paths whose totals over the window have the stated distribution; order of paths and shape in time are kept.
+    """Return paths whose totals over the window have the stated distribution; their order and shape are kept.
 
     Args:
         paths: shape (horizon, n_series, n_paths) [units].

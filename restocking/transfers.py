@@ -1,8 +1,8 @@
 """Transfers between locations, from surplus only.
 
-A location gives away what it holds beyond its own order-up-to level and beyond ``transfer_keep_days`` of its mean demand.
-A transfer is proposed where it arrives no later than an order would, and costs less freight than the goods cost. It
-lowers the order of the location that receives it, before minimum orders and packs.
+A location gives away what it holds beyond its own order-up-to level and beyond ``transfer_keep_days`` of its mean
+demand. A transfer is proposed where it arrives no later than an order would, and costs less freight than the goods
+cost. It lowers the order of the location that receives it, before minimum orders and packs.
 """
 
 from __future__ import annotations

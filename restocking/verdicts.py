@@ -110,8 +110,10 @@ def _order_reasons(e: Evidence) -> npt.NDArray[np.object_]:
 
 
 def confidence(stated: pd.Series, flags: dict[Flag, Mask]) -> list[str]:
-    """Return how far to trust each line: the forecast's own confidence (low where unknown), one step lower for each
-    doubt about the data: no stock table, a stale snapshot, a horizon too short; low without a forecast.
+    """Return how far to trust each line.
+
+    The forecast's own confidence (low where unknown), one step lower for each doubt about the data: no stock table, a
+    stale snapshot, a horizon too short; low without a forecast.
 
     >>> confidence(pd.Series(["high", None]), {Flag.STALE_STOCK: np.array([True, False])})
     ['medium', 'low']
@@ -120,7 +122,7 @@ def confidence(stated: pd.Series, flags: dict[Flag, Mask]) -> list[str]:
     for flag in _DOUBTS:
         if flag in flags:
             level = level - flags[flag].astype(np.int64) * (len(_LEVELS) if flag is Flag.NO_FORECAST else 1)
-    return [str(_LEVELS[max(i, 0)]) for i in level]
+    return [str(_LEVELS[max(int(i), 0)]) for i in level.tolist()]
 
 
 def flag_lists(flags: dict[Flag, Mask], *, more: Sequence[Sequence[str]]) -> list[list[str]]:

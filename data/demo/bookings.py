@@ -91,7 +91,9 @@ def _placed(
     share = shop.skus["size_share"].to_numpy()[skus]
     quantity = np.minimum(rng.choice([1, 2, 3], count, p=[0.84, 0.13, 0.03]), cap)
     known = rng.random(count) < _KNOWN_SHARE
-    buyer = np.where(known, rng.integers(0, config.buyers_at_start, count), _NEW_BUYERS_FROM + rng.integers(0, 10**8, count))
+    buyer = np.where(
+        known, rng.integers(0, config.buyers_at_start, count), _NEW_BUYERS_FROM + rng.integers(0, 10**8, count)
+    )
     cancel = second + (rng.exponential(_CANCEL_AFTER_DAYS, count) * DAY_SECONDS).astype(np.int64) + 600
     stays = (rng.random(count) >= _CANCEL_SHARE) | (cancel >= plan.commit_day * DAY_SECONDS)
     frame = pl.DataFrame(
@@ -109,7 +111,9 @@ def _placed(
         return frame.with_columns(planted=planted)
     last = (config.n_days - 1) * DAY_SECONDS
     above = frame.filter(pl.col("second") < last).head(1)
-    above = above.with_columns(quantity=pl.lit(cap + 4, dtype=pl.Int64), buyer=pl.col("buyer") + 10**8, planted=pl.lit("above_cap"))
+    above = above.with_columns(
+        quantity=pl.lit(cap + 4, dtype=pl.Int64), buyer=pl.col("buyer") + 10**8, planted=pl.lit("above_cap")
+    )
     twin = frame.filter(pl.col("second") < last).slice(3, 1)
     twin = twin.with_columns(
         second=pl.col("second") + 1, quantity=pl.lit(1, dtype=pl.Int64), planted=pl.lit("one_second_apart")
@@ -123,7 +127,9 @@ def _terms(
     """Return price, cost and batch limits of each SKU of a campaign."""
     style = shop.styles.row(plan.style_index, named=True)
     total = int(placed["quantity"].sum())
-    ask = {"cancelled": 1.6, "fulfilled": 0.55, "in_production": 0.5, "waiting": 0.8}.get(plan.fate, rng.uniform(0.5, 1.2))
+    ask = {"cancelled": 1.6, "fulfilled": 0.55, "in_production": 0.5, "waiting": 0.8}.get(
+        plan.fate, rng.uniform(0.5, 1.2)
+    )
     price = round(style["price"] * 0.9, 1)
     setup = float(rng.choice([0, 800, 1500]))
     rows: list[dict[str, object]] = []

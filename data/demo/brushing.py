@@ -49,7 +49,9 @@ def brushing_lines(
                     "series": np.full(len(when), series),
                     "day": on_day,
                     "second": when,
-                    "quantity": np.ones(len(when), np.int64) if kind != "night_burst" else rng.choice([1, 1, 2], len(when)),
+                    "quantity": np.ones(len(when), np.int64)
+                    if kind != "night_burst"
+                    else rng.choice([1, 1, 2], len(when)),
                     "unit_price": found.paid[style, 0, on_day],
                     "list_price": found.regular[style, 0, on_day],
                     "promotion": found.promotion[style, on_day].astype(np.int64),
@@ -86,16 +88,18 @@ def _cells(
         row = int(rng.choice(series))
         recent = rng.random() < _RECENT_SHARE
         day = int(rng.integers(config.n_days - 56 if recent else 30, config.n_days - 2))
-        if row in taken or stock.end[row, day - 1 : day + 2].min() < 3 or not wanted.on_sale[row, day - 1 : day + 2].all():
+        if (
+            row in taken
+            or stock.end[row, day - 1 : day + 2].min() < 3
+            or not wanted.on_sale[row, day - 1 : day + 2].all()
+        ):
             continue
         taken.add(row)
         chosen.append((row, day))
     return chosen
 
 
-def _incident(
-    kind: str, config: DemoConfig, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _incident(kind: str, config: DemoConfig, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return seconds since the day's start, and buyers: a known account's number, or -1, -2, ... for fresh ones."""
     if kind == "few_buyers":
         count, crew = int(rng.integers(36, 91)), int(rng.integers(3, 9))

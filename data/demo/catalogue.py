@@ -185,7 +185,9 @@ def _campaigns(rows: list[dict[str, object]], config: DemoConfig) -> list[Campai
     count = config.n_past_campaigns + config.n_open_campaigns
     costumes = [i for i, r in enumerate(rows) if r["category"] == "costume"]
     keep = set(costumes[: max(1, (2 * len(costumes)) // 3)])
-    chosen = [i for i, r in enumerate(rows) if r["product_type"] in _PREORDER_TYPES and not r["is_drop"] and i not in keep]
+    chosen = [
+        i for i, r in enumerate(rows) if r["product_type"] in _PREORDER_TYPES and not r["is_drop"] and i not in keep
+    ]
     spare = [i for i, r in enumerate(rows) if i not in chosen and i not in keep and not r["is_drop"]]
     styles = [int(i) for i in rng.permutation(chosen)][:count]
     styles += spare[: count - len(styles)]

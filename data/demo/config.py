@@ -23,13 +23,19 @@ class DemoConfig(BaseModel):
     run_date: date = Field(default=DEFAULT_RUN_DATE, description="D, the last day with data: a Sunday.")
     n_days: int = Field(default=728, ge=120, le=1500, description="Days of history up to and with D [days].")
     n_ips: int = Field(default=24, ge=4, le=32, description="IPs (anime, games) in the range.")
-    n_goods_styles: int = Field(default=1020, ge=8, le=20_000, description="Badges, cards, stands, figures: one SKU each.")
+    n_goods_styles: int = Field(
+        default=1020, ge=8, le=20_000, description="Badges, cards, stands, figures: one SKU each."
+    )
     n_costume_styles: int = Field(default=80, ge=2, le=2_000, description="Costumes, seven sizes each.")
     n_clothing_styles: int = Field(default=60, ge=2, le=2_000, description="Clothing, seven sizes each.")
     shop_share: float = Field(default=0.36, gt=0.0, le=1.0, description="Share of styles that a shop carries (0-1).")
     target_units: int = Field(default=1_420_000, ge=1_000, description="Expected demand over the history [units].")
-    csv_days: int = Field(default=60, ge=7, description="Last days delivered as daily csv.gz, older ones Parquet [days].")
-    stock_daily_days: int = Field(default=400, ge=14, description="Days with a daily stock snapshot; weekly before [days].")
+    csv_days: int = Field(
+        default=60, ge=7, description="Last days delivered as daily csv.gz, older ones Parquet [days]."
+    )
+    stock_daily_days: int = Field(
+        default=400, ge=14, description="Days with a daily stock snapshot; weekly before [days]."
+    )
     traffic_days: int = Field(default=150, ge=14, description="Days of site traffic [days].")
     n_new_styles: int = Field(default=60, ge=1, description="Styles launched in the last three weeks.")
     n_coming_styles: int = Field(default=36, ge=1, description="Styles to launch within 60 days after D.")

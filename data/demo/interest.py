@@ -89,7 +89,9 @@ def _elements(shop: Catalogue, rng: np.random.Generator) -> pl.DataFrame:
     for kind in ELEMENT_TYPES:
         sold = shop.styles.filter(pl.col(kind).is_not_null()).group_by(kind).agg(pl.col("popularity").sum()).sort(kind)
         for name, weight in sold.rows():
-            rows.append({"element_type": kind, "element": name, "is_sold": True, "level": 12.0 + 6.0 * float(weight) ** 0.7})
+            rows.append(
+                {"element_type": kind, "element": name, "is_sold": True, "level": 12.0 + 6.0 * float(weight) ** 0.7}
+            )
     rows += [{"element_type": "ip", "element": name, "is_sold": False, "level": 60.0} for name, _ in UNSOLD_IPS]
     elements = pl.DataFrame(rows)
     jitter = rng.lognormal(0.0, 0.3, len(elements))
@@ -97,7 +99,13 @@ def _elements(shop: Catalogue, rng: np.random.Generator) -> pl.DataFrame:
 
 
 def _row(
-    elements: pl.DataFrame, index: int, kind: str, region: str, days: tuple[int, int, int], peak: float, source: str = "*"
+    elements: pl.DataFrame,
+    index: int,
+    kind: str,
+    region: str,
+    days: tuple[int, int, int],
+    peak: float,
+    source: str = "*",
 ) -> dict[str, object]:
     """Return one planted row; ``days`` are the first, the peak and the last day."""
     kind_of_element, element = elements.row(index)[:2]
@@ -122,7 +130,9 @@ def _row(
 
 def _season_rows(config: DemoConfig, elements: pl.DataFrame) -> list[dict[str, object]]:
     """Return the anime seasons as slow bursts of their IPs."""
-    index_of = {name: i for i, (kind, name) in enumerate(elements.select("element_type", "element").rows()) if kind == "ip"}
+    index_of = {
+        name: i for i, (kind, name) in enumerate(elements.select("element_type", "element").rows()) if kind == "ip"
+    }
     rows: list[dict[str, object]] = []
     for season in seasons(config):
         day = (season.starts - config.start_date).days

@@ -147,7 +147,12 @@ def _opening(
     launch = shop.by_series("launch_day").astype(int)
     n_days = wanted.units.shape[1]
     started = (launch >= 0) & (launch < n_days)
-    hype = np.array([wanted.expected[i, d : d + 3].sum() if s else 0.0 for i, (d, s) in enumerate(zip(launch, started, strict=True))])
+    hype = np.array(
+        [
+            wanted.expected[i, d : d + 3].sum() if s else 0.0
+            for i, (d, s) in enumerate(zip(launch, started, strict=True))
+        ]
+    )
     drop = shop.by_series("is_drop").astype(bool)
     first = np.where(drop, np.ceil(hype * rng.uniform(0.15, 0.35, len(hype))), first).astype(np.int64)
     has_batch = shop.styles["campaign"].to_numpy()[shop.series["style"].to_numpy()] != ""
@@ -163,9 +168,19 @@ def _opening(
             ordered = np.minimum(ordered, n_days - 8)
             due[picked, day] += qty.astype(np.int32)
         ids = [f"PO-L{s:05d}-{LOCATIONS[p][0]}" for s, p in zip(picked, place[picked], strict=True)]
-        books.add(ids, [None] * len(ids), series=picked, supplier=supplier[picked], ordered_day=ordered,
-                  expected_day=day, qty=qty, received_day=day, received_qty=qty,
-                  second_day=np.full(len(day), -1), second_qty=np.zeros(len(day), np.int64))
+        books.add(
+            ids,
+            [None] * len(ids),
+            series=picked,
+            supplier=supplier[picked],
+            ordered_day=ordered,
+            expected_day=day,
+            qty=qty,
+            received_day=day,
+            received_qty=qty,
+            second_day=np.full(len(day), -1),
+            second_qty=np.zeros(len(day), np.int64),
+        )
     _rush(wanted.viral, supplier, place, due, books)
     return np.where(launch < 0, first, 0)
 
@@ -182,9 +197,19 @@ def _rush(
         qty = np.array([3 * units])
         due[series, day] += int(qty[0])
         one = np.array([day])
-        books.add([f"PO-R{series:05d}-{LOCATIONS[place[series]][0]}"], [None], series=np.array([series]),
-                  supplier=supplier[[series]], ordered_day=one - 2, expected_day=one, qty=qty, received_day=one,
-                  received_qty=qty, second_day=np.array([-1]), second_qty=np.array([0]))
+        books.add(
+            [f"PO-R{series:05d}-{LOCATIONS[place[series]][0]}"],
+            [None],
+            series=np.array([series]),
+            supplier=supplier[[series]],
+            ordered_day=one - 2,
+            expected_day=one,
+            qty=qty,
+            received_day=one,
+            received_qty=qty,
+            second_day=np.array([-1]),
+            second_qty=np.array([0]),
+        )
 
 
 def _book_batches(
@@ -196,10 +221,20 @@ def _book_batches(
         due[row["series"], day] += row["batch_qty"]
         if day < n_days:
             shipped[row["series"], day] += row["ship_qty"]
-        numbers = {"series": row["series"], "supplier": row["supplier"], "ordered_day": row["commit_day"],
-                   "expected_day": row["expected_day"], "qty": row["batch_qty"], "received_day": day,
-                   "received_qty": row["batch_qty"], "second_day": -1, "second_qty": 0}
-        books.add([f"PO-B{row['campaign_id'][4:]}"], [row["campaign_id"]], **{k: np.array([v]) for k, v in numbers.items()})
+        numbers = {
+            "series": row["series"],
+            "supplier": row["supplier"],
+            "ordered_day": row["commit_day"],
+            "expected_day": row["expected_day"],
+            "qty": row["batch_qty"],
+            "received_day": day,
+            "received_qty": row["batch_qty"],
+            "second_day": -1,
+            "second_qty": 0,
+        }
+        books.add(
+            [f"PO-B{row['campaign_id'][4:]}"], [row["campaign_id"]], **{k: np.array([v]) for k, v in numbers.items()}
+        )
 
 
 def _supplier_of(shop: Catalogue) -> NDArray[np.int64]:
@@ -307,6 +342,16 @@ class _Policy:
                 due[rows[has], second[has]] += later[has].astype(np.int32)
                 ids = [f"PO-{stamp}-{supplier.supplier_id[4:]}-{location}"] * len(rows)
                 fill = np.ones(len(rows), np.int64)
-                books.add(ids, [None] * len(rows), series=rows, supplier=number * fill, ordered_day=day * fill,
-                          expected_day=nominal * fill, qty=ordered, received_day=arrives * fill,
-                          received_qty=first, second_day=second, second_qty=later)
+                books.add(
+                    ids,
+                    [None] * len(rows),
+                    series=rows,
+                    supplier=number * fill,
+                    ordered_day=day * fill,
+                    expected_day=nominal * fill,
+                    qty=ordered,
+                    received_day=arrives * fill,
+                    received_qty=first,
+                    second_day=second,
+                    second_qty=later,
+                )

@@ -60,9 +60,7 @@ def sale_lines(config: DemoConfig, shop: Catalogue, wanted: Demand, stock: Inven
     of_cell = cell[starts]
     first_unit = np.full(stock.sold.size, -1, np.int64)
     first_unit[series * config.n_days + day] = first
-    lines = pl.DataFrame(
-        {"series": series[of_cell], "day": day[of_cell], "quantity": quantity, "first_unit": starts}
-    )
+    lines = pl.DataFrame({"series": series[of_cell], "day": day[of_cell], "quantity": quantity, "first_unit": starts})
     second = lines["day"].to_numpy() * DAY_SECONDS + _time_of_day(config, shop, wanted, stock, lines, rng)
     lines = _with_orders(config, shop, lines.with_columns(second=pl.Series(second)), rng)
     return SaleLines(_with_prices(config, shop, lines, found, rng), first_unit)
@@ -185,7 +183,15 @@ def preorder_lines(config: DemoConfig, shop: Catalogue, booked: Bookings, first_
             left[series] -= qty
             if qty:
                 amount = price[(number, row["sku_index"])]
-                rows.append({"series": series, "quantity": qty, "unit_price": amount, "buyer": row["buyer"], "preorder": row["preorder"]})
+                rows.append(
+                    {
+                        "series": series,
+                        "quantity": qty,
+                        "unit_price": amount,
+                        "buyer": row["buyer"],
+                        "preorder": row["preorder"],
+                    }
+                )
         second = plan.receive_day * DAY_SECONDS + rng.integers(9 * 3600, 18 * 3600, len(rows))
         list_price = float(shop.styles["price"][plan.style_index])
         parts.append(

@@ -72,9 +72,7 @@ def _regular(config: DemoConfig, shop: Catalogue) -> NDArray[np.float64]:
     return np.round(result, 1)
 
 
-def _promotions(
-    config: DemoConfig, shop: Catalogue, events: list[ShopEvent]
-) -> tuple[NDArray[np.int32], pl.DataFrame]:
+def _promotions(config: DemoConfig, shop: Catalogue, events: list[ShopEvent]) -> tuple[NDArray[np.int32], pl.DataFrame]:
     """Return which promotion is on, by style and day, and the promotions."""
     rng = stream(config.seed, "promotions")
     n_styles = len(shop.styles)

@@ -82,13 +82,17 @@ def _problem_picks(
 ) -> list[tuple[int, str | None, str]]:
     """Choose styles that sell enough for a problem to show: size problems on M, L or XL, fabric ones on all sizes."""
     styles = shop.styles
-    long_on_sale = (styles["launch_day"] < config.n_days - 60).to_numpy() & (styles["end_day"] > config.n_days).to_numpy()
+    long_on_sale = (styles["launch_day"] < config.n_days - 60).to_numpy() & (
+        styles["end_day"] > config.n_days
+    ).to_numpy()
     weight = styles["popularity"].to_numpy() * (sized & long_on_sale)
     best = np.argsort(-weight, kind="stable")[: int((weight > 0).sum())]
     pool = best[: max(4, len(best) // 2)]
     picks = [int(i) for i in rng.permutation(pool)[: config.n_return_problems + config.n_fabric_problems]]
     cut = max(1, len(picks) - config.n_fabric_problems)
-    return [(i, str(rng.choice(["M", "L", "XL"])), "size") for i in picks[:cut]] + [(i, None, "fabric") for i in picks[cut:]]
+    return [(i, str(rng.choice(["M", "L", "XL"])), "size") for i in picks[:cut]] + [
+        (i, None, "fabric") for i in picks[cut:]
+    ]
 
 
 def return_lift(config: DemoConfig, events: list[ShopEvent]) -> NDArray[np.float64]:

@@ -213,9 +213,9 @@ def campaign_events(world: World) -> pl.DataFrame:
         "campaign_id",
         "state",
         instants(world.config.start_date, frame["second"].to_numpy()).alias("at"),
-        "seed_commitment",
+        pl.col("seed_commitment").cast(pl.String),
         pl.lit(None, dtype=pl.String).alias("ledger_root"),
-        "seed",
+        pl.col("seed").cast(pl.String),
     )
 
 
@@ -241,4 +241,3 @@ def _moves(world: World, number: int, plan: CampaignPlan) -> list[tuple[str, int
         at = plan.receive_day * DAY_SECONDS
         moves += [("received", at + 7 * 3600), ("allocated", at + 8 * 3600), ("shipped", at + 18 * 3600)]
     return moves
-

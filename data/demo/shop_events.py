@@ -54,30 +54,86 @@ def _of_year(year: int) -> list[ShopEvent]:
     new_year = {2024: date(2024, 2, 10), 2025: date(2025, 1, 29), 2026: date(2026, 2, 17), 2027: date(2027, 2, 6)}
     june, nov = date(year, 6, 16), date(year, 11, 10)
     found = [
-        ShopEvent("618", "sale", date(year, 6, 1), date(year, 6, 20), lift_web=1.25, peak_web=2.9,
-                  peaks=(june, june + timedelta(1), june + timedelta(2)), dip_days=8),
-        ShopEvent("Double 11", "sale", date(year, 11, 1), date(year, 11, 11), lift_web=1.35, peak_web=3.6,
-                  peaks=(nov, nov + timedelta(1)), dip_days=10),
+        ShopEvent(
+            "618",
+            "sale",
+            date(year, 6, 1),
+            date(year, 6, 20),
+            lift_web=1.25,
+            peak_web=2.9,
+            peaks=(june, june + timedelta(1), june + timedelta(2)),
+            dip_days=8,
+        ),
+        ShopEvent(
+            "Double 11",
+            "sale",
+            date(year, 11, 1),
+            date(year, 11, 11),
+            lift_web=1.35,
+            peak_web=3.6,
+            peaks=(nov, nov + timedelta(1)),
+            dip_days=10,
+        ),
         ShopEvent("Double 12", "sale", date(year, 12, 10), date(year, 12, 12), lift_web=1.5),
         ShopEvent("Labour Day", "holiday", date(year, 5, 1), date(year, 5, 5), lift_shop=1.5, signal_lift=1.35),
         ShopEvent("National Day", "holiday", date(year, 10, 1), date(year, 10, 7), lift_shop=1.6, signal_lift=1.45),
         ShopEvent("Children's Day", "holiday", date(year, 6, 1), date(year, 6, 1), lift_shop=1.3),
-        ShopEvent("Bilibili World", "convention", date(year, 7, 10), date(year, 7, 12), "east",
-                  lift_web=1.35, categories=(*_MERCH, "costume")),
-        ShopEvent("ChinaJoy", "convention", date(year, 7, 31), date(year, 8, 3), "east", lift_web=1.3, categories=_MERCH),
-        ShopEvent("Firefly Guangzhou", "convention", date(year, 10, 2), date(year, 10, 4), "south",
-                  lift_shop=1.8, categories=(*_MERCH, "costume")),
-        ShopEvent("IDO Beijing", "convention", date(year, 5, 2), date(year, 5, 4), "north",
-                  lift_shop=1.8, categories=(*_MERCH, "costume")),
-        ShopEvent("Comicup winter", "convention", date(year, 12, 20), date(year, 12, 21), "east",
-                  lift_web=1.25, categories=(*_MERCH, "costume")),
-        ShopEvent("Cosplay season", "convention", date(year, 7, 1), date(year, 7, 25), lift_web=1.45, lift_shop=1.45,
-                  categories=("costume",)),
+        ShopEvent(
+            "Bilibili World",
+            "convention",
+            date(year, 7, 10),
+            date(year, 7, 12),
+            "east",
+            lift_web=1.35,
+            categories=(*_MERCH, "costume"),
+        ),
+        ShopEvent(
+            "ChinaJoy", "convention", date(year, 7, 31), date(year, 8, 3), "east", lift_web=1.3, categories=_MERCH
+        ),
+        ShopEvent(
+            "Firefly Guangzhou",
+            "convention",
+            date(year, 10, 2),
+            date(year, 10, 4),
+            "south",
+            lift_shop=1.8,
+            categories=(*_MERCH, "costume"),
+        ),
+        ShopEvent(
+            "IDO Beijing",
+            "convention",
+            date(year, 5, 2),
+            date(year, 5, 4),
+            "north",
+            lift_shop=1.8,
+            categories=(*_MERCH, "costume"),
+        ),
+        ShopEvent(
+            "Comicup winter",
+            "convention",
+            date(year, 12, 20),
+            date(year, 12, 21),
+            "east",
+            lift_web=1.25,
+            categories=(*_MERCH, "costume"),
+        ),
+        ShopEvent(
+            "Cosplay season",
+            "convention",
+            date(year, 7, 1),
+            date(year, 7, 25),
+            lift_web=1.45,
+            lift_shop=1.45,
+            categories=("costume",),
+        ),
     ]
     if year in new_year:
         first = new_year[year] - timedelta(1)
-        found.append(ShopEvent("Lunar New Year", "holiday", first, first + timedelta(7),
-                               lift_web=0.55, lift_shop=1.35, signal_lift=1.5))
+        found.append(
+            ShopEvent(
+                "Lunar New Year", "holiday", first, first + timedelta(7), lift_web=0.55, lift_shop=1.35, signal_lift=1.5
+            )
+        )
     return found
 
 
@@ -98,13 +154,13 @@ def shop_events(config: DemoConfig) -> list[ShopEvent]:
     """Return every event that touches the history or the months after D, in order of date."""
     first, last = config.start_date - timedelta(30), config.run_date + timedelta(days=_HORIZON_DAYS)
     found = [e for year in range(first.year, last.year + 1) for e in _of_year(year)]
-    found += [ShopEvent("Season premiere", "season", s.starts, s.starts + timedelta(83), ip=s.ip) for s in seasons(config)]
+    found += [
+        ShopEvent("Season premiere", "season", s.starts, s.starts + timedelta(83), ip=s.ip) for s in seasons(config)
+    ]
     return sorted((e for e in found if e.ends >= first and e.starts <= last), key=lambda e: (e.starts, e.name, e.ip))
 
 
-def event_lift(
-    config: DemoConfig, events: list[ShopEvent], *, region: str, is_web: bool
-) -> NDArray[np.float32]:
+def event_lift(config: DemoConfig, events: list[ShopEvent], *, region: str, is_web: bool) -> NDArray[np.float32]:
     """Return the lift of demand by category and day [ratio], shape (n_categories, n_days).
 
     After a sales festival the web shop sells less for some days: what was pulled forward is missing.

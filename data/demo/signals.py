@@ -73,7 +73,10 @@ def signals_table(config: DemoConfig, talk: Interest, events: list[ShopEvent]) -
     holiday = _holiday_lift(config, events)
     kinds = talk.elements["element_type"].to_numpy()
     midnight = datetime.combine(config.start_date, datetime.min.time()) - timedelta(hours=8)  # UTC of local midnight
-    parts = [_feed(config, talk, feed, np.flatnonzero(np.isin(kinds, feed.element_types)), holiday, midnight, rng) for feed in _FEEDS]
+    parts = [
+        _feed(config, talk, feed, np.flatnonzero(np.isin(kinds, feed.element_types)), holiday, midnight, rng)
+        for feed in _FEEDS
+    ]
     order = ["date", "source", "region", "element_type", "element", "metric"]
     return pl.concat(parts).sort(order)
 
@@ -95,7 +98,9 @@ def _feed(
     weekday = _WEEKDAY[(days + config.start_date.weekday()) % 7]
     mean = level[:, None, None] * share[None, :, None] * seen * (weekday * holiday)[None, None, :]
     mean *= rng.lognormal(0.0, feed.noise, mean.shape)
-    for row in talk.bursts.filter((pl.col("kind") == "source_doubling") & (pl.col("source") == feed.source)).iter_rows(named=True):
+    for row in talk.bursts.filter((pl.col("kind") == "source_doubling") & (pl.col("source") == feed.source)).iter_rows(
+        named=True
+    ):
         index = np.flatnonzero(talk.elements["element"].to_numpy()[rows] == row["element"])
         mean[index, :, row["start_day"] : row["end_day"] + 1] *= row["peak"]
     value = rng.poisson(mean * 3.0)
@@ -170,5 +175,15 @@ def site_traffic(config: DemoConfig, shop: Catalogue, wanted: Demand) -> pl.Data
             channel=pl.lit("web"),
         )
         .sort("date", "sku")
-        .select("day", "date", "sku", "location_id", "channel", "page_views", "add_to_cart", "dwell_seconds", "live_interactions")
+        .select(
+            "day",
+            "date",
+            "sku",
+            "location_id",
+            "channel",
+            "page_views",
+            "add_to_cart",
+            "dwell_seconds",
+            "live_interactions",
+        )
     )

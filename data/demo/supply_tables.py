@@ -51,7 +51,8 @@ def products_table(world: World, *, as_of_day: int) -> pl.DataFrame:
     styles, rows = world.shop.styles, []
     campaigns = {plan.campaign_id: plan for plan in world.shop.campaigns}
     known = [
-        min(s["launch_day"], campaigns[s["campaign"]].open_day if s["campaign"] else NEVER) - CATALOGUE_DAYS <= as_of_day
+        min(s["launch_day"], campaigns[s["campaign"]].open_day if s["campaign"] else NEVER) - CATALOGUE_DAYS
+        <= as_of_day
         for s in styles.iter_rows(named=True)
     ]
     replaced = _replacements(world)
@@ -153,7 +154,9 @@ def supply_terms(world: World, products: pl.DataFrame) -> pl.DataFrame:
         )
         if kind.category in {"badge", "card", "acrylic"} and rng.random() < _SECOND_SOURCE_SHARE:
             quick = {**rows[-1], "supplier_id": SECOND_SUPPLIER.supplier_id, "unit_cost": round(cost * 1.25, 2)}
-            quick.update(lead_time_days=SECOND_SUPPLIER.lead_time_days, lead_time_sd_days=1, min_order_qty=2 * kind.pack)
+            quick.update(
+                lead_time_days=SECOND_SUPPLIER.lead_time_days, lead_time_sd_days=1, min_order_qty=2 * kind.pack
+            )
             rows.append(quick)
     return pl.DataFrame(rows)
 
@@ -182,7 +185,9 @@ def bom_table(products: pl.DataFrame) -> pl.DataFrame:
     rows: list[dict[str, object]] = []
     metres = {"S": 1.9, "M": 2.0, "L": 2.1, "XL": 2.3, "2XL": 2.5, "3XL": 2.7, "4XL": 2.9}
     blanks = {"tin_badge": "BLK-TIN58", "enamel_badge": "BLK-ENAMEL", "acrylic_stand": "BLK-ACRYL3MM"}
-    for sku, kind, size, material, colour in products.select("sku", "product_type", "size", "material", "colour").rows():
+    for sku, kind, size, material, colour in products.select(
+        "sku", "product_type", "size", "material", "colour"
+    ).rows():
         if size is not None:
             rows.append({"sku": sku, "component_sku": f"FAB-{material}-{colour}".upper(), "quantity": metres[size]})
             rows.append({"sku": sku, "component_sku": "PKG-GARMENT", "quantity": 1.0})
@@ -268,9 +273,11 @@ def receipts_table(world: World) -> pl.DataFrame:
 def prices_input(world: World) -> pl.DataFrame:
     """Return ``prices``: the regular price from each day on which it changed; one price for all channels."""
     table = price_table(world.config, world.shop, world.prices)
-    return _priced(world, table).with_columns(
-        from_date=pl.lit(world.config.start_date) + pl.duration(days=pl.col("day"))
-    ).select("day", "sku", "location_id", "from_date", "price")
+    return (
+        _priced(world, table)
+        .with_columns(from_date=pl.lit(world.config.start_date) + pl.duration(days=pl.col("day")))
+        .select("day", "sku", "location_id", "from_date", "price")
+    )
 
 
 def planned_price_table(world: World) -> pl.DataFrame:
@@ -312,7 +319,14 @@ def events_table(world: World) -> pl.DataFrame:
     """Return ``events``, past and announced."""
     return pl.DataFrame(
         [
-            {"name": e.name, "starts_date": e.starts, "ends_date": e.ends, "kind": e.kind, "region": e.region, "ip": e.ip}
+            {
+                "name": e.name,
+                "starts_date": e.starts,
+                "ends_date": e.ends,
+                "kind": e.kind,
+                "region": e.region,
+                "ip": e.ip,
+            }
             for e in world.events
         ]
     ).unique(["name", "starts_date", "region", "ip"], keep="first", maintain_order=True)

@@ -25,7 +25,9 @@ def truth_tables(world: World) -> dict[str, pl.DataFrame]:
         "daily": _daily(world),
         "elasticities": _elasticities(world),
         "promotions": world.prices.promotions,
-        "trend_bursts": _dated(world, world.talk.bursts, {"start_day": "starts_date", "peak_day": "peak_date", "end_day": "ends_date"}),
+        "trend_bursts": _dated(
+            world, world.talk.bursts, {"start_day": "starts_date", "peak_day": "peak_date", "end_day": "ends_date"}
+        ),
         "element_effects": _element_effects(),
         "planted_pairs": world.shop.pairs,
         "brushing": _marked_lines(world),
@@ -71,7 +73,8 @@ def _daily(world: World) -> pl.DataFrame:
 def _dated(world: World, frame: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
     """Turn day numbers into dates."""
     return frame.with_columns(
-        (pl.lit(world.config.start_date) + pl.duration(days=pl.col(day))).cast(pl.Date).alias(name) for day, name in names.items()
+        (pl.lit(world.config.start_date) + pl.duration(days=pl.col(day))).cast(pl.Date).alias(name)
+        for day, name in names.items()
     ).drop(list(names))
 
 
@@ -110,7 +113,9 @@ def _marked_lines(world: World) -> pl.DataFrame:
 def _viral(world: World, demand: Demand) -> pl.DataFrame:
     """Return the real order lines of the viral spikes: no detector may call them fake."""
     shop = world.shop
-    real = world.lines.filter(pl.col("kind").is_null() & (pl.col("quantity") > 0)).with_columns(order_line_id=line_ids())
+    real = world.lines.filter(pl.col("kind").is_null() & (pl.col("quantity") > 0)).with_columns(
+        order_line_id=line_ids()
+    )
     parts = []
     for row in demand.viral.iter_rows(named=True):
         last = row["day"] + row["length_days"] - 1
@@ -188,9 +193,13 @@ def _lead_times() -> pl.DataFrame:
 
 def _weather_effects() -> pl.DataFrame:
     """Return the log change of demand per degree above 15 degC."""
-    return pl.DataFrame([{"product_type": t.name, "log_per_degree": t.temperature} for t in PRODUCT_TYPES if t.temperature])
+    return pl.DataFrame(
+        [{"product_type": t.name, "log_per_degree": t.temperature} for t in PRODUCT_TYPES if t.temperature]
+    )
 
 
 def _size_gaps() -> pl.DataFrame:
     """Return where the simulated buyer under-orders extended sizes, and where not."""
-    return pl.DataFrame({"category": ["costume", "clothing"], "size_group": ["extended"] * 2, "is_planted": [True, False]})
+    return pl.DataFrame(
+        {"category": ["costume", "clothing"], "size_group": ["extended"] * 2, "is_planted": [True, False]}
+    )

@@ -122,17 +122,63 @@ class ProductType:
 
 
 PRODUCT_TYPES: tuple[ProductType, ...] = (
-    ProductType("tin_badge", "马口铁徽章", "BDG", "badge", 0.22, 15, 0.30, "SUP-BADGE", 20, 60, 3.0, -1.5, 0.015, 0.0, 0.70),
-    ProductType("enamel_badge", "珐琅徽章", "ENB", "badge", 0.10, 35, 0.36, "SUP-BADGE", 10, 40, 1.6, -1.7, 0.015, 0.0, 0.82),
+    ProductType(
+        "tin_badge", "马口铁徽章", "BDG", "badge", 0.22, 15, 0.30, "SUP-BADGE", 20, 60, 3.0, -1.5, 0.015, 0.0, 0.70
+    ),
+    ProductType(
+        "enamel_badge", "珐琅徽章", "ENB", "badge", 0.10, 35, 0.36, "SUP-BADGE", 10, 40, 1.6, -1.7, 0.015, 0.0, 0.82
+    ),
     ProductType("photo_card", "小卡", "CRD", "card", 0.22, 9, 0.22, "SUP-PRINT", 50, 100, 4.0, -1.3, 0.01, 0.0, 0.55),
     ProductType("polaroid", "拍立得", "POL", "card", 0.14, 12, 0.25, "SUP-PRINT", 20, 80, 2.4, -1.4, 0.01, 0.0, 0.62),
-    ProductType("acrylic_stand", "亚克力立牌", "ACS", "acrylic", 0.18, 58, 0.38, "SUP-ACRYL", 10, 30, 1.8, -1.9, 0.025, 0.0, 0.90),
-    ProductType("prize_figure", "景品手办", "PFG", "figure", 0.09, 128, 0.52, "SUP-FIGURE", 4, 12, 0.9, -2.2, 0.03, 0.0, 0.97),
-    ProductType("scale_figure", "比例手办", "SFG", "figure", 0.05, 599, 0.58, "SUP-FIGURE", 1, 4, 0.28, -1.6, 0.03, 0.0, 0.99),
-    ProductType("uniform_costume", "制服 cos 服", "COS", "costume", 0.55, 268, 0.44, "SUP-COSA", 2, 8, 2.6, -2.4, 0.33, 0.0, 0.98),
-    ProductType("dress_costume", "礼服 cos 服", "DRS", "costume", 0.45, 359, 0.46, "SUP-COSB", 2, 8, 2.0, -2.2, 0.38, 0.0, 0.99),
+    ProductType(
+        "acrylic_stand",
+        "亚克力立牌",
+        "ACS",
+        "acrylic",
+        0.18,
+        58,
+        0.38,
+        "SUP-ACRYL",
+        10,
+        30,
+        1.8,
+        -1.9,
+        0.025,
+        0.0,
+        0.90,
+    ),
+    ProductType(
+        "prize_figure", "景品手办", "PFG", "figure", 0.09, 128, 0.52, "SUP-FIGURE", 4, 12, 0.9, -2.2, 0.03, 0.0, 0.97
+    ),
+    ProductType(
+        "scale_figure", "比例手办", "SFG", "figure", 0.05, 599, 0.58, "SUP-FIGURE", 1, 4, 0.28, -1.6, 0.03, 0.0, 0.99
+    ),
+    ProductType(
+        "uniform_costume",
+        "制服 cos 服",
+        "COS",
+        "costume",
+        0.55,
+        268,
+        0.44,
+        "SUP-COSA",
+        2,
+        8,
+        2.6,
+        -2.4,
+        0.33,
+        0.0,
+        0.98,
+    ),
+    ProductType(
+        "dress_costume", "礼服 cos 服", "DRS", "costume", 0.45, 359, 0.46, "SUP-COSB", 2, 8, 2.0, -2.2, 0.38, 0.0, 0.99
+    ),
     ProductType("t_shirt", "T 恤", "TEE", "clothing", 0.40, 99, 0.35, "SUP-CLOTH", 5, 20, 3.0, -2.0, 0.20, 0.035, 0.92),
-    ProductType("hoodie", "连帽卫衣", "HDY", "clothing", 0.35, 219, 0.40, "SUP-CLOTH", 3, 12, 2.2, -2.1, 0.24, -0.045, 0.97),
-    ProductType("down_jacket", "羽绒服", "DWN", "clothing", 0.25, 599, 0.48, "SUP-DOWN", 1, 6, 1.1, -1.8, 0.27, -0.095, 0.99),
+    ProductType(
+        "hoodie", "连帽卫衣", "HDY", "clothing", 0.35, 219, 0.40, "SUP-CLOTH", 3, 12, 2.2, -2.1, 0.24, -0.045, 0.97
+    ),
+    ProductType(
+        "down_jacket", "羽绒服", "DWN", "clothing", 0.25, 599, 0.48, "SUP-DOWN", 1, 6, 1.1, -1.8, 0.27, -0.095, 0.99
+    ),
 )
 """Product types; ``share`` is within goods, costumes and clothing each."""

@@ -73,7 +73,9 @@ def weather_table(config: DemoConfig) -> pl.DataFrame:
     rain = np.round(rng.gamma(0.35, 9.0, heat.shape) * (rng.random(heat.shape) < 0.4), 1)
     return pl.concat(
         [
-            pl.DataFrame({"date": days, "region": [region] * len(days), "temperature_mean": heat[i], "precipitation": rain[i]})
+            pl.DataFrame(
+                {"date": days, "region": [region] * len(days), "temperature_mean": heat[i], "precipitation": rain[i]}
+            )
             for i, region in enumerate(REGIONS)
         ]
     ).sort("date", "region")

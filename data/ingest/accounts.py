@@ -16,7 +16,7 @@ from data.contracts import TABLES, Table
 from data.contracts.frames import arrow_schema
 from data.errors import DataError
 from data.ingest.faults import Reason
-from data.ingest.store import create_raw, raw_name
+from data.ingest.store import arrow_rows, create_raw, raw_name
 from data.warehouse import quoted
 
 __all__ = ["find_returned_twice", "find_unknown_skus", "quarantine", "row_accounts", "settle_quarantine"]
@@ -96,7 +96,8 @@ def row_accounts(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     Raises:
         DataError: they do not add up; this is no check that could be switched off.
     """
-    arrow = connection.execute(
+    arrow = arrow_rows(
+        connection,
         """
         with moved as (
             select delivery_id, count(*) as unknown, 0 as returned from unknown_rows group by delivery_id
@@ -112,8 +113,8 @@ def row_accounts(connection: duckdb.DuckDBPyConnection) -> pa.Table:
                d.rows_duplicate + coalesce(s.returned, 0) as rows_duplicate
         from deliveries d join visible v using (delivery_id) left join sums s using (delivery_id)
         order by all
-        """
-    ).to_arrow_table()
+        """,
+    )
     for row in arrow.to_pylist():
         if row["rows_in"] != row["rows_loaded"] + row["rows_quarantined"] + row["rows_duplicate"] or row["rows_loaded"] < 0:
             raise DataError(f"row accounts of {row['file_name']} (source {row['source']}) do not add up: {row}")
@@ -122,9 +123,10 @@ def row_accounts(connection: duckdb.DuckDBPyConnection) -> pa.Table:
 
 def quarantine(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Return every row in quarantine of the deliveries that the run may see, replayed ones included."""
-    arrow = connection.execute(
+    arrow = arrow_rows(
+        connection,
         'select source, file_sha256, row_number, table_name as "table", reason, column_name as "column", value, raw_row, '
         "first_seen_date, status from quarantine_rows q semi join visible v on v.delivery_id = q.delivery_id "
-        "order by source, file_sha256, row_number, table_name, reason"
-    ).to_arrow_table()
+        "order by source, file_sha256, row_number, table_name, reason",
+    )
     return arrow.cast(arrow_schema(TABLES["quarantine"], exclude=("run_date",)))

@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.contracts import DType, Mode, Table
-from data.ingest.casting import CastRules, ColumnCast, column_cast, literal, sql_type, stripped_sql
+from data.ingest.casting import CastRules, ColumnCast, column_cast, literal, null_sql, sql_type, stripped_sql
 from data.ingest.delimited import Delimited, prepared
 from data.ingest.faults import DeliveryRefused, Fault, Reason
 from data.ingest.formats import FileFormat, file_format
 from data.ingest.landing import Sighting
-from data.ingest.privacy import hmac_sql
+from data.ingest.privacy import hmac_sql, masked_sql
 from data.ingest.schema import Mapping, mapped, required_in_source
 from data.settings import SourceSettings
 from data.warehouse import quoted
@@ -145,13 +145,15 @@ def parse(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_timezone:
     relation = _delivered(connection, batch)
     stripped = _stripped(connection, batch, relation)
     casts = _casts(batch, shop_timezone)
+    names = ", ".join(quoted(n) for n in casts)
     values = ", ".join(f"{cast.value} as {quoted(name)}" for name, cast in casts.items())
-    bad = " or ".join([*(cast.bad for cast in casts.values()), _is_future(batch, casts, shop_timezone) or "false"])
+    bad = " or ".join([*(c.bad for c in casts.values() if c.bad != "false"), _is_future(batch, shop_timezone) or "false"])
+    cast_rows = f"select *, {values} from ({stripped})"
     connection.execute(
-        f"create or replace temp table cast_rows as select delivery_id, row_number, ({bad}) as is_bad, {values} from ({stripped})"
+        f"create or replace temp table cast_rows as select delivery_id, row_number, ({bad}) as is_bad, {names} from ({cast_rows})"
     )
     connection.execute("create or replace temp view typed as select * exclude (is_bad) from cast_rows where not is_bad")
-    _reject(connection, batch, stripped, casts, shop_timezone)
+    _reject(connection, batch, cast_rows, casts, shop_timezone)
     _reject_unreadable(connection, batch)
     _refuse_on_file_faults(connection, batch)
     return relation
@@ -178,10 +180,10 @@ def _delivered_text(connection: duckdb.DuckDBPyConnection, batch: Batch) -> str:
         f"compression = '{'gzip' if text.is_gzip else 'none'}', filename = true, strict_mode = true, null_padding = false, "
         f"ignore_errors = false, max_line_size = 8000000, new_line = '\\n', encoding = 'utf-8', parallel = true)"
     )
-    _compare_counts(connection, batch, {p: f for p, f in zip(paths, batch.files, strict=True)})
+    starts = _compare_counts(connection, batch, dict(zip(paths, batch.files, strict=True)))
     rows = ", ".join(
         f"({f.delivery_id}, {literal(p)}, {start}, timestamptz '{f.sighting.landed_at.isoformat()}')"
-        for f, p, start in zip(batch.files, paths, _starts(batch), strict=True)
+        for f, p, start in zip(batch.files, paths, starts, strict=True)
     )
     files = f"(values {rows}) f(delivery_id, filename, start, landed_at)"
     number, gaps = "d.rowid - f.start + 1", ""
@@ -192,19 +194,24 @@ def _delivered_text(connection: duckdb.DuckDBPyConnection, batch: Batch) -> str:
     return f"select f.delivery_id, {number} as row_number, f.landed_at, d.* exclude (filename) from delivered d join {files} using (filename){gaps}"
 
 
-def _starts(batch: Batch) -> list[int]:
-    starts, at = [], 0
+def _starts(batch: Batch, base: int) -> list[int]:
+    """Return the row id at which each file begins; within a transaction ids count from a ``base`` far above zero."""
+    starts, at = [], base
     for file in batch.files:
         starts.append(at)
         at += file.good
     return starts
 
 
-def _compare_counts(connection: duckdb.DuckDBPyConnection, batch: Batch, files: dict[str, DeliveredFile]) -> None:
-    """DuckDB must have read exactly the records that the scan found, each file in one piece and in order."""
+def _compare_counts(connection: duckdb.DuckDBPyConnection, batch: Batch, files: dict[str, DeliveredFile]) -> list[int]:
+    """Return the row id at which each file begins.
+
+    DuckDB must have read exactly the records that the scan found, each file in one piece and in order.
+    """
     rows = connection.execute("select filename, count(*), min(rowid), max(rowid) from delivered group by filename").fetchall()
     found = {name: (count, low, high) for name, count, low, high in rows}
-    for (path, file), start in zip(files.items(), _starts(batch), strict=True):
+    starts = _starts(batch, min((low for _, low, _ in found.values()), default=0))
+    for (path, file), start in zip(files.items(), starts, strict=True):
         expected = (file.good, start, start + file.good - 1) if file.good else (0, None, None)
         if found.get(path, (0, None, None)) != expected:
             raise DeliveryRefused(
@@ -214,6 +221,7 @@ def _compare_counts(connection: duckdb.DuckDBPyConnection, batch: Batch, files: 
                 source=file.sighting.source,
                 file=file.sighting.file_name,
             )
+    return starts
 
 
 def _store_gaps(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
@@ -273,19 +281,22 @@ def _stripped(connection: duckdb.DuckDBPyConnection, batch: Batch, relation: str
     """Return SQL over the relation with one column per delivered contract column, text stripped, SKUs normalised."""
     types = _physical(batch, connection, relation)
     header, taken = batch.first.header, batch.first.mapping.taken
-    columns, joins = [], ""
+    columns, texts, joins = [], [], ""
     for name, source_column in taken.items():
         column = f"c{header.index(source_column)}"
         if types[column] != "VARCHAR":
             columns.append(f"r.{column} as {quoted('x_' + name)}")
             continue
-        text = stripped_sql(f"r.{column}", batch.first.spec.null_values)
+        text = stripped_sql(f"r.{column}")
         if name in _NORMALISED_COLUMNS and _learn_spellings(connection, relation, column, name):
             joins += f" left join spellings_{name} on spellings_{name}.delivered = r.{column}"
             text = f"coalesce(spellings_{name}.normalised, {text})"
         columns.append(f"{text} as {quoted('x_' + name)}")
+        texts.append(quoted("x_" + name))
     listed = "".join(f", {c}" for c in columns)
-    return f"select r.delivery_id, r.row_number, r.landed_at{listed} from ({relation}) r{joins}"
+    stripped = f"select r.delivery_id, r.row_number, r.landed_at{listed} from ({relation}) r{joins}"
+    nulls = ", ".join(f"{null_sql(t, batch.first.spec.null_values)} as {t}" for t in texts)
+    return f"select * replace ({nulls}) from ({stripped})" if nulls else stripped
 
 
 def _learn_spellings(connection: duckdb.DuckDBPyConnection, relation: str, column: str, name: str) -> bool:
@@ -359,23 +370,29 @@ def _physical_of(file: DeliveredFile, column: str) -> str:
     return next((duck for start, duck in _ARROW_TO_DUCKDB if arrow.startswith(start)), "OTHER")
 
 
-def _is_future(batch: Batch, casts: dict[str, ColumnCast], shop_timezone: str) -> str | None:
+def _is_future(batch: Batch, shop_timezone: str) -> str | None:
     """Return the condition that a row is dated after its own arrival; None where the table looks ahead."""
     table = batch.first.table
     if table.known_in_advance or table.business_date is None:
         return None
-    value = casts[table.business_date].value
+    value = quoted(table.business_date)
     if table.column(table.business_date).dtype is DType.TIMESTAMP:
         return f"coalesce({value} > landed_at, false)"
     return f"coalesce({value} > timezone({literal(shop_timezone)}, landed_at)::date, false)"
 
 
 def _reject(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, stripped: str, casts: dict[str, ColumnCast], shop_timezone: str
+    connection: duckdb.DuckDBPyConnection, batch: Batch, cast_rows: str, casts: dict[str, ColumnCast], shop_timezone: str
 ) -> None:
     """Fill ``rejected`` with the rows that a cast refused, with the first column at fault."""
-    future = _is_future(batch, casts, shop_timezone)
-    table = batch.first.table
+    connection.execute(
+        "create or replace temp table rejected (delivery_id bigint, row_number bigint, reason varchar, column_name varchar, "
+        "value varchar, raw_row varchar)"
+    )
+    row = connection.execute("select count(*) from cast_rows where is_bad").fetchone()
+    if not (row and row[0]):
+        return
+    table, future = batch.first.table, _is_future(batch, shop_timezone)
     whens = [
         f"when {cast.bad} then struct_pack(reason := {cast.reason}, column_name := {literal(name)}, value := {_shown(table, name, cast)})"
         for name, cast in casts.items()
@@ -384,22 +401,20 @@ def _reject(
     if future is not None and table.business_date is not None:
         shown = casts[table.business_date].shown
         whens.append(
-            f"when {future} then struct_pack(reason := '{Reason.FUTURE}', column_name := {literal(table.business_date)}, value := {shown})"
+            f"when {future} then struct_pack(reason := '{Reason.FUTURE}', column_name := {literal(table.business_date)}, "
+            f"value := cast({shown} as varchar))"
         )
-    verdict = f"case {' '.join(whens)} end" if whens else "null::struct(reason varchar, column_name varchar, value varchar)"
     packed = ", ".join(f"{quoted(name)} := {_raw(batch, name)}" for name in batch.first.mapping.taken)
     raw = f"cast(to_json(struct_pack({packed})) as varchar)" if packed else "null::varchar"
     connection.execute(
-        f"create or replace temp table rejected as select delivery_id, row_number, v.reason, v.column_name, "
-        f"substr(v.value, 1, 200) as value, raw_row from (select x.delivery_id, x.row_number, {verdict} as v, {raw} as raw_row "
-        f"from ({stripped}) x semi join (select delivery_id, row_number from cast_rows where is_bad) b "
+        f"insert into rejected select delivery_id, row_number, v.reason, v.column_name, substr(v.value, 1, 200), raw_row "
+        f"from (select x.delivery_id, x.row_number, case {' '.join(whens)} end as v, {raw} as raw_row from ({cast_rows}) x "
+        "semi join (select delivery_id, row_number from cast_rows where is_bad) b "
         "on x.delivery_id = b.delivery_id and x.row_number = b.row_number)"
     )
 
 
 def _shown(table: Table, name: str, cast: ColumnCast) -> str:
-    from data.ingest.privacy import masked_sql
-
     column = table.column(name)
     if column.person:
         return "'[person]'"
@@ -407,8 +422,6 @@ def _shown(table: Table, name: str, cast: ColumnCast) -> str:
 
 
 def _raw(batch: Batch, name: str) -> str:
-    from data.ingest.privacy import masked_sql
-
     text = f"cast({quoted('x_' + name)} as varchar)"
     if batch.first.table.column(name).person:
         plain = f"regexp_replace({text}, '^([0-9]+)[.]0+$', '\\1')"

@@ -7,13 +7,14 @@ landed copy, so a lost or damaged warehouse is made anew by the next run.
 from __future__ import annotations
 
 import duckdb
+import pyarrow as pa
 
 from data.contracts import Table
 from data.ingest.casting import sql_type
 from data.ingest.landing import Sighting
 from data.warehouse import quoted
 
-__all__ = ["create_raw", "create_store", "known_sightings", "raw_name", "remember_delivery", "remember_sighting"]
+__all__ = ["arrow_rows", "create_raw", "create_store", "known_sightings", "raw_name", "remember_delivery", "remember_sighting"]
 
 _STORE = (
     """create table if not exists sightings (
@@ -23,7 +24,6 @@ _STORE = (
         delivery_id bigint, source varchar, table_name varchar, file_name varchar, sha256 varchar, landed_at timestamptz,
         landed_run_date date, header varchar[], rows_in bigint, rows_raw bigint, rows_quarantined bigint,
         rows_duplicate bigint)""",
-    "create table if not exists ingest_runs (run_date date, watermark bigint)",
     """create table if not exists seen_files (
         source varchar, table_name varchar, file_name varchar, size bigint, modified_ns bigint, changed_ns bigint,
         sha256 varchar)""",
@@ -116,3 +116,9 @@ def remember_delivery(
             rows_duplicate,
         ],
     )
+
+
+def arrow_rows(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
+    """Return the rows of a query as Arrow. What an earlier statement left unread is let go of first."""
+    connection.execute("select 1").fetchall()
+    return connection.sql(query).to_arrow_table()

@@ -6,7 +6,18 @@ import os
 import shutil
 from pathlib import Path
 
-__all__ = ["copy_file", "discard_folder", "make_folder", "move_folder", "replace_link", "sync", "write_text"]
+__all__ = [
+    "NEW_LINK",
+    "TRASH",
+    "copy_file",
+    "discard_folder",
+    "make_folder",
+    "move_folder",
+    "replace_link",
+    "swap_folder",
+    "sync",
+    "write_text",
+]
 
 NEW_LINK = ".new-"  # prefix of a link that is about to replace another
 TRASH = ".trash-"  # prefix of a folder that is about to be removed
@@ -23,7 +34,7 @@ def sync(path: Path) -> None:
 
 def make_folder(path: Path) -> None:
     """Make a folder that does not exist yet."""
-    os.mkdir(path)
+    path.mkdir()
     sync(path.parent)
 
 
@@ -43,16 +54,24 @@ def copy_file(source: Path, target: Path) -> None:
 
 def move_folder(source: Path, target: Path) -> None:
     """Rename a folder within its parent to a name that is free."""
-    os.rename(source, target)
+    source.rename(target)
     sync(target.parent)
+
+
+def swap_folder(source: Path, target: Path) -> None:
+    """Put ``source`` in the place of ``target`` by two renames, and remove the old one afterwards."""
+    trash = target.with_name(TRASH + target.name)
+    target.rename(trash)
+    move_folder(source, target)
+    shutil.rmtree(trash)
 
 
 def replace_link(link: Path, target: str) -> None:
     """Make ``link`` point to ``target``, relative to its folder: to the old target or the new one, never to nothing."""
     new = link.with_name(NEW_LINK + link.name)
     new.unlink(missing_ok=True)
-    os.symlink(target, new)
-    os.replace(new, link)
+    new.symlink_to(target)
+    new.replace(link)
     sync(link.parent)
 
 
@@ -61,6 +80,6 @@ def discard_folder(path: Path) -> None:
     trash = path.with_name(TRASH + path.name)
     if trash.exists():
         shutil.rmtree(trash)
-    os.rename(path, trash)
+    path.rename(trash)
     shutil.rmtree(trash)
     sync(path.parent)

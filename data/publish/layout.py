@@ -1,4 +1,4 @@
-"""Where published runs lie: ``published/.runs/<run_date>-<manifest8>/``, ``published/<run_date>``, ``published/current``."""
+"""Where published runs lie: folders below ``published/.runs``, links ``published/<run_date>`` and ``current``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from data.errors import ConfigError
 
-__all__ = ["CURRENT", "MANIFEST", "RUNS", "linked_runs", "previous_runs", "run_folder", "run_folders"]
+__all__ = ["CURRENT", "MANIFEST", "RUNS", "date_of", "linked_runs", "previous_runs", "run_folder", "run_folders"]
 
 CURRENT = "current"
 RUNS = ".runs"
@@ -64,7 +64,9 @@ def run_folder(home: Path, run: str = CURRENT) -> Path:
         link = published / run
         folder = published / RUNS / link.readlink().name if link.is_symlink() else link
     else:
-        raise ConfigError(f"run {run!r}: expected `current`, a date such as 2026-11-22, or a folder of {published / RUNS}")
+        raise ConfigError(
+            f"run {run!r}: expected `current`, a date such as 2026-11-22, or a folder of {published / RUNS}"
+        )
     if folder.is_dir():
         return folder
     there = [day.isoformat() for day in linked_runs(home)]

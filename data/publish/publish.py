@@ -21,7 +21,17 @@ from datetime import date
 from pathlib import Path
 
 from data.errors import SourceError
-from data.publish.durable import NEW_LINK, TRASH, discard_folder, make_folder, move_folder, replace_link, sync, write_text
+from data.publish.durable import (
+    NEW_LINK,
+    TRASH,
+    discard_folder,
+    make_folder,
+    move_folder,
+    replace_link,
+    swap_folder,
+    sync,
+    write_text,
+)
 from data.publish.layout import CURRENT, MANIFEST, RUNS, date_of, linked_runs, run_folders
 from data.publish.manifest import Manifest
 from data.publish.verify import folder_findings
@@ -51,6 +61,7 @@ def publish(home: Path, run_date: date, fill: Fill, *, keep_runs: int) -> Path:
     runs = published / RUNS
     try:
         runs.mkdir(parents=True, exist_ok=True)
+        sync(home)
         with _publisher_lock(runs):
             _clear_leftovers(published)
             folder = _built_run(runs, run_date, fill)
@@ -92,12 +103,12 @@ def _built_run(runs: Path, run_date: date, fill: Fill) -> Path:
     for folder, _, _ in os.walk(unfinished, topdown=False):
         sync(Path(folder))
     target = runs / manifest.folder
-    if target.exists():
-        if not folder_findings(target):
-            discard_folder(unfinished)
-            return target
-        discard_folder(target)  # damaged since it was published: the new build takes its place
-    move_folder(unfinished, target)
+    if not target.exists():
+        move_folder(unfinished, target)
+    elif folder_findings(target):
+        swap_folder(unfinished, target)  # damaged since it was published: the new build takes its place
+    else:
+        discard_folder(unfinished)
     return target
 
 
@@ -105,12 +116,12 @@ def _move_current(home: Path) -> None:
     """Let ``current`` name the run with the greatest run date: a backfill never moves it back."""
     newest = list(linked_runs(home).values())[-1]
     target, link = f"{RUNS}/{newest.name}", home / "published" / CURRENT
-    if not link.is_symlink() or os.readlink(link) != target:
+    if not link.is_symlink() or str(link.readlink()) != target:
         replace_link(link, target)
 
 
 def _prune(home: Path, *, keep_runs: int, spare: Path) -> None:
-    """Remove runs beyond ``keep_runs``: superseded ones first, then the oldest dates; never current, never ``spare``."""
+    """Remove runs beyond ``keep_runs``: superseded ones first, then the oldest; never current, never ``spare``."""
     linked = linked_runs(home)
     in_force = set(linked.values())
     ranked = sorted(run_folders(home), key=lambda f: (f in in_force, date_of(f), f.stat().st_mtime_ns), reverse=True)

@@ -16,12 +16,10 @@ from data.publish.layout import CURRENT, previous_runs, run_folder
 __all__ = ["previous_runs", "read_published", "run_folder"]
 
 
-def read_published(
-    home: Path, table: str, run: str = CURRENT, *, columns: Sequence[str] | None = None
-) -> pd.DataFrame:
+def read_published(home: Path, table: str, run: str = CURRENT, *, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Return a table of a published run as pandas, ordered by key, with the values exactly as published.
 
-    Money is ``decimal.Decimal``, days are ``datetime.date``, whole numbers with gaps are ``Int64``.
+    Money is ``decimal.Decimal``, days are ``datetime.date``, whole numbers are ``Int64``.
 
     Args:
         home: the home folder.
@@ -36,4 +34,5 @@ def read_published(
     if not path.is_file():
         raise ConfigError(f"{table!r} is no table of run {run}; output tables: {', '.join(t.name for t in OUTPUTS)}")
     arrow = pq.read_table(path, columns=None if columns is None else list(columns))
-    return arrow.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    frame: pd.DataFrame = arrow.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return frame

@@ -117,7 +117,7 @@ def _snapshot_candidates(connection: duckdb.DuckDBPyConnection, table: Table, ru
         f"where v.in_force and v.table_name = '{table.name}' group by all "
         f"union all select v.source_name, v.snapshot_date, v.arrival_rank from visible v where v.in_force "
         f"and v.table_name = '{table.name}' and v.delivery_id not in (select delivery_id from {raw_name(table)})"
-        f") where day <= date '{run_date}' group by all "
+        f") where day <= date '{run_date}' group by source_name, day "
         "qualify row_number() over (partition by source_name order by day desc) = 1"
     )
     return (

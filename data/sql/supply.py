@@ -11,6 +11,7 @@ import pyarrow as pa
 from data.calendar import Calendar
 from data.contracts import TABLES
 from data.contracts.frames import arrow_schema
+from data.ingest.store import arrow_rows
 from data.settings import Supply
 
 __all__ = ["item_supply"]
@@ -53,7 +54,7 @@ def item_supply(connection: duckdb.DuckDBPyConnection, *, calendar: Calendar, de
     it has no terms those of ``default`` hold, flagged ``default_supply``. L counts whole days, weekly whole weeks
     (``lead_time_rounded``); a supplier's closed days push the receipt out (``supplier_closed``).
     """
-    rows = connection.execute(_CHOSEN).to_arrow_table().to_pylist()
+    rows = arrow_rows(connection, _CHOSEN).to_pylist()
     closures = _closures(connection)
     receipts: dict[tuple[str, float], date] = {}
     found = []

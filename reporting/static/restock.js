@@ -102,11 +102,12 @@
 
   // ---- the list of all lines ----
   const list = byId("list");
+  // The name stands below the SKU and the status below the reason; one location needs no column.
+  const isShown = (name) => name !== "title" && name !== "status" && (name !== "location_id" || data.dict.location_id.length > 1);
   function drawHead() {
     const row = make("tr", { role: "row" });
     data.columns.forEach(([name, kind, label], c) => {
-      if (name === "title") return;
-      if (name === "location_id" && data.dict.location_id.length < 2) return;
+      if (!isShown(name)) return;
       row.append(make("th", { scope: "col", role: "columnheader", class: numeric(kind) ? "num" : null, "aria-sort": "none", "data-c": c },
         make("button", { type: "button" }, label)));
     });
@@ -131,8 +132,7 @@
     const rows = state.rows.slice(from, from + data.page).map((i) => {
       const row = data.rows[i], made = make("tr", { role: "row", "data-i": i });
       data.columns.forEach(([name, kind, label], c) => {
-        if (name === "title") return;
-        if (name === "location_id" && data.dict.location_id.length < 2) return;
+        if (!isShown(name)) return;
         if (name === "sku") {
           const subject = i < data.details
             ? make("button", { type: "button", class: "unfold", "aria-expanded": "false" }, bdi(row[c])) : bdi(row[c]);
@@ -141,13 +141,17 @@
           made.append(head);
           return;
         }
-        const tone = name === "action" ? "tone action-" + data.dict.action[row[c]][0] : name === "confidence" || name === "status"
-          ? "tone " + data.dict[name][row[c]][0] : "";
-        made.append(make("td", { role: "cell", "data-h": label, class: (numeric(kind) ? "num " : "") + tone || null }, bdi(cellText(row, c))));
+        const code = kind === "code" ? data.dict[name][row[c]][0] : "";
+        const tone = name === "action" ? "tone action-" + code : name === "confidence" ? "tone " + code : null;
+        const cell = make("td", { role: "cell", "data-h": label, class: numeric(kind) ? "num" : null },
+          make("bdi", { class: tone }, cellText(row, c)));
+        if (name === "reason" && data.dict.status[row[at.status]][0] !== "ok")
+          cell.append(make("small", { class: "tone " + data.dict.status[row[at.status]][0] }, data.dict.status[row[at.status]][1]));
+        made.append(cell);
       });
-      const cell = make("td", { role: "cell", "data-h": T.trend });
-      if (i < data.details) cell.append(sparkOf(i));
-      made.append(cell);
+      const drawing = make("td", { role: "cell", "data-h": T.trend });
+      if (i < data.details) drawing.append(sparkOf(i));
+      made.append(drawing);
       return made;
     });
     body.replaceChildren(...rows);
@@ -194,14 +198,17 @@
       make("a", { class: "quiet", href: link(i) }, T.link)));
     box.append(make("p", { class: "why" }, sentence(clauses)));
     const label = fill(T.chart, { sku: row[at.sku], p10: quantity(fact("demand_p10")), p50: quantity(fact("demand_p50")), p90: quantity(fact("demand_p90")), out: day(fact("stockout_date")) });
-    const drawn = charts.fan(chart, { width: Math.max(300, Math.min(880, width)), period: data.period, day: day, figure: quantity, label: label,
+    const drawn = charts.fan(chart, { width: Math.max(300, Math.min(820, width > 1100 ? width - 400 : width)), period: data.period, day: day, figure: quantity, label: label,
       stockout: fact("stockout_date"), early: fact("stockout_date_early"), order: row[at.order_qty],
       words: { today: T.today, out: fill(T.out, { date: day(fact("stockout_date")) }), early: fill(T.early, { date: day(fact("stockout_date_early")) }) } });
     const key = make("ul", { class: "legend" });
-    ["past", "median", "mean", "band80", "band95", "stockout", "receipt", "ordered", "out", "early"].forEach((name) =>
-      key.append(make("li", { class: "key-" + name }, T["legend_" + name])));
-    box.append(make("figure", {}, drawn, make("figcaption", {}, key)));
-    box.append(waterfall(why, row[at.order_qty]), factLists(facts));
+    // The key names what this chart shows, nothing else.
+    const marks = { past: ".past", median: ".median", mean: ".mean", band80: ".band80", band95: ".band95", stockout: "rect.stockout",
+      receipt: "path.receipt", ordered: "path.ordered", out: "path.out", early: "path.early" };
+    for (const name in marks) if (drawn.querySelector(marks[name])) key.append(make("li", { class: "key-" + name }, T["legend_" + name]));
+    const framed = make("figure", {}, drawn, make("figcaption", {}, key));
+    framed.style.maxWidth = drawn.getAttribute("width") + "px";
+    box.append(make("div", { class: "top" }, framed, waterfall(why, row[at.order_qty])), factLists(facts));
     return box;
   }
 

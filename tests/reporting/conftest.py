@@ -154,7 +154,10 @@ def make_plan(n: int, *, seed: int = 1, exceptions: float = 0.3) -> pd.DataFrame
             "forecast_wape": np.round(rng.uniform(0.2, 1.4, n), 4),
             "forecast_bias": np.round(rng.normal(0, 0.2, n), 4),
             "confidence": np.array(["high", "medium", "low"])[rng.integers(0, 3, n)],
-            "flags": [["stale_stock"] if i % 17 == 0 else ["new_item", "default_supply"] if i % 23 == 0 else [] for i in range(n)],
+            "flags": [
+                ["stale_stock"] if i % 17 == 0 else ["new_item", "default_supply"] if i % 23 == 0 else []
+                for i in range(n)
+            ],
             **why,
         }
     )
@@ -164,7 +167,9 @@ def make_plan(n: int, *, seed: int = 1, exceptions: float = 0.3) -> pd.DataFrame
     return out
 
 
-def make_run(n: int = 300, *, seed: int = 1, exceptions: float = 0.3, history_days: int = 60, horizon: int = 40) -> RunTables:
+def make_run(
+    n: int = 300, *, seed: int = 1, exceptions: float = 0.3, history_days: int = 60, horizon: int = 40
+) -> RunTables:
     """A whole run: the plan and every other table that the pages show."""
     rng = np.random.default_rng(seed + 100)
     plan = make_plan(n, seed=seed, exceptions=exceptions)
@@ -173,7 +178,10 @@ def make_run(n: int = 300, *, seed: int = 1, exceptions: float = 0.3, history_da
         frames={**_plan_frames(plan, rng), **_other_frames(plan, rng)},
         history=_history(plan, rate, rng, history_days),
         forecasts=_forecasts(plan, rate, horizon),
-        previous={"restock_plan": make_plan(n, seed=seed + 7, exceptions=exceptions), "forecast_accuracy": _accuracy(0.02)},
+        previous={
+            "restock_plan": make_plan(n, seed=seed + 7, exceptions=exceptions),
+            "forecast_accuracy": _accuracy(0.02),
+        },
         previous_date=date(2026, 11, 21),
     )
 
@@ -195,7 +203,9 @@ def _history(plan: pd.DataFrame, rate: np.ndarray, rng: np.random.Generator, n_d
 
 
 def _forecasts(plan: pd.DataFrame, rate: np.ndarray, horizon: int) -> pl.DataFrame:
-    ds = pd.date_range(start=pd.Timestamp(RUN_DATE) + pd.Timedelta(days=1), periods=horizon).to_numpy(dtype="datetime64[D]")
+    ds = pd.date_range(start=pd.Timestamp(RUN_DATE) + pd.Timedelta(days=1), periods=horizon).to_numpy(
+        dtype="datetime64[D]"
+    )
     mean = np.repeat(rate, horizon) * np.tile(1 + 0.3 * np.sin(np.arange(horizon) / 7 * 2 * np.pi), len(plan))
     sd = np.sqrt(mean)
     return pl.DataFrame(
@@ -223,7 +233,10 @@ def _plan_frames(plan: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.D
         "restock_plan": plan,
         "stg_products": products.sort_values("sku", ignore_index=True),
         "stg_suppliers": pd.DataFrame(
-            {"supplier_id": ["S-GZ", "S-HZ", "S-TK", "S-YW"], "name": ["Guangzhou Works", "Hangzhou Stitch", "Tokyo Goods", None]}
+            {
+                "supplier_id": ["S-GZ", "S-HZ", "S-TK", "S-YW"],
+                "name": ["Guangzhou Works", "Hangzhou Stitch", "Tokyo Goods", None],
+            }
         ),
         "stg_purchase_orders": pd.DataFrame(
             {
@@ -257,7 +270,9 @@ def _plan_frames(plan: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.D
                 }
             ),
         ),
-        "forecast_models": pd.DataFrame({"model": ["blend", "seasonal_naive"], "lines": [int(n * 0.9), n - int(n * 0.9)]}),
+        "forecast_models": pd.DataFrame(
+            {"model": ["blend", "seasonal_naive"], "lines": [int(n * 0.9), n - int(n * 0.9)]}
+        ),
         "data_through": pd.DataFrame({"ds": [pd.Timestamp(RUN_DATE)]}),
     }
 
@@ -266,9 +281,17 @@ def _accuracy(shift: float) -> pd.DataFrame:
     rows = []
     for k, segment in enumerate(["total", "smooth", "erratic", "intermittent", "lumpy"]):
         for horizon in ["1-7", "8-14", "15-28", "1-28"]:
-            rows.append((segment, horizon, 300 - 50 * k, 0.42 + 0.1 * k + 0.001 * len(horizon) + shift, 0.03 - 0.01 * k))
+            rows.append(
+                (segment, horizon, 300 - 50 * k, 0.42 + 0.1 * k + 0.001 * len(horizon) + shift, 0.03 - 0.01 * k)
+            )
     frame = pd.DataFrame(rows, columns=["segment", "horizon", "n_series", "wape", "bias"]).assign(
-        rmsse=0.8, pinball=0.2, coverage_80=0.79, value_added=0.11, champion="blend", runner_up="seasonal_naive", margin=0.02
+        rmsse=0.8,
+        pinball=0.2,
+        coverage_80=0.79,
+        value_added=0.11,
+        champion="blend",
+        runner_up="seasonal_naive",
+        margin=0.02,
     )
     return conform(TABLES["forecast_accuracy"], frame)
 
@@ -360,7 +383,7 @@ def _other_frames(plan: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.
 
 
 def _batches(plan: pd.DataFrame) -> pd.DataFrame:
-    why = {name: 0 for name in WHY_BATCH_COLUMNS}
+    why = dict.fromkeys(WHY_BATCH_COLUMNS, 0)
     rows = []
     for i, (firm, late, stock, minimum) in enumerate([(320, 90, 20, 70), (40, 12, 0, 0), (610, 0, 40, 0)]):
         produce = i != 1
@@ -446,23 +469,82 @@ def _scores() -> pd.DataFrame:
         for j, region in enumerate(["*", "east", "north"]):
             score = 95 - 17 * i + 5 * j
             state = "hot" if score > 80 else "rising" if score > 60 else "quiet"
-            rows.append((("ip", "ip", "collar", "colour", "fabric")[i], element, region, score / 50, 0.2 - 0.1 * i, 0.5, score, score - 8, score + 8, max(0, 9 - 2 * i), state))
-    names = ["element_type", "element", "region", "heat", "growth", "breadth", "score", "score_lo", "score_hi", "streak_days", "state"]
+            rows.append(
+                (
+                    ("ip", "ip", "collar", "colour", "fabric")[i],
+                    element,
+                    region,
+                    score / 50,
+                    0.2 - 0.1 * i,
+                    0.5,
+                    score,
+                    score - 8,
+                    score + 8,
+                    max(0, 9 - 2 * i),
+                    state,
+                )
+            )
+    names = [
+        "element_type",
+        "element",
+        "region",
+        "heat",
+        "growth",
+        "breadth",
+        "score",
+        "score_lo",
+        "score_hi",
+        "streak_days",
+        "state",
+    ]
     return conform(TABLES["trend_scores"], pd.DataFrame(rows, columns=names))
 
 
 def _checks() -> pd.DataFrame:
-    rows = [("ingest", "order_lines", f"check_{i}", "pass", "error", "0 of 1500 rows", "no row", 1500, 0, [], "") for i in range(9)]
-    rows.append(("restock", "-", "NO_STOCK_TABLE", "warn", "warn", "No stock table", "", 0, 0, [], "On hand is taken as zero."))
-    rows.append(("ingest", "signals", "stale_source", "warn", "warn", "3 days old", "1 day", 10, 3, ["a", "<i>b</i>"], "Ask the provider."))
-    names = ["step", "table", "check", "status", "severity", "observed", "expected", "rows_checked", "rows_failed", "sample_keys", "advice"]
+    rows = [
+        ("ingest", "order_lines", f"check_{i}", "pass", "error", "0 of 1500 rows", "no row", 1500, 0, [], "")
+        for i in range(9)
+    ]
+    rows.append(
+        ("restock", "-", "NO_STOCK_TABLE", "warn", "warn", "No stock table", "", 0, 0, [], "On hand is taken as zero.")
+    )
+    rows.append(
+        (
+            "ingest",
+            "signals",
+            "stale_source",
+            "warn",
+            "warn",
+            "3 days old",
+            "1 day",
+            10,
+            3,
+            ["a", "<i>b</i>"],
+            "Ask the provider.",
+        )
+    )
+    names = [
+        "step",
+        "table",
+        "check",
+        "status",
+        "severity",
+        "observed",
+        "expected",
+        "rows_checked",
+        "rows_failed",
+        "sample_keys",
+        "advice",
+    ]
     return conform(TABLES["checks"], pd.DataFrame(rows, columns=names))
 
 
 @pytest.fixture(scope="session")
 def shop() -> SimpleNamespace:
     """The generators above, for tests that need a run of their own size."""
-    return SimpleNamespace(make_plan=make_plan, make_run=make_run, facts=facts, run_date=RUN_DATE, hostile=HOSTILE, config=CONFIG)
+    return SimpleNamespace(
+        make_plan=make_plan, make_run=make_run, facts=facts, run_date=RUN_DATE, hostile=HOSTILE, config=CONFIG
+    )
 
 
 @pytest.fixture(scope="session")
@@ -506,7 +588,10 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         page = context.new_page()
         page.requests, page.problems = [], []
         page.on("request", lambda request: page.requests.append(request.url))
-        page.on("console", lambda message: page.problems.append(message.text) if message.type in ("error", "warning") else None)
+        page.on(
+            "console",
+            lambda message: page.problems.append(message.text) if message.type in ("error", "warning") else None,
+        )
         page.on("pageerror", lambda error: page.problems.append(str(error)))
         page.on("dialog", lambda dialog: (page.problems.append("dialog: " + dialog.message), dialog.dismiss()))
         page.goto(path.as_uri() + fragment)

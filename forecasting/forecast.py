@@ -1,0 +1,207 @@
+"""Tonight's forecast, from inputs to distributions. Pure: the world is in ``step.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from forecasting.accuracy import accuracy_table, series_table
+from forecasting.backtest import Inputs, Trial, candidates, learner_as_of, run_trials
+from forecasting.config import ForecastConfig
+from forecasting.fallback import Ladder, climb
+from forecasting.features import closed_ahead
+from forecasting.fitting import Fitted, fit, level_error_of
+from forecasting.intervals import LEVELS, dispersions, quantiles
+from forecasting.new_items import launch_analogues, preorder_levels
+from forecasting.overrides import with_overrides
+from forecasting.panel import Panel
+from forecasting.protection import Spans, Totals, copula, protection_totals
+from forecasting.segments import demand_classes, given_or_own
+from forecasting.selection import blend
+
+__all__ = ["Forecast", "classes_of", "judged_trial", "make_forecast"]
+
+_NEW_WEEKS = 4  # [weeks] a younger series is new, unless the assortment says otherwise
+_DEAD_WEEKS = 26  # [weeks] without a sale: dead, likewise
+_CHUNK = 200_000  # cells whose quantiles are worked out at a time
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The forecast of ``n`` active series over ``h`` periods, in units.
+
+    Attributes:
+        mean: (n, h).
+        quantiles: (n, h, 11).
+        ladder: rung, model and reason of each series.
+        totals: demand over the protection period.
+        spans: the protection periods.
+        correlation: (n,) ``period_correlation``.
+        scale: (n,) ``total_scale``.
+        closed, ended: (n, h) periods without trade, before launch or after the end of sale.
+        overridden: (n, h) position in ``override_reasons``, -1 for none.
+        accuracy, series_accuracy: the tables of these names.
+        fitted: weights and calibration.
+    """
+
+    mean: NDArray[np.float64]
+    quantiles: NDArray[np.float64]
+    ladder: Ladder
+    totals: Totals
+    spans: Spans
+    correlation: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    closed: NDArray[np.bool_]
+    ended: NDArray[np.bool_]
+    overridden: NDArray[np.int64]
+    override_reasons: list[str]
+    accuracy: pl.DataFrame
+    series_accuracy: pl.DataFrame
+    fitted: Fitted
+
+
+def classes_of(panel: Panel) -> NDArray[np.str_]:
+    """Return the segment of each series: the assortment's demand class, else our own."""
+    week = 7 if panel.period_days == 1 else 1
+    own = demand_classes(panel, new_periods=_NEW_WEEKS * week, dead_periods=_DEAD_WEEKS * week)
+    return given_or_own(panel.keys, own)
+
+
+def make_forecast(
+    inputs: Inputs,
+    spans: Spans,
+    *,
+    horizon: int,
+    config: ForecastConfig,
+    seed: int,
+    step: float,
+    firm_preorders: pl.DataFrame,
+    overrides: pl.DataFrame,
+    prior: dict[str, dict[str, float]] | None = None,
+) -> Forecast:
+    """Return the forecast of the target series.
+
+    Args:
+        inputs: history and what is known in advance, in steps of demand.
+        spans: (n,) protection periods of the targets.
+        horizon: periods to forecast.
+        config: settings.
+        seed: of every random draw.
+        step: step of demand [units].
+        firm_preorders: sku, firm_qty.
+        overrides: the table ``overrides``.
+        prior: blend weights of the weekly review by segment.
+    """
+    panel = inputs.panel.rows(inputs.targets)
+    classes = classes_of(panel)
+    trials = run_trials(inputs, config=config, seed=seed)
+    fitted = fit(trials, classes, spans, config=config, seed=seed, prior=prior)
+    learner = learner_as_of(inputs, origin=panel.n_periods, config=config, max_rows=config.learner.max_rows, seed=seed)
+    forecasts = candidates(inputs, panel, origin=panel.n_periods, horizon=horizon, config=config, learner=learner)
+    ladder = _ladder(inputs, forecasts, classes, fitted, firm_preorders, config=config)
+    closed = closed_ahead(panel, origin=panel.n_periods, horizon=horizon, closed_days=inputs.closed_days)
+    ended = off_sale(panel, horizon=horizon)
+    mean = np.where(closed | ended, 0, ladder.mean).astype(np.float32)
+    labels = panel.labels(horizon, offset=panel.n_periods)
+    mean, overridden, reasons = with_overrides(
+        mean, panel.keys, labels, overrides, period_days=panel.period_days, step=step
+    )
+    dispersion = dispersions(panel, classes, prior_periods=config.dispersion_prior_periods)
+    values = period_quantiles(mean, dispersion, classes, fitted)
+    totals = protection_totals(
+        mean,
+        spans,
+        dispersion=dispersion,
+        level_error=level_error_of(classes, fitted),
+        classes=classes,
+        calibration=fitted.total_calibration,
+        reference=fitted.reference,
+    )
+    correlation, scale = copula(values, totals, spans.fixed)
+    judged = judged_trial(trials, classes, spans, config=config, seed=seed)
+    return Forecast(
+        mean=mean.astype(np.float64) * step,
+        quantiles=values * step,
+        ladder=ladder,
+        totals=replace(totals, mean=totals.mean * step, quantiles=totals.quantiles * step),
+        spans=spans,
+        correlation=correlation,
+        scale=scale,
+        closed=closed,
+        ended=ended,
+        overridden=overridden,
+        override_reasons=reasons,
+        accuracy=judged[0],
+        series_accuracy=series_table(
+            panel.keys, trials[-1] if trials else None, judged[1], ladder.level, n_windows=len(trials)
+        ),
+        fitted=fitted,
+    )
+
+
+def _ladder(
+    inputs: Inputs,
+    forecasts: dict[str, NDArray[np.float32]],
+    classes: NDArray[np.str_],
+    fitted: Fitted,
+    firm_preorders: pl.DataFrame,
+    *,
+    config: ForecastConfig,
+) -> Ladder:
+    analogues = launch_analogues(inputs.panel).rows(inputs.targets)
+    preorders = preorder_levels(inputs.panel, firm_preorders)[inputs.targets]
+    panel = inputs.panel.rows(inputs.targets)
+    return climb(panel, forecasts, classes, fitted.choices, analogues, preorders, config=config)
+
+
+def off_sale(panel: Panel, *, horizon: int) -> NDArray[np.bool_]:
+    """Return (n, horizon) periods that start before the launch or after the end of sale of their item."""
+    labels = np.array(panel.labels(horizon, offset=panel.n_periods), dtype="datetime64[D]")[None, :]
+    out = np.zeros((panel.n_series, horizon), dtype=np.bool_)
+    if "end_of_sale_date" in panel.keys.columns:
+        end = panel.keys["end_of_sale_date"].cast(pl.Date).to_numpy().astype("datetime64[D]")[:, None]
+        out |= ~np.isnat(end) & (labels > end)
+    if "launch_date" in panel.keys.columns:
+        launch = panel.keys["launch_date"].cast(pl.Date).to_numpy().astype("datetime64[D]")[:, None]
+        last_day = labels + np.timedelta64(panel.period_days - 1, "D")
+        sold = np.asarray((np.nan_to_num(panel.units) > 0).any(axis=1))
+        out |= ~np.isnat(launch) & (last_day < launch) & ~sold[:, None]
+    return out
+
+
+def period_quantiles(
+    mean: NDArray[np.floating], dispersion: NDArray[np.float64], classes: NDArray[np.str_], fitted: Fitted
+) -> NDArray[np.float64]:
+    """Return (n, h, 11) calibrated quantiles per period, in steps of demand; 0 where the mean is 0."""
+    n, h = mean.shape
+    out = np.zeros((n, h, len(LEVELS)))
+    rows = max(_CHUNK // max(h, 1), 1)
+    for start in range(0, n, rows):
+        part = slice(start, start + rows)
+        count = mean[part].shape[0]
+        flat = quantiles(
+            mean[part].reshape(-1), np.repeat(dispersion[part], h), np.repeat(classes[part], h), fitted.calibration
+        )
+        out[part] = flat.reshape(count, h, len(LEVELS)) * (mean[part] > 0)[:, :, None]
+    return out
+
+
+def judged_trial(
+    trials: Sequence[Trial], classes: NDArray[np.str_], spans: Spans, *, config: ForecastConfig, seed: int
+) -> tuple[pl.DataFrame, NDArray[np.float32] | None]:
+    """Return the accuracy table of the last window and the means it judges, from weights and calibration before it.
+
+    With one window only, its own weights are judged: there is no earlier evidence.
+    """
+    if not trials:
+        return pl.DataFrame(), None
+    last = trials[-1]
+    before = fit(trials[:-1] or trials, classes, spans, config=config, seed=seed)
+    mean = blend(last.forecasts, classes, before.choices)
+    dispersion = dispersions(last.past, classes, prior_periods=config.dispersion_prior_periods)
+    values = period_quantiles(np.nan_to_num(mean), dispersion, classes, before)
+    return accuracy_table(last, mean, values, classes, before.choices), mean

@@ -1,0 +1,259 @@
+"""The forecast step of the night: reads history and what is known in advance, writes forecasts and their accuracy."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from data.calendar import Calendar
+from data.contracts import QUANTILES
+from data.errors import DataError
+from data.settings import Settings
+from data.step_io import StepIO, open_step
+from forecasting.backtest import Inputs
+from forecasting.champions import read_champions
+from forecasting.config import ForecastConfig
+from forecasting.features import Tables, price_matrix
+from forecasting.forecast import Forecast, make_forecast
+from forecasting.intervals import unit_step
+from forecasting.panel import build_panel
+from forecasting.protection import Spans
+
+__all__ = ["load_inputs", "run", "spans_of"]
+
+_HISTORY = ["sku", "location_id", "ds", "units", "in_stock_share", "is_censored", "is_closed", "is_gap", "is_partial"]
+_SUPPLY = ["supplier_id", "lead_time_days", "lead_time_sd_days", "review_period_days", "expected_receipt_date"]
+_NOT_TEACHING = ("not_product",)
+
+
+def run(home: Path, run_date: date) -> dict[str, int]:
+    """Write ``forecasts``, ``protection_demand``, ``demand_paths``, ``series_accuracy`` and ``forecast_accuracy``.
+
+    Returns:
+        Counts of rows read and written.
+
+    Raises:
+        ChecksFailed: more than ``max_failed_share`` of the series got no usable first choice, or an output is not
+            finite, non-negative and ordered.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # before LightGBM is imported: 2.9 s instead of 50 s when busy
+    with open_step("forecast", home=home, run_date=run_date) as io:
+        config = ForecastConfig.model_validate(io.settings.rooms.get("forecasting", {}))
+        inputs, step = load_inputs(io, config)
+        supply = _supply(io, inputs)
+        spans = _spans(supply, io.calendar)
+        result = make_forecast(
+            inputs,
+            spans,
+            horizon=_horizon(spans, io.settings, config),
+            config=config,
+            seed=io.settings.planning.seed,
+            step=step,
+            firm_preorders=io.read_polars("preorder_ledger", columns=["sku", "firm_qty"]),
+            overrides=io.read_polars("overrides"),
+            prior=read_champions(home, before=run_date),
+        )
+        _report(io, inputs, result, config)
+        _write(io, supply, result)
+    return io.counts
+
+
+def load_inputs(io: StepIO, config: ForecastConfig) -> tuple[Inputs, float]:
+    """Return the inputs of the forecast as of the run date, in steps of demand, and the step [units]."""
+    assortment = io.read_polars("assortment").filter(~pl.col("status").is_in(_NOT_TEACHING))
+    regions = io.read_polars("stg_locations", columns=["location_id", "region"])
+    keys = assortment.join(regions, on="location_id", how="left").sort("sku", "location_id")
+    history = io.read_polars("demand_history", columns=_HISTORY)
+    calendar = io.calendar
+    longest = config.max_history_weeks if calendar.is_weekly else config.max_history_days
+    with_history = history.select("sku", "location_id").unique()
+    keys = pl.concat(
+        [
+            keys.filter(pl.col("status") == "active"),
+            keys.filter(pl.col("status") != "active").join(with_history, on=["sku", "location_id"], how="semi"),
+        ]
+    )
+    panel = build_panel(
+        history, keys, last_period=calendar.last_period, period_days=calendar.period_days, max_periods=longest
+    )
+    del history
+    step = unit_step(panel)
+    panel = panel.scaled(1 / step)
+    tables = _tables(io)
+    targets = np.flatnonzero(panel.keys["status"].to_numpy() == "active")
+    furthest = max(config.max_horizon_days, config.min_horizon_days) // calendar.period_days + 1
+    prices = price_matrix(panel, tables, horizon=furthest)
+    return Inputs(panel, targets, tables, prices, closed_days=tuple(io.settings.shop.closed_days)), step
+
+
+def _tables(io: StepIO) -> Tables:
+    prices = io.read_polars("stg_prices", columns=["sku", "location_id", "channel", "from_date", "price"])
+    paid = pl.DataFrame(schema={"sku": pl.String, "location_id": pl.String, "ds": pl.Date, "unit_price": pl.Float64})
+    if not prices.height:
+        paid = io.read_polars("demand_history", columns=["sku", "location_id", "ds", "unit_price"])
+    return Tables(
+        prices=prices,
+        planned_prices=io.read_polars("stg_planned_prices", columns=["sku", "location_id", "from_date", "price"]),
+        events=io.read_polars("stg_events", columns=["name", "starts_date", "ends_date", "kind", "region", "ip"]),
+        heat=io.read_polars("trend_features", columns=["element_type", "element", "region", "ds", "heat"]),
+        paid=paid,
+    )
+
+
+def spans_of(io: StepIO, inputs: Inputs) -> Spans:
+    """Return the protection periods of the target series."""
+    return _spans(_supply(io, inputs), io.calendar)
+
+
+def _supply(io: StepIO, inputs: Inputs) -> pl.DataFrame:
+    """Return the supply terms of each target series, in their order; the defaults where it has none."""
+    keys = inputs.panel.keys[inputs.targets.tolist()]
+    default = io.settings.planning.default_supply
+    calendar = io.calendar
+    terms = io.read_polars("item_supply", columns=["sku", *_SUPPLY])
+    joined: pl.DataFrame = keys.select("sku", "location_id").join(terms, on="sku", how="left", maintain_order="left")
+    receipt = calendar.receipt_date(default.lead_time_days)
+    return joined.with_columns(
+        pl.col("supplier_id").fill_null("-"),
+        pl.col("lead_time_days").fill_null(calendar.lead_time(default.lead_time_days)),
+        pl.col("lead_time_sd_days").fill_null(default.lead_time_sd_days),
+        pl.col("review_period_days").fill_null(calendar.review_period_days),
+        pl.col("expected_receipt_date").fill_null(receipt),
+    )
+
+
+def _spans(supply: pl.DataFrame, calendar: Calendar) -> Spans:
+    """Return the protection periods. A supplier's closed days push the receipt out: L is what it really takes."""
+    waited = (supply["expected_receipt_date"].cast(pl.Date) - calendar.first_period).dt.total_days()
+    lead_time = np.maximum(supply["lead_time_days"].to_numpy(), waited.to_numpy()).astype(np.float64)
+    return Spans(
+        lead_time=lead_time,
+        lead_time_sd=supply["lead_time_sd_days"].to_numpy().astype(np.float64),
+        review=supply["review_period_days"].to_numpy().astype(np.float64),
+        period_days=calendar.period_days,
+    )
+
+
+def _horizon(spans: Spans, settings: Settings, config: ForecastConfig) -> int:
+    """Return the periods to forecast: the longest L + R + 2 sd, at least 28 days; a number in the settings caps it."""
+    longest = float(np.max(spans.lead_time + spans.review + 2 * spans.lead_time_sd, initial=0.0))
+    days = min(max(longest, config.min_horizon_days), config.max_horizon_days)
+    cap = settings.planning.horizon_days
+    days = days if cap == "auto" else min(days, float(cap))
+    return max(int(np.ceil(round(days / spans.period_days, 9))), 1)
+
+
+def _report(io: StepIO, inputs: Inputs, result: Forecast, config: ForecastConfig) -> None:
+    n = len(inputs.targets)
+    unusable = result.ladder.unusable
+    skus = inputs.panel.keys["sku"].to_numpy()[inputs.targets]
+    limit = config.max_failed_share * n
+    io.check(
+        "first_choice_usable",
+        failed=int(unusable.sum()) if unusable.sum() > limit else 0,
+        rows=n,
+        table="forecasts",
+        sample=skus[unusable].tolist(),
+        observed=f"{int(unusable.sum())} of {n} series without a usable first choice",
+        expected=f"at most {config.max_failed_share:.0%}",
+        advice="See the reason column of forecasts; the model's inputs are damaged.",
+    )
+    cut = np.array(["cut_to_cap" in reason for reason in result.ladder.reason], dtype=np.bool_)
+    io.check(
+        "within_cap",
+        failed=cut,
+        rows=n,
+        table="forecasts",
+        severity="warn" if cut.sum() <= limit else "error",
+        sample=skus[cut].tolist(),
+        expected=f"means up to {config.growth_cap:g} times the largest demand seen",
+        advice="The forecast was cut to the cap: look at the item before ordering.",
+    )
+    io.check(
+        "ordered_and_finite",
+        failed=_disordered(result),
+        rows=n,
+        table="forecasts",
+        sample=skus[_disordered(result)].tolist(),
+        expected="finite, non-negative, ordered quantiles",
+    )
+    if not result.fitted.n_windows:
+        io.note(
+            "NO_BACKTEST", "History is too short for a backtest: the moving average is forecast, its spread is assumed."
+        )
+    if not inputs.tables.events.height:
+        io.note("NO_EVENTS", "No events table: the forecast knows no events.")
+
+
+def _disordered(result: Forecast) -> NDArray[np.bool_]:
+    values = result.quantiles
+    sound = np.isfinite(values).all(axis=(1, 2)) & (values >= 0).all(axis=(1, 2)) & np.isfinite(result.mean).all(axis=1)
+    sound &= (np.diff(values, axis=2) >= 0).all(axis=(1, 2)) & (result.mean >= 0).all(axis=1)
+    sound &= np.isfinite(result.totals.quantiles).all(axis=1) & (np.diff(result.totals.quantiles, axis=1) >= 0).all(
+        axis=1
+    )
+    return np.asarray(~sound)
+
+
+def _write(io: StepIO, supply: pl.DataFrame, result: Forecast) -> None:
+    n, horizon = result.mean.shape
+    if n == 0:
+        raise DataError(
+            "forecast: no active SKU in the assortment, so there is nothing to forecast; see `not_replenished`"
+        )
+    keys = supply.select("sku", "location_id")
+    io.write("forecasts", _forecast_frame(io, keys, result), row_floor=n * horizon)
+    names = list(QUANTILES)
+    io.write(
+        "protection_demand",
+        supply.select("sku", "location_id", "supplier_id").with_columns(
+            lead_time_days=pl.Series(np.ceil(result.spans.lead_time)),
+            review_period_days=pl.Series(result.spans.review),
+            mean=pl.Series(result.totals.mean),
+            **{name: pl.Series(result.totals.quantiles[:, k]) for k, name in enumerate(names)},
+        ),
+        row_floor=n,
+    )
+    paths = keys.with_columns(period_correlation=pl.Series(result.correlation), total_scale=pl.Series(result.scale))
+    io.write("demand_paths", paths, row_floor=n)
+    io.write("series_accuracy", result.series_accuracy, row_floor=n)
+    if result.accuracy.height:
+        io.write("forecast_accuracy", result.accuracy)
+
+
+def _forecast_frame(io: StepIO, keys: pl.DataFrame, result: Forecast) -> pl.DataFrame:
+    n, horizon = result.mean.shape
+    labels = io.calendar.periods(horizon)
+    at = np.repeat(np.arange(n), horizon)
+    ladder = pl.DataFrame(
+        {
+            "sku": keys["sku"],
+            "location_id": keys["location_id"],
+            "model": pl.Series(result.ladder.model, dtype=pl.String),
+            "fallback_level": result.ladder.level,
+            "reason": pl.Series(result.ladder.reason, dtype=pl.String),
+        }
+    )
+    said = pl.Series([*result.override_reasons, None], dtype=pl.String)
+    which = result.overridden.reshape(-1)
+    frame: pl.DataFrame = ladder[at.tolist()].with_columns(
+        ds=pl.Series(labels * n, dtype=pl.Date),
+        mean=pl.Series(result.mean.reshape(-1)),
+        **{name: pl.Series(result.quantiles[:, :, k].reshape(-1)) for k, name in enumerate(QUANTILES)},
+        reason=pl.concat_str(
+            [
+                pl.col("reason"),
+                pl.when(pl.Series(result.closed.reshape(-1))).then(pl.lit("closed_day")),
+                pl.when(pl.Series(result.ended.reshape(-1))).then(pl.lit("not_on_sale")),
+                said[np.where(which < 0, len(said) - 1, which)],
+            ],
+            separator="; ",
+            ignore_nulls=True,
+        ),
+    )
+    return frame

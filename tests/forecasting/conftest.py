@@ -1,0 +1,12 @@
+"""Fixtures of the forecasting room; the frames they are made of are in ``conftest_forecasting``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from conftest_forecasting import make_home
+
+__all__ = ["make_home"]

@@ -1,0 +1,64 @@
+"""Typed settings of the trends room (``trends:`` in merchcast.yml)."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["TrendConfig"]
+
+
+class TrendConfig(BaseModel):
+    """Knobs of the trend scores. Extra keys are an error, so a typo never passes silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    baseline_weeks: tuple[int, ...] = Field(
+        default=(2, 3, 4, 5, 6, 7, 8), description="Weeks back whose 7-day levels give the baseline, by median [weeks]."
+    )
+    level_floor: float = Field(
+        default=1.0, ge=0, description="Added to level and baseline: smaller figures are noise [units of the metric]."
+    )
+    level_floor_share: float = Field(
+        default=0.1, ge=0, le=1, description="Added likewise, as a share of the baseline (0-1)."
+    )
+    noise_memory_days: float = Field(default=42.0, gt=1, description="Memory of the running noise level [days].")
+    noise_prior_days: float = Field(
+        default=14.0, ge=0, description="Days that the noise of all series of a metric weighs in each one's [days]."
+    )
+    noise_floor: float = Field(default=0.08, gt=0, description="Smallest noise of a daily log ratio.")
+    score_memory_days: float = Field(default=3.0, gt=0, description="Memory of the score [days].")
+    common_min_elements: int = Field(
+        default=8, ge=3, description="Elements from which a day's common move (holiday, outage) is taken out [elements]."
+    )
+    drift: float = Field(default=0.75, ge=0, description="Allowance of the CUSUM [standard units per day].")
+    alarm_level: float = Field(default=5.0, gt=0, description="CUSUM level that starts a burst [standard units].")
+    daily_cap: float = Field(
+        default=3.0, gt=0, description="Most that one day may add to the CUSUM: a one-day spike is no trend."
+    )
+    min_rise: float = Field(
+        default=0.15, ge=0, description="Log ratio of the last 3 days to the baseline that a burst needs at its start."
+    )
+    end_drift: float = Field(default=0.5, description="Standard units below which a burst's days count towards its end.")
+    end_level: float = Field(default=4.0, gt=0, description="Sum of the shortfalls that ends a burst [standard units].")
+    growing: float = Field(default=0.1, ge=0, description="Log growth a week above which a burst is rising.")
+    shrinking: float = Field(default=0.1, ge=0, description="Log decline a week beyond which a burst is cooling.")
+    rising_days: int = Field(default=7, ge=1, description="A burst so young is rising whatever its growth [days].")
+    streak_on: float = Field(default=0.5, description="Score above which a day counts for the streak.")
+    streak_off: float = Field(default=0.0, description="Score below which a streak ends.")
+    stale_days: int = Field(
+        default=3, ge=1, le=30, description="Without a fresh figure for longer a series is stale, its features neutral [days]."
+    )
+    repeat_days: int = Field(
+        default=3, ge=2, le=30, description="A source that repeats all its figures for so many days is stale [days]."
+    )
+    repeat_share: float = Field(
+        default=0.95, gt=0.5, le=1, description="Share of a metric's figures that must repeat (0-1)."
+    )
+    late_days: int = Field(
+        default=7, ge=0, le=60, description="Figures known later than this count for tonight, not for past features [days]."
+    )
+    feature_days: int = Field(default=800, ge=28, description="Days of features kept for the forecast [days].")
+    alert_streak_days: int = Field(default=3, ge=1, description="Shortest streak of an alert [days].")
+    use_site_traffic: bool = Field(
+        default=True, description="Score elements without social signals from the shop's own traffic."
+    )

@@ -1,0 +1,302 @@
+"""Heat: how far each element stands above its own past, day by day, with what was known that day.
+
+For each metric the 7-day level is compared with its baseline, the median of the 7-day levels of 2 to 8 weeks before,
+by log ratio: ``heat = log((level + e) / (baseline + e))``, where ``e`` keeps small figures from shouting. The day's
+median over all elements is taken out first: a holiday, a weekday or an outage moves them all and is nobody's trend.
+Daily log ratios are measured against their own running noise, shrunk to the noise of the metric. Metrics of one source
+are averaged, and of several sources the second highest counts: one source alone proves nothing.
+
+All series are worked in one matrix per day, so that 100,000 series of two years take seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trends.bursts import Bursts, State, advanced, fresh_bursts, states
+from trends.config import TrendConfig
+from trends.signals import Cube, Floats32
+
+__all__ = ["Heat", "heat_of"]
+
+_WEEK = 7
+_RECENT = 3  # days whose mean must have risen for a burst to start
+_MIN_LEVEL_DAYS = 3  # known days of seven that make a level
+_MIN_BASELINE_WEEKS = 2
+_NOISE_CLIP = 3.0  # a larger step counts as this many standard units in the running noise: bursts are no noise
+_MAD_TO_SD = 1.4826
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Scores at the close of each day, shape (n_days, n_series); 0 is neutral. ``final`` is the automaton at the end."""
+
+    heat: Floats32
+    growth: Floats32
+    score: Floats32
+    breadth: Floats32  # share of metrics above their baseline (0-1)
+    spread: Floats32  # standard error of the score, from noise and from how sources differ
+    is_stale: NDArray[np.bool_]
+    state: NDArray[np.int8]
+    streak: NDArray[np.int32]
+    started: NDArray[np.int32]
+    final: Bursts
+    metric_heat: Floats32  # of the last day, shape (n_metrics, n_series)
+
+
+def heat_of(cube: Cube, *, config: TrendConfig) -> Heat:
+    """Return the scores of every series and day of a cleaned cube.
+
+    Args:
+        cube: as :func:`trends.signals.cleaned` gives it.
+        config: baseline, noise, burst and staleness settings.
+    """
+    n_days, n_metrics, n_series = cube.values.shape
+    levels = _Levels(cube.values, config)
+    noise = _Noise.fresh(n_metrics, n_series)
+    sources = _source_codes(cube)
+    bursts = fresh_bursts(n_series)
+    last_seen = np.full(n_series, -(10**6))
+    out = _Output.empty(n_days, n_series)
+    metric_heat = np.full((n_metrics, n_series), np.nan, dtype=np.float32)
+    for day in range(n_days):
+        today = levels.at(day)
+        residual = _without_common(today.daily, config)
+        noise = noise.updated(residual, config)
+        by_source = _source_means(np.clip(residual / noise.sd(config), -10, 10), sources)
+        z = _second_highest(by_source)
+        metric_heat = _without_common(today.heat, config)
+        rise = _second_highest(_source_means(_without_common(today.recent, config), sources))
+        last_seen = np.where(np.isfinite(z), day, last_seen)
+        stale = day - last_seen > config.stale_days
+        bursts = advanced(bursts, z, rise, day=day, config=config)
+        growth = _second_highest(_source_means(_without_common(today.growth, config), sources))
+        heat = _second_highest(_source_means(metric_heat, sources))
+        out.store(day, heat=heat, growth=growth, bursts=bursts, stale=stale, config=config)
+        out.breadth[day] = _breadth(metric_heat, config)
+        out.spread[day] = _spread(by_source, config)
+    return out.frozen(bursts, metric_heat)
+
+
+@dataclass(frozen=True)
+class _Day:
+    """Log ratios of one day, each of shape (n_metrics, n_series)."""
+
+    daily: Floats32
+    recent: Floats32
+    heat: Floats32
+    growth: Floats32
+
+
+class _Levels:
+    """Running 7-day levels of a cube, and what each day compares with them. Days must be asked for in order."""
+
+    def __init__(self, values: Floats32, config: TrendConfig) -> None:
+        self._values = values
+        self._config = config
+        self._weekly = np.full_like(values, np.nan)
+        self._sum = np.zeros(values.shape[1:])
+        self._count = np.zeros(values.shape[1:], dtype=np.int16)
+
+    def at(self, day: int) -> _Day:
+        """Return the log ratios of ``day``."""
+        values, config = self._values, self._config
+        self._push(day)
+        level = self._weekly[day]
+        base = self._baseline(day)
+        eps = config.level_floor_share * base + config.level_floor
+        low = np.log(base + eps)
+        before = self._weekly[day - _WEEK] if day >= _WEEK else np.full_like(level, np.nan)
+        last = values[max(0, day - _RECENT + 1) : day + 1]
+        return _Day(
+            daily=_log_sum(values[day], eps) - low,
+            recent=_log_sum(_mean_known(last), eps) - low,
+            heat=_log_sum(level, eps) - low,
+            growth=_log_sum(level, eps) - _log_sum(before, eps),
+        )
+
+    def _push(self, day: int) -> None:
+        for sign, at in ((1, day), (-1, day - _WEEK)):
+            if at >= 0:
+                known = np.isfinite(self._values[at])
+                self._sum += sign * np.where(known, self._values[at], 0.0)
+                self._count += (sign * known).astype(np.int16)
+        enough = self._count >= _MIN_LEVEL_DAYS
+        self._weekly[day] = np.where(enough, np.maximum(self._sum, 0.0) / np.maximum(self._count, 1), np.nan)
+
+    def _baseline(self, day: int) -> Floats32:
+        """Return the median of the earlier weekly levels, NaN with fewer than two known."""
+        at = [day - _WEEK * weeks for weeks in self._config.baseline_weeks if day >= _WEEK * weeks]
+        if not at:
+            return np.full(self._values.shape[1:], np.nan, dtype=np.float32)
+        ordered = np.sort(self._weekly[at], axis=0)  # NaN goes last
+        n = np.isfinite(ordered).sum(axis=0)
+        low = np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0)[None], axis=0)[0]
+        high = np.take_along_axis(ordered, np.minimum(n // 2, len(at) - 1)[None], axis=0)[0]
+        return np.where(n >= _MIN_BASELINE_WEEKS, (low + high) / 2, np.nan).astype(np.float32)
+
+
+def _log_sum(values: Floats32, eps: Floats32) -> Floats32:
+    return np.log(np.maximum(values, 0) + eps).astype(np.float32)
+
+
+def _mean_known(values: Floats32) -> Floats32:
+    known = np.isfinite(values)
+    n = known.sum(axis=0)
+    total = np.where(known, values, 0).sum(axis=0)
+    return np.where(n > 0, total / np.maximum(n, 1), np.nan).astype(np.float32)
+
+
+def _without_common(ratios: Floats32, config: TrendConfig) -> Floats32:
+    """Return log ratios less the day's median over all elements, metric by metric, where enough are known."""
+    known = np.isfinite(ratios).sum(axis=1)
+    common = np.zeros((len(ratios), 1), dtype=np.float32)
+    for m in np.flatnonzero(known >= config.common_min_elements):
+        common[m] = np.nanmedian(ratios[m])
+    return ratios - common
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Running noise of daily log ratios: variance of each series, and of each metric as a whole."""
+
+    own: Floats32  # (n_metrics, n_series)
+    seen: Floats32  # known days, up to the memory
+    pooled: Floats32  # (n_metrics, 1)
+
+    @staticmethod
+    def fresh(n_metrics: int, n_series: int) -> _Noise:
+        shape = (n_metrics, n_series)
+        return _Noise(
+            np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.full((n_metrics, 1), np.nan, np.float32)
+        )
+
+    def updated(self, residual: Floats32, config: TrendConfig) -> _Noise:
+        """Return the noise after one more day, on which large steps count as small ones."""
+        pooled = self._pooled(residual, config)
+        known = np.isfinite(residual)
+        limit = _NOISE_CLIP**2 * self._replaced(pooled).variance(config)
+        square = np.minimum(np.where(known, residual, 0.0) ** 2, limit)
+        weight = np.maximum(1.0 / (self.seen + 1.0), 1.0 / config.noise_memory_days)
+        own = np.where(known, self.own + weight * (square - self.own), self.own)
+        seen = np.minimum(self.seen + known, config.noise_memory_days)
+        return _Noise(own.astype(np.float32), seen.astype(np.float32), pooled)
+
+    def _replaced(self, pooled: Floats32) -> _Noise:
+        return _Noise(self.own, self.seen, pooled)
+
+    def _pooled(self, residual: Floats32, config: TrendConfig) -> Floats32:
+        pooled = self.pooled.copy()
+        weight = 1.0 / config.noise_memory_days
+        for m in np.flatnonzero(np.isfinite(residual).any(axis=1)):
+            spread = float((_MAD_TO_SD * np.nanmedian(np.abs(residual[m]))) ** 2)
+            pooled[m] = spread if np.isnan(pooled[m, 0]) else pooled[m] + weight * (spread - pooled[m])
+        return pooled
+
+    def variance(self, config: TrendConfig) -> Floats32:
+        """Return the variance of each series, shrunk to its metric's."""
+        floor = config.noise_floor**2
+        prior = np.maximum(np.nan_to_num(self.pooled, nan=floor), floor)
+        weight = config.noise_prior_days
+        mixed = (self.seen * self.own + weight * prior) / np.maximum(self.seen + weight, 1e-9)
+        return np.maximum(mixed, floor).astype(np.float32)
+
+    def sd(self, config: TrendConfig) -> Floats32:
+        """Return the noise of each series [log ratio]."""
+        return np.sqrt(self.variance(config)).astype(np.float32)
+
+
+def _source_codes(cube: Cube) -> list[NDArray[np.int64]]:
+    """Return the rows of the metrics of each source."""
+    names = cube.metrics["source"].to_list()
+    return [np.array([i for i, n in enumerate(names) if n == s], dtype=np.int64) for s in sorted(set(names))]
+
+
+def _source_means(values: Floats32, sources: list[NDArray[np.int64]]) -> Floats32:
+    """Return the mean over each source's known metrics, shape (n_sources, n_series)."""
+    if not sources:
+        return np.full((1, values.shape[1]), np.nan, dtype=np.float32)
+    return np.stack([values[rows[0]] if len(rows) == 1 else _mean_known(values[rows]) for rows in sources])
+
+
+def _second_highest(by_source: Floats32) -> Floats32:
+    """Return the second highest of the known sources, the only one where there is one, NaN where none."""
+    if len(by_source) == 1:
+        return by_source[0]
+    ordered = np.sort(np.where(np.isfinite(by_source), by_source, -np.inf), axis=0)
+    best, second = ordered[-1], ordered[-2]
+    value = np.where(np.isfinite(second), second, best)
+    return np.where(np.isfinite(value), value, np.nan).astype(np.float32)
+
+
+def _breadth(metric_heat: Floats32, config: TrendConfig) -> Floats32:
+    known = np.isfinite(metric_heat).sum(axis=0)
+    above = (np.nan_to_num(metric_heat) >= config.min_rise).sum(axis=0)
+    return np.where(known > 0, above / np.maximum(known, 1), 0.0).astype(np.float32)
+
+
+def _spread(by_source: Floats32, config: TrendConfig) -> Floats32:
+    """Return the standard error of the score: that of a running mean of unit noise, and of the sources' mean."""
+    smooth = np.exp(-1.0 / config.score_memory_days)
+    running = (1 - smooth) / (1 + smooth)
+    known = np.isfinite(by_source)
+    n = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, by_source, 0).sum(axis=0) / n
+    between = np.where(known, (by_source - mean) ** 2, 0).sum(axis=0) / np.maximum(n - 1, 1) / n
+    return np.sqrt(running * (1.0 + between)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Output:
+    """Arrays filled day by day."""
+
+    heat: Floats32
+    growth: Floats32
+    score: Floats32
+    breadth: Floats32
+    spread: Floats32
+    is_stale: NDArray[np.bool_]
+    state: NDArray[np.int8]
+    streak: NDArray[np.int32]
+    started: NDArray[np.int32]
+
+    @staticmethod
+    def empty(n_days: int, n_series: int) -> _Output:
+        shape = (n_days, n_series)
+        floats = [np.zeros(shape, np.float32) for _ in range(5)]
+        return _Output(
+            heat=floats[0],
+            growth=floats[1],
+            score=floats[2],
+            breadth=floats[3],
+            spread=floats[4],
+            is_stale=np.zeros(shape, bool),
+            state=np.zeros(shape, np.int8),
+            streak=np.zeros(shape, np.int32),
+            started=np.full(shape, -1, np.int32),
+        )
+
+    def store(
+        self,
+        day: int,
+        *,
+        heat: Floats32,
+        growth: Floats32,
+        bursts: Bursts,
+        stale: NDArray[np.bool_],
+        config: TrendConfig,
+    ) -> None:
+        """Keep the day's figures; those of stale series are neutral."""
+        self.heat[day] = np.where(stale, 0.0, np.nan_to_num(heat))
+        self.growth[day] = np.where(stale, 0.0, np.nan_to_num(growth))
+        self.score[day] = np.where(stale, 0.0, bursts.score)
+        self.is_stale[day] = stale
+        self.state[day] = np.where(stale, State.QUIET, states(bursts, growth, day=day, config=config))
+        self.streak[day] = np.where(stale, 0, bursts.streak)
+        self.started[day] = np.where(stale, -1, bursts.started)
+
+    def frozen(self, final: Bursts, metric_heat: Floats32) -> Heat:
+        return Heat(**vars(self), final=final, metric_heat=metric_heat)

@@ -1,0 +1,188 @@
+"""Signals as a cube: day x metric x element and region, as each figure became known.
+
+A figure enters on the day whose close it was first known at, so that what stands in the cube up to a day is what a run
+for that day could see. A source that repeats itself, falls silent or sends zeros only is missing, not low.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from trends.config import TrendConfig
+
+__all__ = ["Cube", "Floats32", "cleaned", "known_signals", "signal_cube", "with_national", "without_late"]
+
+Floats32 = NDArray[np.float32]
+
+ALL_REGIONS = "*"
+_SERIES = ["element_type", "element", "region"]
+_AVERAGED_METRICS = ("resale_price", "dwell_seconds")  # means of prices and times; everything else is a count
+
+
+@dataclass(frozen=True)
+class Cube:
+    """``values`` has shape (n_days, n_metrics, n_series), NaN where nothing is known.
+
+    ``series``: ``element_type``, ``element``, ``region``; ``metrics``: ``source``, ``metric``; day i is the day
+    number ``first_day + i``.
+    """
+
+    values: Floats32
+    series: pl.DataFrame
+    metrics: pl.DataFrame
+    first_day: int
+
+    @property
+    def n_days(self) -> int:
+        """Days in the cube."""
+        return int(self.values.shape[0])
+
+
+def known_signals(signals: pl.DataFrame, *, timezone: str) -> pl.DataFrame:
+    """Return signals with ``day`` (day number described) and ``known`` (day at whose close it was first known).
+
+    Figures of several aliases of one element add up; prices and times are averaged.
+
+    Args:
+        signals: ``date``, ``source``, ``region``, ``element_type``, ``element``, ``metric``, ``value``,
+            ``available_at`` (UTC; null: known on its date).
+        timezone: the shop's.
+    """
+    day = pl.col("date").cast(pl.Int32).cast(pl.Int64)
+    known = pl.col("available_at").dt.convert_time_zone(timezone).dt.date().cast(pl.Int32).cast(pl.Int64)
+    averaged = pl.col("metric").is_in(_AVERAGED_METRICS)
+    return (
+        signals.filter(pl.col("value").is_finite())
+        .with_columns(day=day, known=pl.max_horizontal(day, known))
+        .sort(*_SERIES, "source", "metric", "day", "known", "value")
+        .group_by(*_SERIES, "source", "metric", "day", maintain_order=True)
+        .agg(
+            value=pl.when(averaged.first()).then(pl.col("value").mean()).otherwise(pl.col("value").sum()),
+            known=pl.col("known").max(),
+        )
+    )
+
+
+def with_national(signals: pl.DataFrame) -> pl.DataFrame:
+    """Return signals with a series of all regions for every element that has none from that source and metric.
+
+    The figure of all regions is the sum of the regions' (the mean for prices), known when the last of them is.
+    """
+    key = ["element_type", "element", "source", "metric"]
+    regional = signals.filter(pl.col("region") != ALL_REGIONS)
+    national = signals.filter(pl.col("region") == ALL_REGIONS)
+    lacking = regional.join(national.select(key).unique(), on=key, how="anti")
+    averaged = pl.col("metric").is_in(_AVERAGED_METRICS)
+    added = (
+        lacking.sort(*key, "day", "region")
+        .group_by(*key, "day", maintain_order=True)
+        .agg(
+            value=pl.when(averaged.first()).then(pl.col("value").mean()).otherwise(pl.col("value").sum()),
+            known=pl.col("known").max(),
+        )
+        .with_columns(region=pl.lit(ALL_REGIONS))
+    )
+    return pl.concat([signals, added.select(signals.columns)])
+
+
+def without_late(signals: pl.DataFrame, *, config: TrendConfig) -> pl.DataFrame:
+    """Return the signals known within ``late_days`` of their day: what past runs could have used."""
+    return signals.filter(pl.col("known") - pl.col("day") <= config.late_days)
+
+
+def signal_cube(signals: pl.DataFrame, *, last_day: int, config: TrendConfig) -> Cube:
+    """Return the cube of signals up to ``last_day``, each figure on the day it became known.
+
+    A figure that came very late (a history filled in afterwards) stands on its own day instead: it says nothing of
+    the day it was sent. Several figures of a series that became known on one day are averaged.
+
+    Args:
+        signals: as :func:`known_signals` gives them.
+        last_day: day number of the run date.
+        config: what is late.
+    """
+    seen = signals.filter(pl.col("known") <= last_day)
+    late = pl.col("known") - pl.col("day") > config.late_days
+    placed = seen.with_columns(at=pl.when(late).then("day").otherwise("known"))
+    series = placed.select(_SERIES).unique().sort(_SERIES)
+    metrics = placed.select("source", "metric").unique().sort("source", "metric")
+    first_day = int(placed["at"].min()) if placed.height else last_day  # type: ignore[arg-type]
+    shape = (last_day - first_day + 1, metrics.height, series.height)
+    coded = placed.join(series.with_row_index("s"), on=_SERIES, how="left", maintain_order="left").join(
+        metrics.with_row_index("m"), on=["source", "metric"], how="left", maintain_order="left"
+    )
+    at = (coded["at"].to_numpy() - first_day).astype(np.int64)
+    flat = (at * shape[1] + coded["m"].to_numpy()) * shape[2] + coded["s"].to_numpy()
+    return Cube(_means(flat, coded["value"].to_numpy(), shape), series, metrics, first_day)
+
+
+def _means(flat: NDArray[np.int64], values: NDArray[np.float64], shape: tuple[int, int, int]) -> Floats32:
+    cube = np.full(shape[0] * shape[1] * shape[2], np.nan, dtype=np.float32)
+    order = np.argsort(flat, kind="stable")
+    flat, values = flat[order], values[order]
+    if not len(flat):
+        return cube.reshape(shape)
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(flat) != 0]))
+    counts = np.diff(np.concatenate([starts, [len(flat)]]))
+    cube[flat[starts]] = np.add.reduceat(values, starts) / counts
+    return cube.reshape(shape)
+
+
+def cleaned(cube: Cube, *, config: TrendConfig) -> tuple[Cube, pl.DataFrame]:
+    """Return the cube without figures that cannot be trusted, and what was taken out.
+
+    A metric whose figures all repeat the day before for ``repeat_days`` days is stale from then on; one that is zero
+    for every element on a day, where it was not the week before, failed. Both look back only.
+
+    Returns:
+        The cube, and ``source``, ``metric``, ``day`` (day number), ``fault`` (stale, all_zero) of each day taken out.
+    """
+    values = cube.values.copy()
+    rows: list[tuple[str, str, int, str]] = []
+    for m, (source, metric) in enumerate(cube.metrics.iter_rows()):
+        layer = cube.values[:, m, :]
+        zero = _all_zero_days(layer)
+        stale = _stale_days(layer, config=config) & ~zero
+        values[zero | stale, m, :] = np.nan
+        for fault, days in (("all_zero", zero), ("stale", stale)):
+            rows.extend((source, metric, cube.first_day + int(d), fault) for d in np.flatnonzero(days))
+    faults = pl.DataFrame(
+        rows, schema={"source": pl.String, "metric": pl.String, "day": pl.Int64, "fault": pl.String}, orient="row"
+    )
+    return Cube(values, cube.series, cube.metrics, cube.first_day), faults
+
+
+_MIN_SERIES = 5  # a source with fewer elements may well repeat itself by chance
+_WEEK = 7
+
+
+def _all_zero_days(layer: Floats32) -> NDArray[np.bool_]:
+    known = np.isfinite(layer)
+    nothing = known.any(axis=1) & ~np.where(known, layer != 0, False).any(axis=1)
+    something = np.where(known, layer != 0, False).any(axis=1)
+    recent = np.convolve(something, np.ones(_WEEK), mode="full")[: len(something)]
+    before = np.concatenate([[0.0], recent[:-1]]) > 0
+    # a failure may last: once it began, it goes on until a figure is not zero
+    out = np.zeros(len(nothing), dtype=bool)
+    for day in np.flatnonzero(nothing):
+        out[day] = before[day] or (day > 0 and out[day - 1])
+    return out
+
+
+def _stale_days(layer: Floats32, *, config: TrendConfig) -> NDArray[np.bool_]:
+    both = np.isfinite(layer[1:]) & np.isfinite(layer[:-1])
+    same = both & (layer[1:] == layer[:-1]) & (layer[1:] != 0)
+    moving = both & ((layer[1:] != 0) | (layer[:-1] != 0))
+    n = moving.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        repeats = np.where(n >= _MIN_SERIES, same.sum(axis=1) / n, 0.0) >= config.repeat_share
+    run = 0
+    out = np.zeros(layer.shape[0], dtype=bool)
+    for day, repeated in enumerate(repeats, start=1):
+        run = run + 1 if repeated else 0
+        out[day] = run >= config.repeat_days - 1
+    return out
