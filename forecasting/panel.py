@@ -178,9 +178,8 @@ def _panel(
     level = trailing_mean(np.where(teaches, units, np.nan), window=8 * season)
     usual = np.where(np.isnan(usual), level, usual)
     scaled = np.where(share >= _MIN_SHARE, units / np.maximum(share, _MIN_SHARE), np.nan)
-    estimate = np.fmax(
-        np.fmax(units, np.where(np.isnan(scaled), usual, np.nan)), np.fmin(scaled, 3 * np.fmax(usual, 1))
-    )
+    bounded = np.minimum(scaled, 3 * np.fmax(usual, 1))  # NaN where the share says too little
+    estimate = np.fmax(units, np.where(np.isnan(bounded), usual, bounded))
     demand = np.where(teaches, units, np.where(unknown, usual, np.where(censored, estimate, 0)))
     demand = np.where(on_sale, np.nan_to_num(np.where(closed, 0, demand)), np.nan).astype(np.float32)
     return Panel(

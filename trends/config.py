@@ -28,7 +28,9 @@ class TrendConfig(BaseModel):
     noise_floor: float = Field(default=0.08, gt=0, description="Smallest noise of a daily log ratio.")
     score_memory_days: float = Field(default=3.0, gt=0, description="Memory of the score [days].")
     common_min_elements: int = Field(
-        default=8, ge=3, description="Elements from which a day's common move (holiday, outage) is taken out [elements]."
+        default=8,
+        ge=3,
+        description="Elements from which a day's common move (holiday, outage) is taken out [elements].",
     )
     drift: float = Field(default=0.75, ge=0, description="Allowance of the CUSUM [standard units per day].")
     alarm_level: float = Field(default=5.0, gt=0, description="CUSUM level that starts a burst [standard units].")
@@ -38,7 +40,9 @@ class TrendConfig(BaseModel):
     min_rise: float = Field(
         default=0.15, ge=0, description="Log ratio of the last 3 days to the baseline that a burst needs at its start."
     )
-    end_drift: float = Field(default=0.5, description="Standard units below which a burst's days count towards its end.")
+    end_drift: float = Field(
+        default=0.5, description="Standard units below which a burst's days count towards its end."
+    )
     end_level: float = Field(default=4.0, gt=0, description="Sum of the shortfalls that ends a burst [standard units].")
     growing: float = Field(default=0.1, ge=0, description="Log growth a week above which a burst is rising.")
     shrinking: float = Field(default=0.1, ge=0, description="Log decline a week beyond which a burst is cooling.")
@@ -46,7 +50,10 @@ class TrendConfig(BaseModel):
     streak_on: float = Field(default=0.5, description="Score above which a day counts for the streak.")
     streak_off: float = Field(default=0.0, description="Score below which a streak ends.")
     stale_days: int = Field(
-        default=3, ge=1, le=30, description="Without a fresh figure for longer a series is stale, its features neutral [days]."
+        default=3,
+        ge=1,
+        le=30,
+        description="Without a fresh figure for longer a series is stale, its features neutral [days].",
     )
     repeat_days: int = Field(
         default=3, ge=2, le=30, description="A source that repeats all its figures for so many days is stale [days]."
@@ -55,7 +62,10 @@ class TrendConfig(BaseModel):
         default=0.95, gt=0.5, le=1, description="Share of a metric's figures that must repeat (0-1)."
     )
     late_days: int = Field(
-        default=7, ge=0, le=60, description="Figures known later than this count for tonight, not for past features [days]."
+        default=7,
+        ge=0,
+        le=60,
+        description="Figures known later than this count for tonight, not for past features [days].",
     )
     feature_days: int = Field(default=800, ge=28, description="Days of features kept for the forecast [days].")
     alert_streak_days: int = Field(default=3, ge=1, description="Shortest streak of an alert [days].")

@@ -61,7 +61,9 @@ def resolved_names(signals: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame
     if aliases.is_empty():
         return signals
     plain = pl.col("alias").str.strip_chars().str.to_lowercase()
-    lookup = aliases.select("element_type", meant="element", plain=plain).unique(["element_type", "plain"], keep="first")
+    lookup = aliases.select("element_type", meant="element", plain=plain).unique(
+        ["element_type", "plain"], keep="first"
+    )
     named = signals.with_columns(plain=pl.col("element").str.strip_chars().str.to_lowercase())
     joined = named.join(lookup, on=["element_type", "plain"], how="left", maintain_order="left")
     return joined.with_columns(element=pl.coalesce("meant", "element")).drop("meant", "plain")

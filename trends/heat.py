@@ -32,19 +32,18 @@ _MAD_TO_SD = 1.4826
 
 @dataclass(frozen=True)
 class Heat:
-    """Scores at the close of each day, shape (n_days, n_series); 0 is neutral. ``final`` is the automaton at the end."""
+    """Scores at the close of each day, shape (n_days, n_series), 0 being neutral; the last three of the last day only."""
 
     heat: Floats32
     growth: Floats32
     score: Floats32
-    breadth: Floats32  # share of metrics above their baseline (0-1)
-    spread: Floats32  # standard error of the score, from noise and from how sources differ
     is_stale: NDArray[np.bool_]
     state: NDArray[np.int8]
-    streak: NDArray[np.int32]
-    started: NDArray[np.int32]
-    final: Bursts
-    metric_heat: Floats32  # of the last day, shape (n_metrics, n_series)
+    streak: NDArray[np.int16]  # [days]
+    started: NDArray[np.int16]  # day the burst began, -1 none
+    breadth: Floats32  # share of metrics above their baseline (0-1), shape (n_series,)
+    spread: Floats32  # standard error of the score, shape (n_series,)
+    metric_heat: Floats32  # shape (n_metrics, n_series)
 
 
 def heat_of(cube: Cube, *, config: TrendConfig) -> Heat:
@@ -62,6 +61,7 @@ def heat_of(cube: Cube, *, config: TrendConfig) -> Heat:
     last_seen = np.full(n_series, -(10**6))
     out = _Output.empty(n_days, n_series)
     metric_heat = np.full((n_metrics, n_series), np.nan, dtype=np.float32)
+    by_source = metric_heat
     for day in range(n_days):
         today = levels.at(day)
         residual = _without_common(today.daily, config)
@@ -76,9 +76,9 @@ def heat_of(cube: Cube, *, config: TrendConfig) -> Heat:
         growth = _second_highest(_source_means(_without_common(today.growth, config), sources))
         heat = _second_highest(_source_means(metric_heat, sources))
         out.store(day, heat=heat, growth=growth, bursts=bursts, stale=stale, config=config)
-        out.breadth[day] = _breadth(metric_heat, config)
-        out.spread[day] = _spread(by_source, config)
-    return out.frozen(bursts, metric_heat)
+    return Heat(
+        **vars(out), breadth=_breadth(metric_heat, config), spread=_spread(by_source, config), metric_heat=metric_heat
+    )
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class _Levels:
 
 
 def _log_sum(values: Floats32, eps: Floats32) -> Floats32:
-    return np.log(np.maximum(values, 0) + eps).astype(np.float32)
+    return np.asarray(np.log(np.maximum(values, 0) + eps), dtype=np.float32)
 
 
 def _mean_known(values: Floats32) -> Floats32:
@@ -156,7 +156,7 @@ def _without_common(ratios: Floats32, config: TrendConfig) -> Floats32:
     common = np.zeros((len(ratios), 1), dtype=np.float32)
     for m in np.flatnonzero(known >= config.common_min_elements):
         common[m] = np.nanmedian(ratios[m])
-    return ratios - common
+    return np.asarray(ratios - common, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ class _Noise:
         prior = np.maximum(np.nan_to_num(self.pooled, nan=floor), floor)
         weight = config.noise_prior_days
         mixed = (self.seen * self.own + weight * prior) / np.maximum(self.seen + weight, 1e-9)
-        return np.maximum(mixed, floor).astype(np.float32)
+        return np.asarray(np.maximum(mixed, floor), dtype=np.float32)
 
     def sd(self, config: TrendConfig) -> Floats32:
         """Return the noise of each series [log ratio]."""
@@ -256,27 +256,22 @@ class _Output:
     heat: Floats32
     growth: Floats32
     score: Floats32
-    breadth: Floats32
-    spread: Floats32
     is_stale: NDArray[np.bool_]
     state: NDArray[np.int8]
-    streak: NDArray[np.int32]
-    started: NDArray[np.int32]
+    streak: NDArray[np.int16]
+    started: NDArray[np.int16]
 
     @staticmethod
     def empty(n_days: int, n_series: int) -> _Output:
         shape = (n_days, n_series)
-        floats = [np.zeros(shape, np.float32) for _ in range(5)]
         return _Output(
-            heat=floats[0],
-            growth=floats[1],
-            score=floats[2],
-            breadth=floats[3],
-            spread=floats[4],
-            is_stale=np.zeros(shape, bool),
+            heat=np.zeros(shape, np.float32),
+            growth=np.zeros(shape, np.float32),
+            score=np.zeros(shape, np.float32),
+            is_stale=np.zeros(shape, np.bool_),
             state=np.zeros(shape, np.int8),
-            streak=np.zeros(shape, np.int32),
-            started=np.full(shape, -1, np.int32),
+            streak=np.zeros(shape, np.int16),
+            started=np.full(shape, -1, np.int16),
         )
 
     def store(
@@ -297,6 +292,3 @@ class _Output:
         self.state[day] = np.where(stale, State.QUIET, states(bursts, growth, day=day, config=config))
         self.streak[day] = np.where(stale, 0, bursts.streak)
         self.started[day] = np.where(stale, -1, bursts.started)
-
-    def frozen(self, final: Bursts, metric_heat: Floats32) -> Heat:
-        return Heat(**vars(self), final=final, metric_heat=metric_heat)

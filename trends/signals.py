@@ -161,15 +161,12 @@ _WEEK = 7
 
 
 def _all_zero_days(layer: Floats32) -> NDArray[np.bool_]:
-    known = np.isfinite(layer)
-    nothing = known.any(axis=1) & ~np.where(known, layer != 0, False).any(axis=1)
-    something = np.where(known, layer != 0, False).any(axis=1)
-    recent = np.convolve(something, np.ones(_WEEK), mode="full")[: len(something)]
-    before = np.concatenate([[0.0], recent[:-1]]) > 0
-    # a failure may last: once it began, it goes on until a figure is not zero
-    out = np.zeros(len(nothing), dtype=bool)
-    for day in np.flatnonzero(nothing):
-        out[day] = before[day] or (day > 0 and out[day - 1])
+    known = np.isfinite(layer).any(axis=1)
+    something = np.nan_to_num(layer).any(axis=1)
+    out = np.zeros(len(layer), dtype=np.bool_)
+    for day in np.flatnonzero(known & ~something):
+        # a failure may last: once it began, it goes on until a figure is not zero
+        out[day] = bool(something[max(0, day - _WEEK) : day].any()) or (day > 0 and bool(out[day - 1]))
     return out
 
 
@@ -181,7 +178,7 @@ def _stale_days(layer: Floats32, *, config: TrendConfig) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore", divide="ignore"):
         repeats = np.where(n >= _MIN_SERIES, same.sum(axis=1) / n, 0.0) >= config.repeat_share
     run = 0
-    out = np.zeros(layer.shape[0], dtype=bool)
+    out = np.zeros(layer.shape[0], dtype=np.bool_)
     for day, repeated in enumerate(repeats, start=1):
         run = run + 1 if repeated else 0
         out[day] = run >= config.repeat_days - 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -59,8 +60,8 @@ def bookings(config: DemoConfig, shop: Catalogue) -> Bookings:
     """Return the preorders of every campaign, and the batches they lead to."""
     rng = stream(config.seed, "bookings")
     preorders: list[pl.DataFrame] = []
-    terms: list[dict[str, object]] = []
-    batches: list[dict[str, object]] = []
+    terms: list[dict[str, Any]] = []
+    batches: list[dict[str, Any]] = []
     caps = [int(rng.choice([2, 3, 5])) for _ in shop.campaigns]
     rules = [str(rng.choice(["fifo", "uniform", "pro_rata", "lottery"])) for _ in shop.campaigns]
     for number, plan in enumerate(shop.campaigns):
@@ -123,7 +124,7 @@ def _placed(
 
 def _terms(
     shop: Catalogue, plan: CampaignPlan, skus: NDArray[np.int64], placed: pl.DataFrame, rng: np.random.Generator
-) -> list[dict[str, object]]:
+) -> list[dict[str, Any]]:
     """Return price, cost and batch limits of each SKU of a campaign."""
     style = shop.styles.row(plan.style_index, named=True)
     total = int(placed["quantity"].sum())
@@ -132,7 +133,7 @@ def _terms(
     )
     price = round(style["price"] * 0.9, 1)
     setup = float(rng.choice([0, 800, 1500]))
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for sku in skus:
         least = max(5, round(float(ask) * total * float(shop.skus["size_share"][int(sku)]) / 5) * 5)
         rows.append(
@@ -150,17 +151,17 @@ def _terms(
 
 
 def _batches(
-    shop: Catalogue, plan: CampaignPlan, placed: pl.DataFrame, rows: list[dict[str, object]]
-) -> list[dict[str, object]]:
+    shop: Catalogue, plan: CampaignPlan, placed: pl.DataFrame, rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Return the batch of each SKU: the firm preorders and some stock, at least the minimum."""
     firm = dict(placed.filter(pl.col("cancel_second") < 0).group_by("sku_index").agg(pl.col("quantity").sum()).rows())
     series = {s: i for i, (s, p) in enumerate(shop.series.select("sku_index", "location").rows()) if p == 0}
     ids = [s.supplier_id for s in SUPPLIERS]
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     for row in rows:
-        sku = int(str(row["sku_index"]))
+        sku = int(row["sku_index"])
         wanted = int(firm.get(sku, 0))
-        batch = max(int(np.ceil(wanted * _STOCK_ON_TOP)), int(str(row["min_batch_qty"])))
+        batch = max(int(np.ceil(wanted * _STOCK_ON_TOP)), int(row["min_batch_qty"]))
         if plan.campaign_id.endswith("5"):  # the factory could not make enough: somebody goes without
             batch = max(1, int(wanted * 0.9))
         found.append(

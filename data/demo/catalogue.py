@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -104,7 +105,7 @@ def _type_list(config: DemoConfig) -> list[ProductType]:
     return found
 
 
-def _style(index: int, kind: ProductType, config: DemoConfig, rng: np.random.Generator) -> dict[str, object]:
+def _style(index: int, kind: ProductType, config: DemoConfig, rng: np.random.Generator) -> dict[str, Any]:
     """Return one style: its elements, price and popularity."""
     ip_weights = 1.0 / (np.arange(config.n_ips) + 2.0) ** 0.7
     ip = int(rng.choice(config.n_ips, p=ip_weights / ip_weights.sum()))
@@ -149,7 +150,7 @@ def _style(index: int, kind: ProductType, config: DemoConfig, rng: np.random.Gen
     }
 
 
-def _set_life(rows: list[dict[str, object]], config: DemoConfig, rng: np.random.Generator) -> None:
+def _set_life(rows: list[dict[str, Any]], config: DemoConfig, rng: np.random.Generator) -> None:
     """Give every style its first and last day on sale, as day numbers; the rows are this module's own."""
     last = config.n_days - 1
     order = rng.permutation(len(rows))
@@ -162,7 +163,7 @@ def _set_life(rows: list[dict[str, object]], config: DemoConfig, rng: np.random.
         if i in drops:
             row["is_drop"] = True
             row["launch_day"] = int(rng.integers(30, last - 8))
-            row["popularity"] = float(str(row["popularity"])) + 6.0
+            row["popularity"] = float(row["popularity"]) + 6.0
         elif i in new:
             row["launch_day"] = int(rng.integers(last - 20, last))
         elif i in coming:
@@ -172,14 +173,14 @@ def _set_life(rows: list[dict[str, object]], config: DemoConfig, rng: np.random.
         else:
             row["launch_day"] = int(rng.integers(0, last - 30))
         draw = rng.random()
-        first = max(int(str(row["launch_day"])), 0) + 45
+        first = max(int(row["launch_day"]), 0) + 45
         if i not in new and i not in coming and draw < _ENDED_SHARE and first < last - 5:
             row["end_day"] = int(rng.integers(first, last - 3))
         elif i not in coming and draw < _ENDED_SHARE + _ENDING_SHARE:
             row["end_day"] = int(rng.integers(last + 2, last + 60))
 
 
-def _campaigns(rows: list[dict[str, object]], config: DemoConfig) -> list[CampaignPlan]:
+def _campaigns(rows: list[dict[str, Any]], config: DemoConfig) -> list[CampaignPlan]:
     """Choose the preorder styles and schedule them; a preorder style goes on ordinary sale after its batch came."""
     rng = stream(config.seed, "campaigns")
     count = config.n_past_campaigns + config.n_open_campaigns
@@ -207,13 +208,13 @@ def _campaigns(rows: list[dict[str, object]], config: DemoConfig) -> list[Campai
 def _with_pairs(styles: pl.DataFrame, config: DemoConfig) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Plant combinations that sell beyond their parts: IP x product type, and colour x collar."""
     rng = stream(config.seed, "pairs")
-    found: list[dict[str, object]] = []
+    found: list[dict[str, Any]] = []
     for kind, first, second, sold in (
         ("ip_x_product_type", "ip", "product_type", pl.col("ip").is_not_null()),
         ("colour_x_collar", "colour", "collar", pl.col("collar").is_not_null()),
     ):
         counts = styles.filter(sold).group_by(first, second).len().sort([first, second])
-        common = counts.filter(pl.col("len") >= min(3, int(str(counts["len"].max()))))
+        common = counts.filter(pl.col("len") >= min(3, int(counts["len"].to_numpy().max())))
         for i in sorted(int(i) for i in rng.permutation(len(common))[: config.n_pairs // 2]):
             found.append({"kind": kind, "first": common[first][i], "second": common[second][i], "lift": _PAIR_LIFT})
     lift = pl.lit(1.0)
@@ -226,7 +227,7 @@ def _with_pairs(styles: pl.DataFrame, config: DemoConfig) -> tuple[pl.DataFrame,
 
 def _skus(styles: pl.DataFrame, rng: np.random.Generator) -> pl.DataFrame:
     """Return the SKUs: one a style, or one a size."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for index, (style_id, category) in enumerate(styles.select("style_id", "category").rows()):
         if category not in _SIZED:
             rows.append({"sku": style_id, "style": index, "size": None, "size_group": None, "size_share": 1.0})

@@ -145,7 +145,8 @@ def _life_lift(config: DemoConfig, shop: Catalogue) -> NDArray[np.float32]:
     drop = shop.by_series("is_drop").astype(bool)
     hype = np.where(drop, _DROP_HYPE, _HYPE).astype(np.float32)[:, None]
     fade = np.where(drop, _DROP_DAYS, _HYPE_DAYS).astype(np.float32)[:, None]
-    return (1.0 + hype * np.exp(-age / fade)) * np.exp(-age / np.float32(_AGEING_DAYS))
+    lift: NDArray[np.float32] = (1.0 + hype * np.exp(-age / fade)) * np.exp(-age / np.float32(_AGEING_DAYS))
+    return lift
 
 
 def _weather(config: DemoConfig, shop: Catalogue) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from data.demo import sales_tables, signals, supply_tables, weather
+from data.demo import market_tables, sales_tables, signals, supply_tables, weather
 from data.demo.dirt import LedgerRow, add_dirt
 from data.demo.files import Dialect, csv_bytes, text_rows, write_bytes, write_parquet
 from data.demo.streams import stream
@@ -205,7 +205,7 @@ def _supply(drop: Drop) -> None:
         supply_tables.supplier_calendar(world),
         dialect=Dialect(line_end="CRLF"),
     )
-    drop.csv("proposal_decisions", "proposal_decisions.csv", supply_tables.proposal_decisions(world))
+    drop.csv("proposal_decisions", "proposal_decisions.csv", market_tables.proposal_decisions(world))
     for age in SNAPSHOT_AGES:
         orders = supply_tables.open_orders(world, as_of_day=last - age)
         drop.csv("purchase_orders", f"purchase_orders_{drop.day_name(last - age)}.csv", orders)
@@ -246,10 +246,10 @@ def _stock(drop: Drop) -> None:
 def _prices(drop: Drop) -> None:
     """Write prices, planned and competitors' prices, exchange rates."""
     world = drop.world
-    drop.csv("prices", "prices.csv.gz", supply_tables.prices_input(world).drop("day"), number=0)
-    drop.csv("planned_prices", "planned_prices.csv", supply_tables.planned_price_table(world))
-    drop.csv("competitor_prices", "competitor_prices.csv.gz", supply_tables.competitor_prices(world), number=0)
-    drop.csv("fx_rates", "fx_rates.csv", supply_tables.fx_rates(world))
+    drop.csv("prices", "prices.csv.gz", market_tables.prices_input(world).drop("day"), number=0)
+    drop.csv("planned_prices", "planned_prices.csv", market_tables.planned_price_table(world))
+    drop.csv("competitor_prices", "competitor_prices.csv.gz", market_tables.competitor_prices(world), number=0)
+    drop.csv("fx_rates", "fx_rates.csv", market_tables.fx_rates(world))
 
 
 def _outside(drop: Drop) -> None:
@@ -266,5 +266,5 @@ def _outside(drop: Drop) -> None:
     first = config.n_days - _TRAFFIC_CSV_DAYS
     drop.parquet_by_month("site_traffic", traffic.filter(pl.col("day") < first))
     _weekly(drop, "site_traffic", traffic.filter(pl.col("day") >= first))
-    drop.csv("events", "events.csv", supply_tables.events_table(world))
+    drop.csv("events", "events.csv", market_tables.events_table(world))
     drop.csv("weather", "weather.csv", weather.weather_table(config), number=0, dialect=Dialect(line_end="CRLF"))

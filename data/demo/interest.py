@@ -7,6 +7,7 @@ Interest is 1 where nothing happens. Signals show it at once; sales follow ``LAG
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -65,27 +66,27 @@ def interest(config: DemoConfig, shop: Catalogue, viral: pl.DataFrame) -> Intere
     planted = _season_rows(config, elements) + _burst_rows(config, elements, rng)
     days = np.arange(-LEAD, config.n_days)
     for row in planted:
-        regions = range(len(REGIONS)) if row["region"] == "*" else [REGIONS.index(str(row["region"]))]
+        regions = range(len(REGIONS)) if row["region"] == "*" else [REGIONS.index(row["region"])]
         shape_of_burst = np.log(_profile(days, row)).astype(np.float32)
         for region in regions:
-            log[int(str(row["index"])), region] += shape_of_burst
+            log[int(row["index"]), region] += shape_of_burst
     spikes = np.ones(shape, np.float32)
     false_rows = _false_rows(config, elements, planted, rng)
     for row in false_rows:
         if row["kind"] == "one_day_spike":
-            regions = range(len(REGIONS)) if row["region"] == "*" else [REGIONS.index(str(row["region"]))]
+            regions = range(len(REGIONS)) if row["region"] == "*" else [REGIONS.index(row["region"])]
             for region in regions:
-                spikes[int(str(row["index"])), region, LEAD + int(str(row["start_day"]))] = float(str(row["peak"]))
+                spikes[int(row["index"]), region, LEAD + int(row["start_day"])] = float(row["peak"])
     viral_rows = _viral_rows(elements, viral)
     for row in viral_rows:
-        spikes[int(str(row["index"]))] *= _profile(days, row).astype(np.float32)
+        spikes[int(row["index"])] *= _profile(days, row).astype(np.float32)
     bursts = pl.DataFrame(planted + viral_rows + false_rows, infer_schema_length=None).drop("index")
     return Interest(elements, np.exp(log), spikes, bursts)
 
 
 def _elements(shop: Catalogue, rng: np.random.Generator) -> pl.DataFrame:
     """Return the elements that are sold, and a few that nobody sells yet."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for kind in ELEMENT_TYPES:
         sold = shop.styles.filter(pl.col(kind).is_not_null()).group_by(kind).agg(pl.col("popularity").sum()).sort(kind)
         for name, weight in sold.rows():
@@ -106,7 +107,7 @@ def _row(
     days: tuple[int, int, int],
     peak: float,
     source: str = "*",
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return one planted row; ``days`` are the first, the peak and the last day."""
     kind_of_element, element = elements.row(index)[:2]
     is_true = kind in {"slow", "sudden", "season", "viral"}
@@ -128,12 +129,12 @@ def _row(
     }
 
 
-def _season_rows(config: DemoConfig, elements: pl.DataFrame) -> list[dict[str, object]]:
+def _season_rows(config: DemoConfig, elements: pl.DataFrame) -> list[dict[str, Any]]:
     """Return the anime seasons as slow bursts of their IPs."""
     index_of = {
         name: i for i, (kind, name) in enumerate(elements.select("element_type", "element").rows()) if kind == "ip"
     }
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for season in seasons(config):
         day = (season.starts - config.start_date).days
         if season.ip in index_of and day - 14 < config.n_days:
@@ -143,10 +144,10 @@ def _season_rows(config: DemoConfig, elements: pl.DataFrame) -> list[dict[str, o
     return rows
 
 
-def _burst_rows(config: DemoConfig, elements: pl.DataFrame, rng: np.random.Generator) -> list[dict[str, object]]:
+def _burst_rows(config: DemoConfig, elements: pl.DataFrame, rng: np.random.Generator) -> list[dict[str, Any]]:
     """Return slow and sudden bursts, some of them alive on D, and the rise of what nobody sells."""
     sold = [i for i, flag in enumerate(elements["is_sold"]) if flag]
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     taken: dict[int, list[int]] = {}
     alive = max(2, config.n_bursts // 8)
     while len(rows) < config.n_bursts:
@@ -167,7 +168,7 @@ def _burst_rows(config: DemoConfig, elements: pl.DataFrame, rng: np.random.Gener
     return rows
 
 
-def _viral_rows(elements: pl.DataFrame, viral: pl.DataFrame) -> list[dict[str, object]]:
+def _viral_rows(elements: pl.DataFrame, viral: pl.DataFrame) -> list[dict[str, Any]]:
     """Return the talk that comes with real viral spikes: it moves signals, and one SKU's sales."""
     index_of = {name: i for i, name in enumerate(elements["element"])}
     return [
@@ -177,11 +178,11 @@ def _viral_rows(elements: pl.DataFrame, viral: pl.DataFrame) -> list[dict[str, o
 
 
 def _false_rows(
-    config: DemoConfig, elements: pl.DataFrame, planted: list[dict[str, object]], rng: np.random.Generator
-) -> list[dict[str, object]]:
+    config: DemoConfig, elements: pl.DataFrame, planted: list[dict[str, Any]], rng: np.random.Generator
+) -> list[dict[str, Any]]:
     """Return what looks like a burst and is none: one-day spikes, a source that doubles by itself."""
-    busy = {(int(str(r["index"])), int(str(r["start_day"])), int(str(r["end_day"]))) for r in planted}
-    rows: list[dict[str, object]] = []
+    busy = {(int(r["index"]), int(r["start_day"]), int(r["end_day"])) for r in planted}
+    rows: list[dict[str, Any]] = []
     while len(rows) < config.n_false_spikes + config.n_source_doublings:
         is_spike = len(rows) < config.n_false_spikes
         index = int(rng.integers(len(elements)))
@@ -198,10 +199,10 @@ def _false_rows(
     return rows
 
 
-def _profile(days: NDArray[np.int64], row: dict[str, object]) -> NDArray[np.float64]:
+def _profile(days: NDArray[np.int64], row: dict[str, Any]) -> NDArray[np.float64]:
     """Return the interest a burst adds, by day [ratio, 1 = none]: a smooth rise to the peak, a slow fall."""
-    start, top, end = (int(str(row[name])) for name in ("start_day", "peak_day", "end_day"))
+    start, top, end = (int(row[name]) for name in ("start_day", "peak_day", "end_day"))
     rise = np.clip((days - start) / max(1, top - start), 0.0, 1.0)
     fall = np.where(days > top, np.exp(-2.5 * (days - top) / max(1, end - top)), 1.0)
-    height = (float(str(row["peak"])) - 1.0) * (3 * rise**2 - 2 * rise**3) * fall
+    height = (float(row["peak"]) - 1.0) * (3 * rise**2 - 2 * rise**3) * fall
     return np.asarray(1.0 + height)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -61,13 +62,12 @@ def sale_lines(config: DemoConfig, shop: Catalogue, wanted: Demand, stock: Inven
     first_unit = np.full(stock.sold.size, -1, np.int64)
     first_unit[series * config.n_days + day] = first
     lines = pl.DataFrame({"series": series[of_cell], "day": day[of_cell], "quantity": quantity, "first_unit": starts})
-    second = lines["day"].to_numpy() * DAY_SECONDS + _time_of_day(config, shop, wanted, stock, lines, rng)
+    second = lines["day"].to_numpy() * DAY_SECONDS + _time_of_day(shop, wanted, stock, lines, rng)
     lines = _with_orders(config, shop, lines.with_columns(second=pl.Series(second)), rng)
     return SaleLines(_with_prices(config, shop, lines, found, rng), first_unit)
 
 
 def _time_of_day(
-    config: DemoConfig,
     shop: Catalogue,
     wanted: Demand,
     stock: Inventory,
@@ -152,7 +152,7 @@ def cancelled_lines(config: DemoConfig, sales: SaleLines) -> pl.DataFrame:
     lines = sales.lines[picks].filter(pl.col("unit_price") > 0)
     second = lines["second"].to_numpy() + rng.integers(1, 1800, len(lines))
     second = np.minimum(second, (lines["day"].to_numpy() + 1) * DAY_SECONDS - 1)
-    base = int(str(sales.lines["order"].max())) + 1
+    base = int(sales.lines["order"].to_numpy().max()) + 1
     return lines.with_columns(
         second=pl.Series(second),
         order=pl.Series(base + np.arange(len(lines))),
@@ -176,7 +176,7 @@ def preorder_lines(config: DemoConfig, shop: Catalogue, booked: Bookings, first_
         if plan.fate != "fulfilled":
             continue
         mine = booked.preorders.filter((pl.col("campaign") == number) & (pl.col("cancel_second") < 0))
-        rows: list[dict[str, object]] = []
+        rows: list[dict[str, Any]] = []
         for row in mine.iter_rows(named=True):
             series = series_of[row["sku_index"]]
             qty = min(row["quantity"], left[series])

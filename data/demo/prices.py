@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -63,7 +64,7 @@ def _regular(config: DemoConfig, shop: Catalogue) -> NDArray[np.float64]:
     result = np.empty((len(launch), 2, config.n_days))
     changes = rng.random(result.shape) < 1.0 / _MEAN_DAYS_BETWEEN_CHANGES
     changes[:, :, 0] = True
-    step = np.cumsum(changes, axis=2)
+    step = changes.cumsum(axis=2, dtype=np.int64)
     for group in range(2):
         levels = np.exp(np.clip(rng.normal(0.0, _STEP_SD, (len(launch), int(step[:, group].max()) + 1)), -0.25, 0.25))
         levels[:, 1] = 1.0  # the price at launch
@@ -77,7 +78,7 @@ def _promotions(config: DemoConfig, shop: Catalogue, events: list[ShopEvent]) ->
     rng = stream(config.seed, "promotions")
     n_styles = len(shop.styles)
     on = np.full((n_styles, config.n_days), -1, np.int32)
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
 
     def add(name: str, kind: str, discount: float, lift: float) -> int:
         rows.append({"promotion_id": name, "kind": kind, "discount": round(discount, 2), "lift": round(lift, 2)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -57,7 +58,7 @@ def return_habits(config: DemoConfig, shop: Catalogue) -> ReturnHabits:
     style_noise = rng.lognormal(0.0, 0.10, len(shop.styles))[style]
     by_reason = np.where(sized[style][:, None], _APPAREL, _GOODS) * (usual * style_noise)[:, None]
     before = by_reason.sum(axis=1)
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for style_index, size, problem in _problem_picks(config, shop, sized, rng):
         sku = shop.skus["size"].to_numpy()[shop.series["sku_index"].to_numpy()]
         hit = (style == style_index) & ((sku == size) if size is not None else True)
@@ -109,7 +110,9 @@ def return_lift(config: DemoConfig, events: list[ShopEvent]) -> NDArray[np.float
 def returned_lines(
     units: pl.DataFrame, lines: pl.DataFrame, habits: ReturnHabits, *, config: DemoConfig, first_unit: NDArray[np.int64]
 ) -> pl.DataFrame:
-    """Return what came back by order line: ``line``, ``series``, ``return_second``, ``quantity``, ``reason``, ``is_pos``.
+    """Return what came back by order line and day: ``line``, ``series``, ``quantity``, ``reason``, ``pos_draw`` ...
+
+    ``return_second`` counts local seconds since the start; ``pos_draw`` (0-1) decides who books it at the till.
 
     Args:
         units: returned units: ``series``, ``sale_day``, ``return_day``, in that order of time.

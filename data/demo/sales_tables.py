@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -193,10 +194,10 @@ def batch_tiers(world: World) -> pl.DataFrame:
 
 
 def campaign_events(world: World) -> pl.DataFrame:
-    """Return ``campaign_events`` known by D: every legal move of every campaign, lottery seeds as they became public."""
+    """Return ``campaign_events`` known by D: every move of every campaign, lottery seeds as they became public."""
     end = world.config.n_days * DAY_SECONDS
     rng = stream(world.config.seed, "campaign_events")
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for number, plan in enumerate(world.shop.campaigns):
         is_lottery = world.booked.rules[number] == "lottery"
         seed = hashlib.sha256(f"{plan.campaign_id}:{int(rng.integers(2**31))}".encode()).hexdigest()
@@ -227,7 +228,7 @@ def _moves(world: World, number: int, plan: CampaignPlan) -> list[tuple[str, int
     least = world.booked.terms.filter(pl.col("campaign") == number)["min_batch_qty"].sum()
     reached = mine.filter(pl.col("quantity").cum_sum() >= least)
     if len(reached) and plan.fate != "cancelled":
-        moves.append(("threshold_met", max(opened + 1, int(str(reached["second"][0])))))
+        moves.append(("threshold_met", max(opened + 1, int(reached["second"][0]))))
     if plan.fate == "open":
         return moves
     moves.append(("closed", (plan.close_day + 1) * DAY_SECONDS))

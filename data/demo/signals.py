@@ -52,7 +52,7 @@ _VIEWS_PER_UNIT = 28.0
 
 def _aliases(config: DemoConfig) -> dict[str, str]:
     """Return element -> the name that social posts use, for some IPs."""
-    return {code: title for code, title in IPS[: min(_ALIASED, config.n_ips)]}
+    return dict(IPS[: min(_ALIASED, config.n_ips)])
 
 
 def element_aliases(config: DemoConfig) -> pl.DataFrame:

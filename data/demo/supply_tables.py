@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from data.demo.catalogue import LOCATIONS, NEVER
-from data.demo.prices import planned_prices, price_table
 from data.demo.sales_tables import CATALOGUE_DAYS
 from data.demo.streams import stream
 from data.demo.suppliers import SECOND_SUPPLIER, SUPPLIERS, closed_spans
@@ -18,16 +18,11 @@ from data.demo.world import World
 
 __all__ = [
     "bom_table",
-    "competitor_prices",
-    "events_table",
-    "fx_rates",
+    "day_date",
     "lanes_table",
     "locations_table",
     "open_orders",
-    "planned_price_table",
-    "prices_input",
     "products_table",
-    "proposal_decisions",
     "receipts_table",
     "stock_table",
     "supplier_calendar",
@@ -37,11 +32,10 @@ __all__ = [
 
 _ELEMENTS = ("ip", "character", "colour", "collar", "sleeve", "fabric", "motif")
 _SECOND_SOURCE_SHARE = 0.1  # of the goods can also be had from the quick supplier (0-1)
-_COMPETITORS = ("摊位喵", "次元仓")
 _DAYS_A_YEAR = 365
 
 
-def _date(world: World, day: int | float) -> date | None:
+def day_date(world: World, day: int | float) -> date | None:
     """Return the date of a day number, None for never."""
     return None if day >= NEVER else world.config.start_date + timedelta(days=int(day))
 
@@ -84,9 +78,9 @@ def products_table(world: World, *, as_of_day: int) -> pl.DataFrame:
                 "salvage_value": style["salvage_value"],
                 "licensor_min_price": round(0.7 * style["price"], 2) if has_ip else None,
                 "royalty_share": style["royalty_share"] if has_ip else None,
-                "licence_end_date": _date(world, world.config.n_days + 200 + 7 * (index % 90)) if has_ip else None,
-                "launch_date": _date(world, style["launch_day"]),
-                "end_of_sale_date": _date(world, style["end_day"]),
+                "licence_end_date": day_date(world, world.config.n_days + 200 + 7 * (index % 90)) if has_ip else None,
+                "launch_date": day_date(world, style["launch_day"]),
+                "end_of_sale_date": day_date(world, style["end_day"]),
                 "replaces_sku": replaced.get(sku["sku"]),
             }
         )
@@ -137,7 +131,7 @@ def supply_terms(world: World, products: pl.DataFrame) -> pl.DataFrame:
     rng = stream(world.config.seed, "supply_terms")
     terms = {s.supplier_id: s for s in SUPPLIERS}
     kinds = {t.name: t for t in PRODUCT_TYPES}
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for sku, supplier_id, cost, name in products.select("sku", "supplier_id", "unit_cost", "product_type").rows():
         kind, supplier = kinds[name], terms[supplier_id]
         rows.append(
@@ -175,14 +169,20 @@ def supplier_calendar(world: World) -> pl.DataFrame:
 
 def lanes_table() -> pl.DataFrame:
     """Return ``lanes``."""
-    rows = [("web", "shop_north", 3, 1.2), ("web", "shop_south", 2, 0.9), ("shop_north", "web", 3, 1.2),
-            ("shop_south", "web", 2, 0.9), ("shop_north", "shop_south", 4, 1.8), ("shop_south", "shop_north", 4, 1.8)]  # fmt: skip
+    rows = [
+        ("web", "shop_north", 3, 1.2),
+        ("web", "shop_south", 2, 0.9),
+        ("shop_north", "web", 3, 1.2),
+        ("shop_south", "web", 2, 0.9),
+        ("shop_north", "shop_south", 4, 1.8),
+        ("shop_south", "shop_north", 4, 1.8),
+    ]
     return pl.DataFrame(rows, schema=["from_location_id", "to_location_id", "days", "freight_per_unit"], orient="row")
 
 
 def bom_table(products: pl.DataFrame) -> pl.DataFrame:
     """Return ``bom``: fabric and packaging of what is sewn, blanks of badges and stands."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     metres = {"S": 1.9, "M": 2.0, "L": 2.1, "XL": 2.3, "2XL": 2.5, "3XL": 2.7, "4XL": 2.9}
     blanks = {"tin_badge": "BLK-TIN58", "enamel_badge": "BLK-ENAMEL", "acrylic_stand": "BLK-ACRYL3MM"}
     for sku, kind, size, material, colour in products.select(
@@ -232,7 +232,10 @@ def _named_orders(world: World) -> pl.DataFrame:
 
 
 def open_orders(world: World, *, as_of_day: int) -> pl.DataFrame:
-    """Return ``purchase_orders`` open at the close of a day; some are overdue. What a short delivery never sent is closed."""
+    """Return ``purchase_orders`` open at the close of a day, some overdue.
+
+    What a short delivery never sent is closed, not open.
+    """
     named = _named_orders(world).filter(pl.col("ordered_day") <= as_of_day)
     first_open = pl.when(pl.col("received_day") > as_of_day).then(pl.col("qty")).otherwise(0)
     later_open = pl.when((pl.col("received_day") <= as_of_day) & (pl.col("second_day") > as_of_day)).then("second_qty")
@@ -268,87 +271,3 @@ def receipts_table(world: World) -> pl.DataFrame:
         (pl.lit(world.config.start_date) + pl.duration(days=pl.col("day"))).alias("received_date"),
         pl.col("units").alias("received_qty"),
     ).sort("day", "po_id", "sku", "location_id")
-
-
-def prices_input(world: World) -> pl.DataFrame:
-    """Return ``prices``: the regular price from each day on which it changed; one price for all channels."""
-    table = price_table(world.config, world.shop, world.prices)
-    return (
-        _priced(world, table)
-        .with_columns(from_date=pl.lit(world.config.start_date) + pl.duration(days=pl.col("day")))
-        .select("day", "sku", "location_id", "from_date", "price")
-    )
-
-
-def planned_price_table(world: World) -> pl.DataFrame:
-    """Return ``planned_prices``."""
-    table = planned_prices(world.config, world.shop, world.prices)
-    return _priced(world, table).select("sku", "location_id", "from_date", "price")
-
-
-def _priced(world: World, table: pl.DataFrame) -> pl.DataFrame:
-    """Add SKU and location to a table by series."""
-    series = table["series"].to_numpy()
-    shop = world.shop
-    return table.with_columns(
-        sku=pl.Series(shop.skus["sku"].to_numpy()[shop.series["sku_index"].to_numpy()[series]]),
-        location_id=pl.Series(np.array([n for n, *_ in LOCATIONS])[shop.series["location"].to_numpy()[series]]),
-    )
-
-
-def competitor_prices(world: World) -> pl.DataFrame:
-    """Return ``competitor_prices``: two competitors, weekly, the last half year, the better-selling goods."""
-    rng = stream(world.config.seed, "competitors")
-    config, shop = world.config, world.shop
-    live = shop.styles.with_row_index("style").filter(
-        (pl.col("launch_day") < config.n_days - 30) & (pl.col("end_day") > config.n_days) & pl.col("collar").is_null()
-    )
-    best = live.sort("popularity", descending=True).head(max(5, len(live) // 4)).sort("style_id")
-    rows: list[dict[str, object]] = []
-    for style_id, style in best.select("style_id", "style").rows():
-        for competitor in _COMPETITORS:
-            level = float(rng.normal(0.0, 0.08))
-            for day in range(max(0, config.n_days - 182), config.n_days, 7):
-                level = 0.9 * level + float(rng.normal(0.0, 0.03))
-                price = round(float(world.prices.regular[style, 0, day]) * float(np.exp(level)), 1)
-                rows.append({"date": _date(world, day), "sku": style_id, "competitor": competitor, "price": price})
-    return pl.DataFrame(rows).sort("date", "sku", "competitor")
-
-
-def events_table(world: World) -> pl.DataFrame:
-    """Return ``events``, past and announced."""
-    return pl.DataFrame(
-        [
-            {
-                "name": e.name,
-                "starts_date": e.starts,
-                "ends_date": e.ends,
-                "kind": e.kind,
-                "region": e.region,
-                "ip": e.ip,
-            }
-            for e in world.events
-        ]
-    ).unique(["name", "starts_date", "region", "ip"], keep="first", maintain_order=True)
-
-
-def fx_rates(world: World) -> pl.DataFrame:
-    """Return ``fx_rates`` of two currencies, every day."""
-    rng = stream(world.config.seed, "fx")
-    rows = [
-        {"date": _date(world, day), "currency": currency, "rate": round(level * float(step), 5)}
-        for currency, level in (("JPY", 0.048), ("USD", 7.15))
-        for day, step in enumerate(np.exp(np.cumsum(rng.normal(0.0, 0.003, world.config.n_days))))
-    ]
-    return pl.DataFrame(rows).sort("date", "currency")
-
-
-def proposal_decisions(world: World) -> pl.DataFrame:
-    """Return ``proposal_decisions`` about proposals of earlier systems; none of them is open any more."""
-    day = world.config.run_date
-    rows = [
-        ("OLD-000017", "rejected", day + timedelta(10), "Licence talks are still open"),
-        ("OLD-000021", "deferred", day + timedelta(7), "Wait for the new season's numbers"),
-        ("OLD-000034", "accepted", None, None),
-    ]
-    return pl.DataFrame(rows, schema=["proposal_id", "decision", "until_date", "reason"], orient="row")

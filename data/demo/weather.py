@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -25,7 +26,7 @@ _NEUTRAL = 15.0  # [degC] where the weather neither helps nor hurts
 def cold_snaps(config: DemoConfig) -> pl.DataFrame:
     """Return the planted cold snaps: ``region``, ``starts_day``, ``length_days``, ``drop`` [degC]."""
     rng = stream(config.seed, "cold_snaps")
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for day in range(config.n_days):
         month = (config.start_date + timedelta(day)).month
         chance = 0.03 if month in {11, 12, 1, 2} else 0.012 if month in {3, 10} else 0.0

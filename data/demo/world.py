@@ -101,7 +101,7 @@ def _all_lines(
 
 
 def _next_order(lines: pl.DataFrame) -> int:
-    return int(str(lines["order"].max())) + 1
+    return int(lines["order"].to_numpy().max()) + 1
 
 
 def _till_lines(sales: pl.DataFrame, back: pl.DataFrame, first_order: int) -> pl.DataFrame:

@@ -83,7 +83,6 @@ def _make_keys(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     table = batch.first.table
     made = _MADE_KEYS.get(table.name)
     if made is None:
-        connection.execute("create or replace temp view keyed_rows as select * from typed")
         connection.execute("create or replace temp view keyed as select * from typed")
         return
     parts = [

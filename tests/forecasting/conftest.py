@@ -1,4 +1,4 @@
-"""Fixtures of the forecasting room; the frames they are made of are in ``conftest_forecasting``."""
+"""Fixtures of the forecasting room; the frames they are made of are in ``forecast_shops``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from conftest_forecasting import make_home
+from forecast_shops import make_home
 
 __all__ = ["make_home"]

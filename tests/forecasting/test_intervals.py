@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from conftest_forecasting import panel_of, shop_units
+from forecast_shops import panel_of, shop_units
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats

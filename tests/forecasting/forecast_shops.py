@@ -31,7 +31,8 @@ def history_frame(units: np.ndarray, *, last: date = RUN_DATE, period_days: int 
     for name in ("is_censored", "is_closed", "is_gap", "is_partial"):
         frame[name] = flags[name][series, period] if name in flags else np.zeros(len(series), dtype=bool)
     share = flags["in_stock_share"][series, period] if "in_stock_share" in flags else np.full(len(series), np.nan)
-    return pl.DataFrame(frame).with_columns(in_stock_share=pl.Series(share).fill_nan(None))
+    types = {"sku": pl.String, "location_id": pl.String, "ds": pl.Date, "units": pl.Float64}
+    return pl.DataFrame(frame, schema_overrides=types).with_columns(in_stock_share=pl.Series(share).fill_nan(None))
 
 
 def keys_frame(n: int) -> pl.DataFrame:

@@ -1,0 +1,1 @@
+"""What price to suggest: a rule book, guardrails in decimal arithmetic, elasticity and expected effects."""

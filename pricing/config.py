@@ -1,0 +1,35 @@
+"""Typed settings for the pricing room: the key ``pricing`` of merchcast.yml. Rules live in pricing_rules.yml."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["PricingConfig"]
+
+
+class PricingConfig(BaseModel):
+    """How prices are estimated and judged. Extra keys are an error, so a typo never passes silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    horizon_days: int = Field(default=28, ge=7, le=182, description="Effects of a price are counted so far [days].")
+    expiry_days: int = Field(default=7, ge=1, le=90, description="A suggestion lapses after so many [days].")
+    competitor_days: int = Field(default=14, ge=1, le=90, description="Competitor prices older than this are not used.")
+    elasticity_weeks: int = Field(default=104, ge=12, le=260, description="History the elasticity is learnt from [weeks].")
+    prior_elasticity: float = Field(default=-1.8, lt=0, ge=-8, description="Elasticity where nothing is known [1].")
+    prior_elasticity_sd: float = Field(default=0.7, gt=0, le=3, description="Spread of categories about the prior [1].")
+    between_categories_sd: float = Field(
+        default=0.5, gt=0, le=3, description="Spread of product types within a category [1]."
+    )
+    least_sku_sd: float = Field(default=0.25, gt=0, le=3, description="Least spread of SKUs within a product type [1].")
+    max_elasticity_width: float = Field(
+        default=3.0, gt=0, le=10, description="An elasticity whose 90% interval is wider is not acted on [1]."
+    )
+    scarce_probability: float = Field(
+        default=0.5, gt=0, lt=1, description="Never cheapened where it sells out within the horizon this likely [0-1]."
+    )
+    candidate_prices: int = Field(default=41, ge=5, le=401, description="Prices tried by an optimise rule [prices].")
+    least_profit_gain_percent: float = Field(
+        default=0.5, ge=0, le=50, description="An optimise rule moves a price only for this much more [percent]."
+    )
+    preview_lines: int = Field(default=200, ge=1, le=100_000, description="Lines of the plan printed at most [lines].")

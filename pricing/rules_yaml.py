@@ -1,0 +1,265 @@
+"""YAML of a rule book, read strictly: every value keeps its line and column, nothing is guessed.
+
+The reader works on the event stream of the parser, so an anchor is refused before anything could expand it. Only
+plain data is admitted: mappings with text keys, lists, text, whole and decimal numbers, ``true`` and ``false``, dates
+as YYYY-MM-DD. Whatever YAML would read as something else than it looks (``yes``, ``007``, ``1_000``, ``12:30``,
+``~``, ``.inf``) is refused with what to write instead.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from pricing.findings import Finding
+
+__all__ = ["Document", "Mark", "Path", "read_document"]
+
+Path = tuple[str | int, ...]
+
+_MAX_CHARACTERS = 1_000_000
+_MAX_DEPTH = 12
+_MAX_DIGITS = 18  # more do not fit a whole number of 64 bits
+_INTEGER = re.compile(r"[-+]?\d+$")
+_DECIMAL = re.compile(r"[-+]?\d+\.\d+$")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}$")
+_BOOLEAN_WORDS = re.compile(r"(?i:y|yes|n|no|on|off|true|false)$")
+_NULL_WORDS = {"", "~", "null", "Null", "NULL"}
+_LOOKS_ODD: tuple[tuple[re.Pattern[str], str, str], ...] = (
+    (re.compile(r"[-+]?\d[\d_]*_[\d_.]*$"), "digits joined by an underscore", "write the number without underscores"),
+    (re.compile(r"[-+]?0[xX][\da-fA-F]+$|[-+]?0[oObB]\d+$"), "a hexadecimal, octal or binary number", "write it in decimal"),
+    (re.compile(r"[-+]?(?i:\.?inf(inity)?|\.?nan)$"), "no finite number", "write a finite number"),
+    (re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), "a number in scientific notation", "write all its digits"),
+    (re.compile(r"[-+]?(\.\d+|\d+\.)$"), "a decimal with a digit missing", "write a digit on both sides of the point"),
+    (re.compile(r"\d+(:\d{1,2})+(\.\d+)?$"), "what YAML may read as a number in base 60", "put it in quotes"),
+    (re.compile(r"\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?$"), "no date as YYYY-MM-DD", "write a date such as 2026-06-18"),
+    (re.compile(r"\d{1,4}/\d{1,2}/\d{1,4}$"), "no date as YYYY-MM-DD", "write a date such as 2026-06-18"),
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in the text, from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass
+class Document:
+    """The data of a rule book with the place of every key and value, or what keeps it from being read."""
+
+    value: Any = None
+    values: dict[Path, Mark] = field(default_factory=dict)
+    keys: dict[Path, Mark] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read_document(text: str) -> Document:
+    """Return the data of ``text``; the first mistakes are in ``findings``, and then ``value`` is None.
+
+    Example:
+        >>> read_document("version: 1").value
+        {'version': 1}
+        >>> str(read_document("a: yes").findings[0])
+        "1:4: error: 'yes' is a word that YAML may read as true or false; write true or false, or put the text in quotes"
+    """
+    document = Document()
+    if len(text) > _MAX_CHARACTERS:
+        document.findings.append(
+            Finding(1, 1, f"the book has {len(text)} characters; at most {_MAX_CHARACTERS} are read", "split the book")
+        )
+        return document
+    reader = _Reader(document)
+    try:
+        for event in YAML(typ="safe", pure=True).parse(text.removeprefix("\ufeff")):
+            reader.take(event)
+            if document.findings and reader.is_lost:
+                break
+    except MarkedYAMLError as error:
+        is_cut = "end of stream" in str(error.problem) or "stream end" in str(error.problem)
+        mark = (error.context_mark if is_cut else None) or error.problem_mark or error.context_mark
+        place = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+        document.findings.append(Finding(*place, f"no valid YAML: {_plain(error)}", _syntax_fix(str(error))))
+    except YAMLError as error:
+        place = _place_of(text, getattr(error, "position", 0))
+        message = "a character that YAML does not admit"
+        document.findings.append(Finding(*place, message, "delete the character"))
+    if document.findings:
+        document.value = None
+    elif document.value is None:
+        document.findings.append(Finding(1, 1, "the book is empty", "start with `version: 1`"))
+    return document
+
+
+def _plain(error: MarkedYAMLError) -> str:
+    return " ".join(str(part).strip() for part in (error.context, error.problem) if part)
+
+
+def _place_of(text: str, position: int) -> tuple[int, int]:
+    before = text[:position]
+    return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1
+
+
+def _syntax_fix(message: str) -> str:
+    if "\\t" in message or "tab" in message:
+        return "indent with spaces, not tabs"
+    if "quoted scalar" in message:
+        return "close the quote"
+    if "flow" in message:
+        return "close the bracket, or put a comma between the items"
+    if "mapping values are not allowed" in message:
+        return "put the text in quotes if it holds a colon, or check the indent"
+    return "check indent, quotes and brackets at this place"
+
+
+class _Reader:
+    """Builds plain data from parser events; ``is_lost`` once the structure itself is refused."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.is_lost = False
+        self._open: list[tuple[Any, Path]] = []
+        self._key: list[str | None] = []
+        self._documents = 0
+
+    def take(self, event: Any) -> None:
+        """Take the next event of the parser."""
+        if isinstance(event, DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                self._refuse(event, "a second document in one book", "delete the line `---` and what follows", lost=True)
+            elif event.tags or event.version:
+                self._refuse(event, "a YAML directive", "delete the line that starts with %", lost=True)
+        elif isinstance(event, AliasEvent):
+            self._refuse(event, f"an alias (*{event.anchor})", "write the value out in full", lost=True)
+        elif isinstance(event, MappingStartEvent | SequenceStartEvent):
+            self._begin(event)
+        elif isinstance(event, MappingEndEvent | SequenceEndEvent):
+            self._open.pop()
+            self._key.pop()
+        elif isinstance(event, ScalarEvent):
+            self._scalar(event)
+
+    def _begin(self, event: Any) -> None:
+        if self._has_extras(event):
+            return
+        if len(self._open) >= _MAX_DEPTH:
+            self._refuse(event, f"nested more than {_MAX_DEPTH} levels deep", "write the book flatter", lost=True)
+            return
+        if self._expects_key():
+            self._refuse(event, "a key that is a list or a mapping", "write a name as key", lost=True)
+            return
+        container: Any = {} if isinstance(event, MappingStartEvent) else []
+        path = self._place(container, event)
+        self._open.append((container, path))
+        self._key.append(None)
+
+    def _has_extras(self, event: Any) -> bool:
+        if event.anchor:
+            self._refuse(event, f"an anchor (&{event.anchor})", "write the value out where it is needed", lost=True)
+            return True
+        if event.tag and str(event.tag) != "!":
+            self._refuse(event, f"a tag ({event.tag})", "delete the tag", lost=True)
+            return True
+        return False
+
+    def _scalar(self, event: ScalarEvent) -> None:
+        if self._has_extras(event):
+            return
+        if self._expects_key():
+            self._take_key(event)
+            return
+        value, problem = _value(str(event.value), is_plain=not event.style)
+        if problem:
+            self._refuse(event, *problem)
+        self._place(value, event)
+
+    def _take_key(self, event: ScalarEvent) -> None:
+        container, path = self._open[-1]
+        name = str(event.value)
+        if name == "<<":
+            self._refuse(event, "a merge key (<<)", "write the keys out in full", lost=True)
+            return
+        if name in container:
+            first = self.document.keys[(*path, name)]
+            self._refuse(event, f"the key '{name}' stands twice, first in line {first.line}", "delete one of the two")
+        self.document.keys.setdefault((*path, name), _mark(event))
+        self._key[-1] = name
+
+    def _expects_key(self) -> bool:
+        return bool(self._open) and isinstance(self._open[-1][0], dict) and self._key[-1] is None
+
+    def _place(self, value: Any, event: Any) -> Path:
+        """Put a value where it belongs and return its path."""
+        path: Path
+        if not self._open:
+            path, self.document.value = (), value
+        else:
+            container, parent = self._open[-1]
+            if isinstance(container, dict):
+                name = self._key[-1]
+                assert name is not None
+                path, container[name] = (*parent, name), value
+                self._key[-1] = None
+            else:
+                path = (*parent, len(container))
+                container.append(value)
+        self.document.values[path] = _mark(event)
+        return path
+
+    def _refuse(self, event: Any, message: str, fix: str, *, lost: bool = False) -> None:
+        mark = _mark(event)
+        self.document.findings.append(Finding(mark.line, mark.column, message, fix))
+        self.is_lost = self.is_lost or lost
+
+
+def _mark(event: Any) -> Mark:
+    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _value(text: str, *, is_plain: bool) -> tuple[Any, tuple[str, str] | None]:
+    """The value of a scalar, and what is wrong with it: message and fix."""
+    if not is_plain:
+        return text, None
+    if text in ("true", "false"):
+        return text == "true", None
+    if text in _NULL_WORDS:
+        return None, ("a key without a value" if not text else f"'{text}' is no value", "write a value, or delete the key")
+    if _BOOLEAN_WORDS.match(text):
+        return None, (
+            f"'{text}' is a word that YAML may read as true or false",
+            "write true or false, or put the text in quotes",
+        )
+    if (_INTEGER.match(text) or _DECIMAL.match(text)) and len(text) > _MAX_DIGITS:
+        return None, (f"a number of {len(text)} characters", "put it in quotes if it is a name, else write fewer digits")
+    if _INTEGER.match(text):
+        digits = text.lstrip("+-")
+        if len(digits) > 1 and digits.startswith("0"):
+            return None, (f"'{text}' starts with a zero", f'write "{text}" in quotes if it is a name, else {int(text)}')
+        return int(text), None
+    if _DECIMAL.match(text):
+        return float(text), None
+    if _DATE.match(text):
+        try:
+            return date.fromisoformat(text), None
+        except ValueError:
+            return None, (f"{text} is no day of the calendar", "write a date that exists")
+    for pattern, what, fix in _LOOKS_ODD:
+        if pattern.match(text):
+            return None, (f"'{text}' is {what}", fix)
+    return text, None
