@@ -12,7 +12,14 @@ import pyarrow as pa
 from data.checks.runner import check_batches
 from data.contracts import INPUTS, TABLES, Table
 from data.errors import DataError
-from data.ingest.accounts import find_returned_twice, find_unknown_skus, quarantine, row_accounts, settle_quarantine
+from data.ingest.accounts import (
+    find_excess_returns,
+    find_returned_twice,
+    find_unknown_skus,
+    quarantine,
+    row_accounts,
+    settle_quarantine,
+)
 from data.ingest.intake import Intake, take_in
 from data.ingest.landing import Landing, sighting_line
 from data.ingest.privacy import buyer_key, hmac_pads
@@ -86,6 +93,7 @@ def _stage(io: StepIO, intake: Intake, watermark: int) -> None:
     for table in INPUTS:
         create_raw(connection, table)
     _find_non_products(connection, io)
+    find_excess_returns(connection)
     for name in _STAGED_FIRST:
         _stage_one(io, TABLES[name])
     has_products = _learn_known_skus(io)
@@ -108,6 +116,8 @@ def _stage_one(io: StepIO, table: Table) -> None:
     without = []
     if table.name in ("order_lines", "period_sales"):
         without.append("r.sku in (select sku from unknown_skus)")
+    if table.name == "returns":
+        without.append("(r.delivery_id, r.row_number) in (select delivery_id, row_number from excess_returns)")
     if table.name == "order_lines":
         without.append("(r.delivery_id, r.row_number) in (select delivery_id, row_number from returned_twice)")
     stage_table(
@@ -144,13 +154,18 @@ def _learn_known_skus(io: StepIO) -> bool:
     """Create ``known_skus``: every SKU of any product delivery up to D; return whether there is one."""
     connection = io.warehouse.connection
     connection.execute(
-        "create or replace temp table known_skus as select distinct r.sku from raw_products r join visible v using (delivery_id) "
+        "create or replace temp table known_skus as select distinct r.sku from raw_products r join visible v using "
+        "(delivery_id) "
         f"where coalesce(r.as_of_date, v.snapshot_date) <= date '{io.run_date}' union select sku from stg_products"
     )
     row = connection.execute("select count(*) from known_skus").fetchone()
     has_products = bool(row and row[0]) and io.has_source("products")
     if io.has_source("products") and not has_products:
-        io.note("NO_PRODUCTS_YET", f"No product delivery describes {io.run_date} or before: products are made from sales.", table="products")
+        io.note(
+            "NO_PRODUCTS_YET",
+            f"No product delivery describes {io.run_date} or before: products are made from sales.",
+            table="products",
+        )
     return has_products
 
 
@@ -160,7 +175,9 @@ def _write_accounts(io: StepIO, unknown: int) -> None:
     accounts = row_accounts(connection)
     io.write("row_accounts", accounts)
     io.write("quarantine", quarantine(connection))
-    sums = connection.execute("select sum(rows_in), sum(rows_quarantined) from deliveries semi join visible using (delivery_id)").fetchone()
+    sums = connection.execute(
+        "select sum(rows_in), sum(rows_quarantined) from deliveries semi join visible using (delivery_id)"
+    ).fetchone()
     rows_in = int(sums[0] or 0) if sums else 0
     quarantined = int(sums[1] or 0) if sums else 0
     io.check(
@@ -232,7 +249,9 @@ def _batches_of(connection: duckdb.DuckDBPyConnection, table: str) -> pa.RecordB
 def _refuse_without_sales(io: StepIO, table: Table) -> None:
     others = [t.name for t in INPUTS if t.is_sales and t.name != table.name and io.has_source(t.name)]
     if not others:
-        raise DataError(f"ROW_COUNT_BELOW_MIN: no row of {table.name} is dated {io.run_date} or before; is the run date right?")
+        raise DataError(
+            f"ROW_COUNT_BELOW_MIN: no row of {table.name} is dated {io.run_date} or before; is the run date right?"
+        )
 
 
 def _report(io: StepIO, intake: Intake) -> None:

@@ -34,7 +34,7 @@ __all__ = [
 CONTROL = "moving_average"
 LEARNER = "lightgbm"
 
-_PROFILE_PRIOR_UNITS = 30.0  # [units] sales of a series at which its own weekday profile weighs as much as the pooled
+_PROFILE_PRIOR_UNITS = 150.0  # [units] sales of a series at which its own weekday profile weighs as much as the pooled
 _PROFILE_WEEKS = 8
 _SHARD_CELLS = 2_000_000  # cells whose features are made at a time: some 300 MB
 _KNUTH, _MIX = 2_654_435_761, 40_503  # multiplicative hashing: an even draw of rows that needs no random state

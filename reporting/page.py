@@ -100,6 +100,7 @@ def render(
     frame: Frame,
     *,
     blocks: Sequence[tuple[str, Any]] = (),
+    packed: Sequence[tuple[str, str]] = (),
     scripts: Sequence[str] = ("tables.js",),
     **view: Any,
 ) -> str:
@@ -109,6 +110,7 @@ def render(
         template: file in ``templates/``.
         frame: what stands around the content.
         blocks: (id, value) pairs embedded as JSON data blocks.
+        packed: (id, base64 text) pairs that the script unpacks when it needs them.
         scripts: files in ``static/``, joined into the page's one script.
         view: what the template shows.
     """
@@ -124,6 +126,7 @@ def render(
             script=Markup(script),  # noqa: S704 - our own file
             csp=_content_policy(style, script),
             blocks=[(name, embed_json(value)) for name, value in blocks],
+            packed=packed,
             **view,
         )
     )

@@ -6,7 +6,10 @@ to cents. The order of lines is that of ``plan_lines``; a line's position is its
 
 from __future__ import annotations
 
+import base64
+import json
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -136,6 +139,7 @@ def list_block(
         ],
         "terms": [words.text(f"term.{name}") for name in WHY_TERMS],
         "dict": dictionaries,
+        "codes": _code_words(lines.head(details), words=words),
         "rows": [list(row) for row in zip(*columns, strict=True)],
         "details": details,
         "chunk": CHUNK,
@@ -149,23 +153,16 @@ def detail_blocks(
     *,
     series: Mapping[Key, LineSeries],
     receipts: Mapping[Key, Sequence[tuple[int, float]]],
-    words: Catalogue,
     facts: RunFacts,
-) -> list[list[list[Any]]]:
-    """Return the unfolded parts of ``lines`` in blocks of ``CHUNK``.
+) -> list[str]:
+    """Return the unfolded parts of ``lines``, the same for every language, packed in blocks of ``CHUNK`` lines.
 
     Each entry is ``[facts, why figures, clauses, chart]``; the chart is
     ``[history, censored positions, bands, receipts, order receipt day, protection days, reorder line]``.
     """
-    encoded = [
-        encode(lines[name], kind, run_date=facts.run_date)
-        if kind not in ("code", "codes")
-        else [_coded(value, words=words) for value in lines[name]]
-        for _, name, kind in FACTS
-    ]
-    rows = zip(*encoded, strict=True)
+    encoded = [encode(lines[name], kind, run_date=facts.run_date) for _, name, kind in FACTS]
     entries = []
-    for values, line in zip(rows, records(lines), strict=True):
+    for values, line in zip(zip(*encoded, strict=True), records(lines), strict=True):
         key = (str(line["sku"]), str(line["location_id"]))
         entries.append(
             [
@@ -175,7 +172,13 @@ def detail_blocks(
                 _chart(line, series=series.get(key, LineSeries()), receipts=receipts.get(key, ()), facts=facts),
             ]
         )
-    return [entries[i : i + CHUNK] for i in range(0, len(entries), CHUNK)]
+    return [pack(entries[i : i + CHUNK]) for i in range(0, len(entries), CHUNK)]
+
+
+def pack(value: Any) -> str:
+    """Return JSON, deflated and in base64: a fifth of its size, which is what a mail attachment needs."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode("ascii")
 
 
 def chart_periods(line: Mapping[str, Any], *, period_days: int, most: int) -> int:
@@ -191,6 +194,10 @@ def encode(values: pd.Series[Any], kind: str, *, run_date: date) -> list[Any]:
         return [None if is_missing(day) else int(day) for day in offsets]
     if kind == "text":
         return [None if is_missing(text) else str(text) for text in values]
+    if kind == "code":
+        return [None if is_missing(code) or code == "" else str(code) for code in values]
+    if kind == "codes":
+        return [_codes(codes) for codes in values]
     digits = {"share": 4, "share1": 4, "money": 2, "number2": 2}.get(kind, 2)
     return [_figure(value, digits) for value in values.tolist()]
 
@@ -225,10 +232,21 @@ def _dictionary(values: pd.Series[Any], *, words: Catalogue, plain: bool) -> tup
     return named, [index[text] for text in texts]
 
 
-def _coded(value: Any, *, words: Catalogue) -> str | None:
-    if isinstance(value, list | tuple) or hasattr(value, "tolist"):
-        return words.code_list(value) if len(value) else None
-    return None if is_missing(value) or value == "" else words.code(value)
+def _code_words(lines: pd.DataFrame, *, words: Catalogue) -> dict[str, str]:
+    """Return the words of every code that an unfolded line may show."""
+    found: set[str] = set()
+    for _, name, kind in FACTS:
+        if kind == "code":
+            found |= {str(code) for code in lines[name].dropna().unique()}
+        elif kind == "codes":
+            found |= {code for codes in lines[name] for code in _codes(codes) or ()}
+    return {code: words.code(code) for code in sorted(found)}
+
+
+def _codes(codes: Any) -> list[str] | None:
+    if isinstance(codes, str) or not hasattr(codes, "__len__"):
+        return None if is_missing(codes) or codes == "" else [str(codes)]
+    return [str(code) for code in codes] or None
 
 
 def _figure(value: Any, digits: int) -> int | float | None:

@@ -28,20 +28,18 @@ def shared_series(tables: RunTables, *, facts: RunFacts, config: ReportingConfig
     details = min(len(lines), config.detail_limit)
     first = lines.head(details)
     days = config.chart_ahead_periods * facts.period_days
-    return Shared(
-        lines=lines,
-        series=line_series(
-            tables.history,
-            tables.forecasts,
-            keys=zip(first["sku"], first["location_id"], strict=True),
-            first_period=facts.first_period,
-            period_days=facts.period_days,
-            history_periods=config.chart_history_periods,
-            ahead_periods=config.chart_ahead_periods,
-        ),
-        receipts=receipts_by_line(tables.frame("stg_purchase_orders"), run_date=facts.run_date, days=days),
-        details=details,
+    series = line_series(
+        tables.history,
+        tables.forecasts,
+        keys=zip(first["sku"], first["location_id"], strict=True),
+        first_period=facts.first_period,
+        period_days=facts.period_days,
+        history_periods=config.chart_history_periods,
+        ahead_periods=config.chart_ahead_periods,
     )
+    receipts = receipts_by_line(tables.frame("stg_purchase_orders"), run_date=facts.run_date, days=days)
+    packed = detail_blocks(first, series=series, receipts=receipts, facts=facts)
+    return Shared(lines=lines, series=series, details=details, packed=packed)
 
 
 def restock_html(
@@ -55,12 +53,9 @@ def restock_html(
 ) -> str:
     """Return the restock report in one language as a self-contained page."""
     view = restock_view(tables, shared=shared, facts=facts, words=words, config=config)
-    first = shared.lines.head(shared.details)
     blocks: list[tuple[str, Any]] = [
         ("lines", list_block(shared.lines, words=words, facts=facts, config=config, details=shared.details))
     ]
-    chunks = detail_blocks(first, series=shared.series, receipts=shared.receipts, words=words, facts=facts)
-    blocks += [(f"detail-{i}", chunk) for i, chunk in enumerate(chunks)]
     frame = Frame("restock", words, main_language, words.text("restock.title"), subtitle(facts, words=words))
     return render(
         "restock.html.j2", frame, blocks=blocks, scripts=("tables.js", "fan.js", "restock.js"), view=view,

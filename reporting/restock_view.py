@@ -84,12 +84,19 @@ class RestockView:
 
 @dataclass(frozen=True)
 class Shared:
-    """What both languages' pages have in common: the ordered lines and their series."""
+    """What both languages' pages have in common.
+
+    Attributes:
+        lines: ``plan_lines`` of the whole plan.
+        series: chart series of the lines that can be unfolded.
+        details: how many of the first lines can be unfolded.
+        packed: their unfolded parts, see ``detail_blocks``.
+    """
 
     lines: pd.DataFrame
     series: dict[Key, LineSeries]
-    receipts: dict[Key, list[tuple[int, float]]]
     details: int
+    packed: list[str]
 
 
 def subtitle(facts: RunFacts, *, words: Catalogue) -> str:

@@ -7,9 +7,9 @@ formulas are the totals below our own columns. Blue cells are for typing (``over
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ __all__ = ["SHEETS", "write_workbook"]
 
 SHEETS = ("Orders", "Exceptions", "All SKUs", "Preorder batches", "Prices", "Parameters", "Glossary", "Checks")
 MAX_TEXT = 32_767  # Excel's limit of characters in a cell
-DATE_EPOCH = date(1900, 1, 1)
+EPOCH = pd.Timestamp("1899-12-30")  # Excel's day 0 for days from March 1900 on
+FIRST_SAFE_DAY = 60
 NUMBER_FORMATS = {
     "integer": "#,##0",
     "number": "#,##0.0",
@@ -88,7 +89,7 @@ def write_workbook(
         "default_date_format": "yyyy-mm-dd",
     }
     with xlsxwriter.Workbook(str(path), options) as book:
-        created = datetime.combine(facts.run_date, time(), tzinfo=UTC).replace(tzinfo=None)
+        created = datetime.combine(facts.run_date, time())  # never the clock: same inputs, same bytes
         book.set_properties({"title": words.text("restock.title"), "author": "merchcast", "created": created})
         styles = _styles(book)
         for sheet in _sheets(lines, tables=tables, facts=facts, words=words):
@@ -129,11 +130,18 @@ def _write_sheet(
         text = words.text("col." + column.word).replace("¤", facts.currency)
         page.write_string(0, c, text, styles["input_head" if column.is_input else "head"])
     shown = sheet.rows.head(most)
-    writers = [_writer(column, styles=styles, words=words) for column in sheet.columns]
-    values = [shown[column.name].tolist() if column.name in shown else [None] * len(shown) for column in sheet.columns]
-    for r in range(len(shown)):
-        for c, write in enumerate(writers):
-            write(page, r + 1, c, values[c][r])
+    values = [_cells(shown, column, words=words) for column in sheet.columns]
+    kinds = [(c, column.is_input, styles[column.kind]) for c, column in enumerate(sheet.columns)]
+    for r, row in enumerate(zip(*values, strict=True), start=1):
+        for c, is_input, style in kinds:
+            value = row[c]
+            if value is None:
+                if is_input:
+                    page.write_blank(r, c, None, style)
+            elif isinstance(value, str):
+                page.write_string(r, c, value, style)
+            else:
+                page.write_number(r, c, value, style)
     last = len(shown)
     if sheet.total and last:
         _totals(page, sheet, values=values, last=last, styles=styles, words=words)
@@ -162,58 +170,44 @@ def _totals(
         if column.name not in TOTALLED:
             continue
         name = xl_col_to_name(c)
-        known = [float(v) for v in values[c] if not is_missing(v)]
+        known = [v for v in values[c] if v is not None]
         formula = f"=SUBTOTAL(109,{name}2:{name}{last + 1})"
         page.write_formula(last + 1, c, formula, styles[f"total_{column.kind}"], math.fsum(known))
 
 
-def _writer(
-    column: SheetColumn, *, styles: Mapping[str, Format], words: Catalogue
-) -> Callable[[Worksheet, int, int, Any], None]:
-    """Return the function that writes a value of this column as what it is."""
-    style = styles[column.kind]
+def _cells(frame: pd.DataFrame, column: SheetColumn, *, words: Catalogue) -> list[Any]:
+    """Return a column as cell values: numbers, days as Excel's day numbers, text, and None for empty."""
+    if column.name not in frame:
+        return [None] * len(frame)
+    values = frame[column.name]
     if column.kind in ("text", "comment"):
-        translate = column.translate
-
-        def write_text(page: Worksheet, r: int, c: int, value: Any) -> None:
-            text = _text(value, words=words, translate=translate)
-            if text:
-                page.write_string(r, c, text, style)
-            elif column.is_input:
-                page.write_blank(r, c, None, style)
-
-        return write_text
+        return [_text(value, words=words, translate=column.translate) or None for value in values.tolist()]
     if column.kind == "date":
+        return [_day_number(day) for day in (pd.to_datetime(values) - EPOCH).dt.days.tolist()]
+    numbers = pd.to_numeric(values).astype("float64")
+    return [number if math.isfinite(number) else None for number in numbers.tolist()]
 
-        def write_date(page: Worksheet, r: int, c: int, value: Any) -> None:
-            if is_missing(value):
-                return
-            when = pd.Timestamp(value).date()
-            if when < DATE_EPOCH:
-                page.write_string(r, c, when.isoformat(), styles["text"])
-            else:
-                page.write_datetime(r, c, datetime.combine(when, time()), style)
 
-        return write_date
-
-    def write_number(page: Worksheet, r: int, c: int, value: Any) -> None:
-        if is_missing(value) or not math.isfinite(float(value)):
-            if column.is_input:
-                page.write_blank(r, c, None, style)
-            return
-        page.write_number(r, c, float(value), style)
-
-    return write_number
+def _day_number(days: Any) -> int | str | None:
+    """Return Excel's number of a day; as ISO text before 1 March 1900, where Excel counts a day that never was."""
+    if is_missing(days):
+        return None
+    return int(days) if days > FIRST_SAFE_DAY else (EPOCH + pd.Timedelta(days=int(days))).date().isoformat()
 
 
 def _text(value: Any, *, words: Catalogue, translate: bool) -> str:
     if isinstance(value, list | tuple) or (hasattr(value, "tolist") and not isinstance(value, str)):
-        parts = [words.code(part) if translate else str(part) for part in value]
-        return ", ".join(parts).translate(ILLEGAL)[:MAX_TEXT]
+        return _clean(", ".join(words.code(part) if translate else str(part) for part in value))
     if is_missing(value) or value == "":
         return ""
-    text = words.code(value) if translate else str(value)
-    return text.translate(ILLEGAL).encode("utf-8", "replace").decode("utf-8")[:MAX_TEXT]
+    return _clean(words.code(value) if translate else str(value))
+
+
+def _clean(text: str) -> str:
+    """Return text without the characters that XML cannot hold, cut to what a cell can hold."""
+    if not text.isprintable():
+        text = text.translate(ILLEGAL).encode("utf-8", "replace").decode("utf-8")
+    return text[:MAX_TEXT]
 
 
 def _styles(book: xlsxwriter.Workbook) -> dict[str, Format]:

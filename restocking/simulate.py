@@ -75,7 +75,8 @@ def simulate(
 
     Example: L = 1. The 5 ordered before period 0 can be sold from period 1 on.
         >>> orders = iter([5.0, 0.0, 0.0])
-        >>> out = simulate(np.array([[3.0, 3.0]]), lambda view: [next(orders)], opening=np.array([3.0]), due=np.zeros((1, 1)))
+        >>> demand, nothing = np.array([[3.0, 3.0]]), np.zeros((1, 1))
+        >>> out = simulate(demand, lambda view: [next(orders)], opening=np.array([3.0]), due=nothing)
         >>> out.arrived.tolist(), out.left.tolist(), out.missed.tolist()
         ([[0.0, 5.0]], [[0.0, 2.0]], [[0.0, 0.0]])
     """
@@ -113,7 +114,12 @@ def cover_policy(rate: Callable[[PolicyView], Floats], *, periods: float) -> Pol
 
 
 def projected_need(
-    paths: Callable[[PolicyView], Floats], *, ratio: float, review: int = 1, lost_sales: bool = True, lead_error: int = 0
+    paths: Callable[[PolicyView], Floats],
+    *,
+    ratio: float,
+    review: int = 1,
+    lost_sales: bool = True,
+    lead_error: int = 0,
 ) -> Policy:
     """Return the policy of the plan: the quantile of need at the critical ratio, over projected stock.
 

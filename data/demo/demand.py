@@ -106,6 +106,9 @@ def demand(
     rng = stream(config.seed, "demand")
     dispersion = rng.lognormal(1.0, 0.5, len(style)).astype(np.float32)[:, None]
     mean = rng.standard_gamma(np.broadcast_to(dispersion, expected.shape), dtype=np.float32) / dispersion * expected
+    for row in viral.iter_rows(named=True):  # a crowd is steadier than single buyers: no gamma noise
+        days_of_spike = slice(row["day"], row["day"] + len(_VIRAL_SHAPE))
+        mean[row["series"], days_of_spike] = expected[row["series"], days_of_spike]
     units = rng.poisson(mean).astype(np.int32)
     return Demand(expected, units, on_sale, viral)
 

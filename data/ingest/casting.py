@@ -16,7 +16,18 @@ from data.ingest.privacy import masked_sql
 from data.settings import SourceSettings
 from data.warehouse import quoted
 
-__all__ = ["FIRST_DAY", "LAST_DAY", "NAIVE", "CastRules", "ColumnCast", "column_cast", "literal", "null_sql", "sql_type", "stripped_sql"]
+__all__ = [
+    "FIRST_DAY",
+    "LAST_DAY",
+    "NAIVE",
+    "CastRules",
+    "ColumnCast",
+    "column_cast",
+    "literal",
+    "null_sql",
+    "sql_type",
+    "stripped_sql",
+]
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2100, 12, 31)  # a shop's dates; outside lie slips and Excel's zero
 MAX_TEXT_BYTES = 20_000  # [bytes] of one text value
@@ -120,7 +131,9 @@ def _text_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, s
     if column.name in rules.ids:
         conditions.append(f"regexp_full_match({text}, '[0-9]([.][0-9]+)?[eE][+][0-9]{{1,3}}')")
     checked = f"case when {' or '.join(conditions)} then null else {value} end"
-    reason = f"case when strlen({text}) > {MAX_TEXT_BYTES} then '{Reason.TEXT_LENGTH}' else '{Reason.SCIENTIFIC_ID}' end"
+    reason = (
+        f"case when strlen({text}) > {MAX_TEXT_BYTES} then '{Reason.TEXT_LENGTH}' else '{Reason.SCIENTIFIC_ID}' end"
+    )
     return checked, reason
 
 
@@ -161,8 +174,10 @@ def _instant_from_text(column: Column, text: str, rules: CastRules) -> tuple[str
     localised = "null" if zone is None else f"timezone({literal(zone)}, {local})"
     value = f"case when {aware} then try_cast({text} as timestamptz) when {naive} then {localised} end"
     unknown_zone = f"when {naive} and {local} is not null then '{NAIVE}' " if zone is None else ""
-    reason = f"case {unknown_zone}else {_date_reason(text, f'({aware} or {naive})')} end" if unknown_zone else _date_reason(
-        text, f"({aware} or {naive})"
+    reason = (
+        f"case {unknown_zone}else {_date_reason(text, f'({aware} or {naive})')} end"
+        if unknown_zone
+        else _date_reason(text, f"({aware} or {naive})")
     )
     return value, reason
 
@@ -231,7 +246,10 @@ def _typed_value(column: Column, text: str, physical: str, rules: CastRules) -> 
     not_finite = f"case when not isfinite({text}::double) then '{Reason.NOT_FINITE}' else '{Reason.PRICE_RANGE}' end"
     if column.dtype in (DType.STRING, DType.JSON):
         if is_float:
-            return f"case when {exact} then cast({text}::bigint as varchar) else cast({text} as varchar) end", f"'{Reason.NOT_A_NUMBER}'"
+            return (
+                f"case when {exact} then cast({text}::bigint as varchar) else cast({text} as varchar) end",
+                f"'{Reason.NOT_A_NUMBER}'",
+            )
         as_text = f"cast(to_json({text}) as varchar)" if column.dtype is DType.JSON else f"cast({text} as varchar)"
         return as_text, f"'{Reason.JSON_FORMAT}'"
     if column.dtype is DType.DATE:
@@ -248,7 +266,10 @@ def _typed_value(column: Column, text: str, physical: str, rules: CastRules) -> 
         if is_integer:
             return f"try_cast({text} as bigint)", f"'{Reason.RANGE}'"
         whole = f"case when {exact} then {text}::double::bigint end"
-        return whole, f"case when not isfinite({text}::double) then '{Reason.NOT_FINITE}' else '{Reason.NOT_INTEGER}' end"
+        return (
+            whole,
+            f"case when not isfinite({text}::double) then '{Reason.NOT_FINITE}' else '{Reason.NOT_INTEGER}' end",
+        )
     if column.dtype is DType.MONEY:
         decimal = f"try_cast({text} as decimal(18, 4))"
         return (f"case when isfinite({text}) then {decimal} end" if is_float else decimal), not_finite

@@ -56,7 +56,9 @@ def prepared(
 
     try:
         header, delimiter = _header(text(), spec=spec, wanted=wanted, name=name, source=source)
-        scan = scan_records(_behind_header(text(), delimiter, spec.quote), delimiter=delimiter, quote=spec.quote, width=len(header))
+        scan = scan_records(
+            _behind_header(text(), delimiter, spec.quote), delimiter=delimiter, quote=spec.quote, width=len(header)
+        )
         if scan.is_cut_off:
             raise DeliveryRefused(
                 Fault.TRUNCATED,

@@ -133,7 +133,10 @@ def _diagnosis(text: bytes, *, name: str, source: str) -> DeliveryRefused:
     """Say what a text that is not UTF-8 is instead."""
     if text[:4096].count(0) > len(text[:4096]) // 4:
         return DeliveryRefused(
-            Fault.ENCODING, "looks like UTF-16 without a byte-order mark; declare `encoding: utf-16-le`", source=source, file=name
+            Fault.ENCODING,
+            "looks like UTF-16 without a byte-order mark; declare `encoding: utf-16-le`",
+            source=source,
+            file=name,
         )
     utf8, other, change = _lines_by_encoding(text)
     if utf8 and other and min(utf8, other) >= 1 and utf8 / (utf8 + other) >= _MIXED_SHARE:

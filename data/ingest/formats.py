@@ -39,7 +39,9 @@ def file_format(path: Path, *, name: str, source: str, declared: str | None = No
     """
     size = path.stat().st_size
     if size == 0:
-        raise DeliveryRefused(Fault.EMPTY_FILE, "expected records, found 0 bytes; deliver it again", source=source, file=name)
+        raise DeliveryRefused(
+            Fault.EMPTY_FILE, "expected records, found 0 bytes; deliver it again", source=source, file=name
+        )
     with path.open("rb") as file:
         head = file.read(4)
         file.seek(max(0, size - 4))
@@ -102,7 +104,9 @@ def _unzipped(path: Path, *, name: str, source: str) -> Iterator[bytes]:
                 )
             yield piece
     if out == 0:
-        raise DeliveryRefused(Fault.EMPTY_FILE, "expected records, found 0 bytes; deliver it again", source=source, file=name)
+        raise DeliveryRefused(
+            Fault.EMPTY_FILE, "expected records, found 0 bytes; deliver it again", source=source, file=name
+        )
 
 
 def _format_of(head: bytes) -> FileFormat:

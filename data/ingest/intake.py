@@ -189,7 +189,8 @@ def _settle(arrivals: Iterable[Arrival]) -> None:
     if young:
         raise DeliveryUnstable(
             Fault.STILL_WRITTEN,
-            f"it still grows after {_SETTLE_TRIES * _SETTLE_SECONDS:.0f} s; write to `{young[0].path.name}.part` and rename when done",
+            f"it still grows after {_SETTLE_TRIES * _SETTLE_SECONDS:.0f} s; write to `{young[0].path.name}.part` and "
+            "rename when done",
             source=young[0].source,
             file=young[0].name,
         )
@@ -344,4 +345,3 @@ def _note_columns(intake: Intake, table: Table, files: list[DeliveredFile]) -> N
     if changed:
         message = f"{len(changed)} files of {table.name} were brought to UTF-8 with line feeds."
         intake.notes.append(Note("NORMALISED_TEXT", table.name, message, len(changed), tuple(changed[:5])))
-

@@ -120,7 +120,10 @@ class Landing:
         except PermissionError as error:
             raise SourceError(f"source {arrival.source}: {arrival.path} may not be read: {error}") from error
         copied = Path(copy.name)
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or copied.stat().st_size != after.st_size:
+        if (before.st_size, before.st_mtime_ns) != (
+            after.st_size,
+            after.st_mtime_ns,
+        ) or copied.stat().st_size != after.st_size:
             copied.unlink()
             return None
         path = self._kept(copied, digest.hexdigest())
@@ -157,7 +160,11 @@ class Landing:
         path = self.folder / _LEDGER
         if not path.is_file():
             return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        return [
+            json.loads(line)
+            for line in path.read_text(encoding="utf-8").splitlines(keepends=True)
+            if line.endswith("\n")
+        ]
 
     def _drop_torn_line(self) -> None:
         path = self.folder / _LEDGER
@@ -211,7 +218,10 @@ def _matches_sidecars(landed: Landed, *, is_last: bool) -> bool:
         if not is_last:
             return False
         raise DeliveryRefused(
-            Fault.TRUNCATED, f"{landed.size:,} bytes arrived, its manifest promises {int(size):,}", source=arrival.source, file=arrival.name
+            Fault.TRUNCATED,
+            f"{landed.size:,} bytes arrived, its manifest promises {int(size):,}",
+            source=arrival.source,
+            file=arrival.name,
         )
     for kind in ("sha256", "md5"):
         if kind in promised and promised[kind] != _digest(landed, kind):

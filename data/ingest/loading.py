@@ -43,7 +43,9 @@ class Accounts:
             )
 
 
-def load_batch(connection: duckdb.DuckDBPyConnection, batch: Batch, *, relation: str, run_date: object) -> list[Accounts]:
+def load_batch(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, *, relation: str, run_date: object
+) -> list[Accounts]:
     """Move ``typed`` into the raw table and ``rejected`` into quarantine; return the accounts of each file.
 
     Args:
@@ -79,24 +81,31 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def _make_keys(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-    """Make ``keyed``: the typed rows with their keys. Equal lines of one file are different lines: ``-2``, ``-3`` ..."""
+    """Make ``keyed``: the typed rows with their keys. Equal lines of one file are different lines: ``-2``, ``-3`` "
+    "...
+    """
     table = batch.first.table
     made = _MADE_KEYS.get(table.name)
     if made is None:
         connection.execute("create or replace temp view keyed as select * from typed")
         return
     parts = [
-        f"coalesce(cast({quoted(c.name)} as varchar), chr(30))" for c in table.columns if c.name != made and not c.person
+        f"coalesce(cast({quoted(c.name)} as varchar), chr(30))"
+        for c in table.columns
+        if c.name != made and not c.person
     ]
     content = f"concat_ws(chr(31), {literal(batch.first.sighting.source)}, {', '.join(parts)})"
     connection.execute(
         f"create or replace temp table keyed_rows as select * replace (coalesce({quoted(made)}, "
-        f"substr(md5({content}), 1, {_KEY_HEX_DIGITS})) as {quoted(made)}), {quoted(made)} is null as is_made from typed"
+        f"substr(md5({content}), 1, {_KEY_HEX_DIGITS})) as {quoted(made)}), {quoted(made)} is null as is_made from "
+        "typed"
     )
     connection.execute(
-        f"create or replace temp table nth as select delivery_id, row_number, nth from (select delivery_id, row_number, "
+        "create or replace temp table nth as select delivery_id, row_number, nth from (select delivery_id, "
+        "row_number, "
         f"row_number() over (partition by delivery_id, {quoted(made)} order by row_number) as nth from keyed_rows r "
-        f"semi join (select delivery_id, {quoted(made)} from keyed_rows where is_made group by all having count(*) > 1) g "
+        f"semi join (select delivery_id, {quoted(made)} from keyed_rows where is_made group by all having count(*) > "
+        "1) g "
         f"on g.delivery_id = r.delivery_id and g.{quoted(made)} = r.{quoted(made)} where is_made) where nth > 1"
     )
     if _count(connection, "nth"):
@@ -117,12 +126,16 @@ def key_sql(table: Table, alias: str = "") -> list[str]:
 def _resolve_within_files(connection: duckdb.DuckDBPyConnection, batch: Batch, relation: str) -> None:
     """Fill ``dropped``: of equal rows with one key all but the first; of unequal ones all, which go to quarantine."""
     table = batch.first.table
-    connection.execute("create or replace temp table dropped (delivery_id bigint, row_number bigint, is_conflict boolean)")
+    connection.execute(
+        "create or replace temp table dropped (delivery_id bigint, row_number bigint, is_conflict boolean)"
+    )
     made = _MADE_KEYS.get(table.name)
     if made is not None and made not in batch.first.mapping.taken and made not in batch.first.spec.defaults:
         return  # made keys are unique by construction
     key = ", ".join(["delivery_id", *key_sql(table)])
-    connection.execute(f"create or replace temp table repeated as select {key} from keyed group by all having count(*) > 1")
+    connection.execute(
+        f"create or replace temp table repeated as select {key} from keyed group by all having count(*) > 1"
+    )
     if not _count(connection, "repeated"):
         return
     on = " and ".join(
@@ -170,7 +183,8 @@ def _refuse_beyond_limit(connection: duckdb.DuckDBPyConnection, batch: Batch) ->
     if not batch.first.table.is_sales:
         return
     rows = connection.execute(
-        "select delivery_id, count(*), min(row_number), mode(reason) from rejected where reason not in (select unnest($1)) "
+        "select delivery_id, count(*), min(row_number), mode(reason) from rejected where reason not in (select "
+        "unnest($1)) "
         "group by delivery_id order by delivery_id",
         [[str(r) for r in _NOT_AT_FAULT]],
     ).fetchall()
@@ -196,9 +210,12 @@ def _refuse_beyond_limit(connection: duckdb.DuckDBPyConnection, batch: Batch) ->
 def _store_quarantine(connection: duckdb.DuckDBPyConnection, batch: Batch, run_date: object) -> None:
     rows = ", ".join(f"({f.delivery_id}, {literal(f.sighting.sha256)})" for f in batch.files)
     connection.execute(
-        f"insert into quarantine_rows select {literal(batch.first.sighting.source)}, {literal(batch.first.table.name)}, "
-        f"r.delivery_id, f.sha256, r.row_number, r.reason, r.column_name, r.value, r.raw_row, date '{run_date}', 'open' "
-        f"from rejected r join (values {rows}) f(delivery_id, sha256) using (delivery_id) order by r.delivery_id, r.row_number"
+        f"insert into quarantine_rows select {literal(batch.first.sighting.source)}, "
+        f"{literal(batch.first.table.name)}, "
+        f"r.delivery_id, f.sha256, r.row_number, r.reason, r.column_name, r.value, r.raw_row, date '{run_date}', "
+        "'open' "
+        f"from rejected r join (values {rows}) f(delivery_id, sha256) using (delivery_id) order by r.delivery_id, "
+        "r.row_number"
     )
 
 
@@ -208,7 +225,8 @@ def _accounts(connection: duckdb.DuckDBPyConnection, batch: Batch) -> list[Accou
     bad = _by_delivery(connection, "from rejected where delivery_id in (select unnest($1))", ids)
     dropped = _by_delivery(connection, "from dropped where not is_conflict and delivery_id in (select unnest($1))", ids)
     found = [
-        Accounts(f, raw.get(f.delivery_id, 0), bad.get(f.delivery_id, 0), dropped.get(f.delivery_id, 0)) for f in batch.files
+        Accounts(f, raw.get(f.delivery_id, 0), bad.get(f.delivery_id, 0), dropped.get(f.delivery_id, 0))
+        for f in batch.files
     ]
     for accounts in found:
         accounts.verify()
@@ -240,7 +258,8 @@ def mark_duplicates(connection: duckdb.DuckDBPyConnection, table: Table, ids: Se
         return
     content = f"md5(concat_ws(chr(31), {', '.join(f'coalesce(cast(r.{quoted(n)} as varchar), chr(30))' for n in table.names)}))"
     connection.execute(
-        f"create or replace temp table repeats as select delivery_id, row_number from (select r.delivery_id, r.row_number, "
+        "create or replace temp table repeats as select delivery_id, row_number from (select r.delivery_id, "
+        "r.row_number, "
         f"row_number() over (partition by {', '.join(key)}, {content} order by r.delivery_id, r.row_number) as nth "
         f"from {raw} r semi join shared n on {on}) where nth > 1 and delivery_id in (from new_ids)"
     )
@@ -253,7 +272,9 @@ def mark_duplicates(connection: duckdb.DuckDBPyConnection, table: Table, ids: Se
 def store_accounts(connection: duckdb.DuckDBPyConnection, table: Table, accounts: Sequence[Accounts]) -> None:
     """Store the accounts of new deliveries, rows repeated across files counted as duplicates."""
     ids = [a.file.delivery_id for a in accounts]
-    repeats = _by_delivery(connection, f"from {raw_name(table)} where is_duplicate and delivery_id in (select unnest($1))", ids)
+    repeats = _by_delivery(
+        connection, f"from {raw_name(table)} where is_duplicate and delivery_id in (select unnest($1))", ids
+    )
     for account in accounts:
         account.verify()
         file = account.file

@@ -32,7 +32,18 @@ __all__ = ["Batch", "DeliveredFile", "batches", "delivery_key", "inspected", "pa
 BATCH_FILES = 500  # files read in one scan
 BATCH_BYTES = 2_000_000_000  # [bytes] landed
 _ID_COLUMNS = frozenset(
-    {"sku", "component_sku", "replaces_sku", "order_id", "order_line_id", "po_id", "preorder_id", "campaign_id", "return_id", "style_id"}
+    {
+        "sku",
+        "component_sku",
+        "replaces_sku",
+        "order_id",
+        "order_line_id",
+        "po_id",
+        "preorder_id",
+        "campaign_id",
+        "return_id",
+        "style_id",
+    }
 )
 _NORMALISED_COLUMNS = ("sku", "component_sku", "replaces_sku")
 
@@ -77,7 +88,14 @@ class Batch:
 
 
 def inspected(
-    sighting: Sighting, *, delivery_id: int, path: Path, table: Table, spec: SourceSettings, work: Path, before: tuple[str, ...] | None
+    sighting: Sighting,
+    *,
+    delivery_id: int,
+    path: Path,
+    table: Table,
+    spec: SourceSettings,
+    work: Path,
+    before: tuple[str, ...] | None,
 ) -> DeliveredFile:
     """Return a landed file with its header, record count and column mapping.
 
@@ -110,7 +128,9 @@ def _parquet_shape(path: Path, *, name: str, source: str) -> tuple[tuple[str, ..
         footer = pq.read_metadata(path)
         schema = footer.schema.to_arrow_schema()
     except (pa.ArrowException, OSError) as error:
-        raise DeliveryRefused(Fault.FORMAT, f"not a readable Parquet file: {error}", source=source, file=name) from error
+        raise DeliveryRefused(
+            Fault.FORMAT, f"not a readable Parquet file: {error}", source=source, file=name
+        ) from error
     return tuple(schema.names), tuple(str(t) for t in schema.types), footer.num_rows
 
 
@@ -147,10 +167,13 @@ def parse(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_timezone:
     casts = _casts(batch, shop_timezone)
     names = ", ".join(quoted(n) for n in casts)
     values = ", ".join(f"{cast.value} as {quoted(name)}" for name, cast in casts.items())
-    bad = " or ".join([*(c.bad for c in casts.values() if c.bad != "false"), _is_future(batch, shop_timezone) or "false"])
+    bad = " or ".join(
+        [*(c.bad for c in casts.values() if c.bad != "false"), _is_future(batch, shop_timezone) or "false"]
+    )
     cast_rows = f"select *, {values} from ({stripped})"
     connection.execute(
-        f"create or replace temp table cast_rows as select delivery_id, row_number, ({bad}) as is_bad, {names} from ({cast_rows})"
+        f"create or replace temp table cast_rows as select delivery_id, row_number, ({bad}) as is_bad, {names} from "
+        f"({cast_rows})"
     )
     connection.execute("create or replace temp view typed as select * exclude (is_bad) from cast_rows where not is_bad")
     _reject(connection, batch, cast_rows, casts, shop_timezone)
@@ -176,8 +199,10 @@ def _delivered_text(connection: duckdb.DuckDBPyConnection, batch: Batch) -> str:
     connection.execute(
         f"create or replace temp table delivered as select {', '.join(dict.fromkeys(taken))}, filename from read_csv("
         f"[{', '.join(literal(p) for p in paths)}], columns = {columns}, auto_detect = false, header = true, "
-        f"delim = {literal(text.delimiter)}, quote = {literal(batch.first.spec.quote)}, escape = {literal(batch.first.spec.quote)}, "
-        f"compression = '{'gzip' if text.is_gzip else 'none'}', filename = true, strict_mode = true, null_padding = false, "
+        f"delim = {literal(text.delimiter)}, quote = {literal(batch.first.spec.quote)}, escape = "
+        f"{literal(batch.first.spec.quote)}, "
+        f"compression = '{'gzip' if text.is_gzip else 'none'}', filename = true, strict_mode = true, null_padding = "
+        "false, "
         f"ignore_errors = false, max_line_size = 8000000, new_line = '\\n', encoding = 'utf-8', parallel = true)"
     )
     starts = _compare_counts(connection, batch, dict(zip(paths, batch.files, strict=True)))
@@ -208,7 +233,9 @@ def _compare_counts(connection: duckdb.DuckDBPyConnection, batch: Batch, files: 
 
     DuckDB must have read exactly the records that the scan found, each file in one piece and in order.
     """
-    rows = connection.execute("select filename, count(*), min(rowid), max(rowid) from delivered group by filename").fetchall()
+    rows = connection.execute(
+        "select filename, count(*), min(rowid), max(rowid) from delivered group by filename"
+    ).fetchall()
     found = {name: (count, low, high) for name, count, low, high in rows}
     starts = _starts(batch, min((low for _, low, _ in found.values()), default=0))
     for (path, file), start in zip(files.items(), starts, strict=True):
@@ -301,7 +328,9 @@ def _stripped(connection: duckdb.DuckDBPyConnection, batch: Batch, relation: str
 
 def _learn_spellings(connection: duckdb.DuckDBPyConnection, relation: str, column: str, name: str) -> bool:
     """Normalise (NFKC) the few SKUs that are not plain ASCII; return whether there are any."""
-    rows = connection.execute(f"select distinct {column} from ({relation}) where strlen({column}) <> length({column})").fetchall()
+    rows = connection.execute(
+        f"select distinct {column} from ({relation}) where strlen({column}) <> length({column})"
+    ).fetchall()
     spellings = {str(row[0]): unicodedata.normalize("NFKC", str(row[0])).strip() for row in rows}
     changed = {k: v for k, v in spellings.items() if k.strip() != v}
     if not changed:
@@ -382,11 +411,16 @@ def _is_future(batch: Batch, shop_timezone: str) -> str | None:
 
 
 def _reject(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, cast_rows: str, casts: dict[str, ColumnCast], shop_timezone: str
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    cast_rows: str,
+    casts: dict[str, ColumnCast],
+    shop_timezone: str,
 ) -> None:
     """Fill ``rejected`` with the rows that a cast refused, with the first column at fault."""
     connection.execute(
-        "create or replace temp table rejected (delivery_id bigint, row_number bigint, reason varchar, column_name varchar, "
+        "create or replace temp table rejected (delivery_id bigint, row_number bigint, reason varchar, column_name "
+        "varchar, "
         "value varchar, raw_row varchar)"
     )
     row = connection.execute("select count(*) from cast_rows where is_bad").fetchone()
@@ -394,21 +428,25 @@ def _reject(
         return
     table, future = batch.first.table, _is_future(batch, shop_timezone)
     whens = [
-        f"when {cast.bad} then struct_pack(reason := {cast.reason}, column_name := {literal(name)}, value := {_shown(table, name, cast)})"
+        f"when {cast.bad} then struct_pack(reason := {cast.reason}, column_name := {literal(name)}, value := "
+        f"{_shown(table, name, cast)})"
         for name, cast in casts.items()
         if cast.bad != "false"
     ]
     if future is not None and table.business_date is not None:
         shown = casts[table.business_date].shown
         whens.append(
-            f"when {future} then struct_pack(reason := '{Reason.FUTURE}', column_name := {literal(table.business_date)}, "
+            f"when {future} then struct_pack(reason := '{Reason.FUTURE}', column_name := "
+            f"{literal(table.business_date)}, "
             f"value := cast({shown} as varchar))"
         )
     packed = ", ".join(f"{quoted(name)} := {_raw(batch, name)}" for name in batch.first.mapping.taken)
     raw = f"cast(to_json(struct_pack({packed})) as varchar)" if packed else "null::varchar"
     connection.execute(
-        f"insert into rejected select delivery_id, row_number, v.reason, v.column_name, substr(v.value, 1, 200), raw_row "
-        f"from (select x.delivery_id, x.row_number, case {' '.join(whens)} end as v, {raw} as raw_row from ({cast_rows}) x "
+        "insert into rejected select delivery_id, row_number, v.reason, v.column_name, substr(v.value, 1, 200), "
+        "raw_row "
+        f"from (select x.delivery_id, x.row_number, case {' '.join(whens)} end as v, {raw} as raw_row from "
+        f"({cast_rows}) x "
         "semi join (select delivery_id, row_number from cast_rows where is_bad) b "
         "on x.delivery_id = b.delivery_id and x.row_number = b.row_number)"
     )

@@ -35,7 +35,7 @@ Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]
 
 
-class RecordLimit(Exception):  # noqa: N818 - it is a limit, and becomes a DeliveryRefused with the file's name
+class RecordLimit(Exception):
     """A field or record is larger than any honest file has it."""
 
 

@@ -32,12 +32,20 @@ def required_in_source(table: Table, spec: SourceSettings) -> dict[str, str]:
 
     A column that ``columns:`` maps by hand must be there even where the contract could do without it.
     """
-    required = {c.name: spec.columns.get(c.name, c.name) for c in table.columns if c.required and c.name not in spec.defaults}
+    required = {
+        c.name: spec.columns.get(c.name, c.name) for c in table.columns if c.required and c.name not in spec.defaults
+    }
     return {**required, **{k: v for k, v in spec.columns.items() if k in table.names and k not in spec.defaults}}
 
 
 def mapped(
-    table: Table, header: tuple[str, ...], *, spec: SourceSettings, before: tuple[str, ...] | None, source: str, file: str
+    table: Table,
+    header: tuple[str, ...],
+    *,
+    spec: SourceSettings,
+    before: tuple[str, ...] | None,
+    source: str,
+    file: str,
 ) -> Mapping:
     """Return how the columns of a delivery are used.
 
@@ -57,7 +65,8 @@ def mapped(
     if not_ours:
         raise DeliveryRefused(
             Fault.SCHEMA_DRIFT,
-            f"merchcast.yml maps {not_ours[:5]}, which {table.name} does not have" + _did_you_mean(not_ours, table.names),
+            f"merchcast.yml maps {not_ours[:5]}, which {table.name} does not have"
+            + _did_you_mean(not_ours, table.names),
             source=source,
             file=file,
         )
@@ -114,8 +123,6 @@ def likely_meant(unknown: tuple[str, ...], absent: tuple[str, ...]) -> dict[str,
     """
     close = {u: difflib.get_close_matches(u.lower(), absent, 1, _ALIKE) for u in unknown if u}
     return {u: c[0] for u, c in close.items() if c}
-
-
 
 
 def _listed(missing: dict[str, str]) -> str:

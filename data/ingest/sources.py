@@ -156,7 +156,8 @@ def sources_of(settings: Settings, *, home: Path) -> list[Source]:
         for name, spec in zip(names, specs, strict=True):
             if spec.kind != "file":
                 raise ConfigError(
-                    f"sources.{table}: kind {spec.kind!r} is not available in this version; export to files (kind: file)"
+                    f"sources.{table}: kind {spec.kind!r} is not available in this version; export to files (kind: "
+                    "file)"
                 )
             sources.append(FileSource(name, TABLES[table], spec, home))
     order = list(TABLES)

@@ -14,7 +14,15 @@ from data.ingest.casting import sql_type
 from data.ingest.landing import Sighting
 from data.warehouse import quoted
 
-__all__ = ["arrow_rows", "create_raw", "create_store", "known_sightings", "raw_name", "remember_delivery", "remember_sighting"]
+__all__ = [
+    "arrow_rows",
+    "create_raw",
+    "create_store",
+    "known_sightings",
+    "raw_name",
+    "remember_delivery",
+    "remember_sighting",
+]
 
 _STORE = (
     """create table if not exists sightings (
@@ -52,14 +60,16 @@ def create_raw(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """
     columns = ", ".join(f"{quoted(c.name)} {sql_type(c.dtype)}" for c in table.columns)
     connection.execute(
-        f"create table if not exists {raw_name(table)} (delivery_id bigint, row_number bigint, is_duplicate boolean, {columns})"
+        f"create table if not exists {raw_name(table)} (delivery_id bigint, row_number bigint, is_duplicate boolean, "
+        f"{columns})"
     )
 
 
 def known_sightings(connection: duckdb.DuckDBPyConnection) -> list[tuple[Sighting, int]]:
     """Return every sighting that the warehouse knows, with its delivery, oldest first."""
     rows = connection.execute(
-        "select seq, source, table_name, file_name, sha256, size, modified_at, landed_at, run_date, in_first_run, delivery_id "
+        "select seq, source, table_name, file_name, sha256, size, modified_at, landed_at, run_date, in_first_run, "
+        "delivery_id "
         "from sightings order by seq"
     ).fetchall()
     return [(Sighting(*row[:10]), row[10]) for row in rows]

@@ -15,10 +15,22 @@ import pyarrow as pa
 from data.contracts import TABLES
 from data.contracts.frames import arrow_schema
 from data.errors import ConfigError
+from data.ingest.casting import FIRST_DAY, LAST_DAY
 
 __all__ = ["BadLine", "holds_in_force", "overrides_in_force"]
 
-_OVERRIDE_COLUMNS = ("kind", "sku", "location_id", "from_date", "to_date", "operation", "value", "reason", "role", "expires_date")
+_OVERRIDE_COLUMNS = (
+    "kind",
+    "sku",
+    "location_id",
+    "from_date",
+    "to_date",
+    "operation",
+    "value",
+    "reason",
+    "role",
+    "expires_date",
+)
 _HOLD_COLUMNS = ("scope", "id", "reason", "expires_date")
 _MIN_REASON_CHARACTERS = 10
 _HOLD_SCOPES = ("shop", "supplier", "sku")
@@ -29,6 +41,8 @@ BadLine = tuple[int, str]
 
 def overrides_in_force(home: Path, run_date: date) -> tuple[pa.Table, list[BadLine]]:
     """Return the overrides that hold on ``run_date``, and the lines that cannot be used.
+
+    A blank ``from_date`` means ever since, a blank ``to_date`` until it expires.
 
     Raises:
         ConfigError: the file lacks a column.
@@ -90,7 +104,9 @@ def _override(values: dict[str, str]) -> dict[str, Any]:
     number = float(values["value"])
     if not isfinite(number):
         raise ValueError(f"value {values['value']!r} is not finite")
-    first, last = date.fromisoformat(values["from_date"]), date.fromisoformat(values["to_date"])
+    expires = _day_or_none(values["expires_date"])
+    first = _day_or_none(values["from_date"]) or FIRST_DAY
+    last = _day_or_none(values["to_date"]) or expires or LAST_DAY
     if last < first:
         raise ValueError(f"to_date {last} lies before from_date {first}")
     digest = hashlib.sha256("\x1f".join(values[c] for c in _OVERRIDE_COLUMNS).encode()).hexdigest()
@@ -105,7 +121,7 @@ def _override(values: dict[str, str]) -> dict[str, Any]:
         "value": number,
         "reason": values["reason"],
         "role": values["role"] or None,
-        "expires_date": _day_or_none(values["expires_date"]),
+        "expires_date": expires,
     }
 
 

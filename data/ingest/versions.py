@@ -49,9 +49,7 @@ def visible_deliveries(
         watermark: the last sighting that counts, by ``seq``.
         zone: the shop's timezone, for the day of a file without date in its name.
     """
-    seen = [
-        (s, d) for s, d in sightings if s.seq <= watermark and (s.in_first_run or s.run_date <= run_date)
-    ]
+    seen = [(s, d) for s, d in sightings if s.seq <= watermark and (s.in_first_run or s.run_date <= run_date)]
     newest: dict[tuple[str, str, str], tuple[Sighting, int]] = {}
     for sighting, delivery_id in seen:
         name = (sighting.table, sighting.source, sighting.file_name)

@@ -30,7 +30,8 @@ def refuse_both_sales_shapes(connection: duckdb.DuckDBPyConnection, *, freq: str
         DataError: ``BOTH_SALES_SHAPES``, with at most five culprits.
     """
     rows = connection.execute(
-        f"select l.sku, l.location_id, l.ds from (select distinct sku, location_id, {period_sql('business_date', freq)} as ds "
+        "select l.sku, l.location_id, l.ds from (select distinct sku, location_id, "
+        f"{period_sql('business_date', freq)} as ds "
         "from stg_order_lines where is_product) l semi join stg_period_sales p "
         "on p.sku = l.sku and p.location_id = l.location_id and p.ds = l.ds order by all limit 6"
     ).fetchall()

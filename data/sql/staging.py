@@ -28,7 +28,8 @@ def create_visible(
 ) -> None:
     """Create the temporary table ``visible`` of deliveries, with the delay of each source [days]."""
     connection.execute(
-        "create or replace temp table visible (delivery_id bigint, source_name varchar, table_name varchar, version bigint, "
+        "create or replace temp table visible (delivery_id bigint, source_name varchar, table_name varchar, version "
+        "bigint, "
         "snapshot_date date, arrival_rank bigint, landed_run_date date, in_force boolean, delay_days integer)"
     )
     for d in deliveries:
@@ -75,9 +76,13 @@ def stage_table(
     left_out = "".join(f" and not coalesce({condition}, false)" for condition in without)
     connection.execute(f"create or replace temp view candidates as {candidates}{left_out}")
     winners = _winners(connection, table)
-    columns = ", ".join(_column_sql(table, name, run_date=run_date, zone=zone) for name in TABLES[f"stg_{table.name}"].names)
+    columns = ", ".join(
+        _column_sql(table, name, run_date=run_date, zone=zone) for name in TABLES[f"stg_{table.name}"].names
+    )
     order = ", ".join(quoted(k) for k in table.key)
-    connection.execute(f"create or replace table stg_{table.name} as select {columns} from ({winners}) w order by {order}")
+    connection.execute(
+        f"create or replace table stg_{table.name} as select {columns} from ({winners}) w order by {order}"
+    )
 
 
 def local_day(column: str, zone: str) -> str:
@@ -113,7 +118,8 @@ def _snapshot_candidates(connection: duckdb.DuckDBPyConnection, table: Table, ru
     rank = "case when r.as_of_date is null then v.arrival_rank else 0 end" if dated else "v.arrival_rank"
     connection.execute(
         f"create or replace temp table snapshots as select source_name, day, max(rank) as rank from ("
-        f"select v.source_name, {day} as day, {rank} as rank from {raw_name(table)} r join visible v using (delivery_id) "
+        f"select v.source_name, {day} as day, {rank} as rank from {raw_name(table)} r join visible v using "
+        "(delivery_id) "
         f"where v.in_force and v.table_name = '{table.name}' group by all "
         f"union all select v.source_name, v.snapshot_date, v.arrival_rank from visible v where v.in_force "
         f"and v.table_name = '{table.name}' and v.delivery_id not in (select delivery_id from {raw_name(table)})"
@@ -121,7 +127,8 @@ def _snapshot_candidates(connection: duckdb.DuckDBPyConnection, table: Table, ru
         "qualify row_number() over (partition by source_name order by day desc) = 1"
     )
     return (
-        f"select r.*, v.source_name, v.version, case when {day} = {_FIRST_DAY} then least(v.landed_run_date, date '{run_date}') "
+        f"select r.*, v.source_name, v.version, case when {day} = {_FIRST_DAY} then least(v.landed_run_date, date "
+        f"'{run_date}') "
         f"else {day} end as snapshot from {raw_name(table)} r join visible v using (delivery_id) "
         f"join snapshots s on s.source_name = v.source_name and s.day = {day} and s.rank = {rank} "
         f"where v.in_force and v.table_name = '{table.name}'"
@@ -138,7 +145,9 @@ def _winners(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
     if (row is None or row[0] < 2) and table.known_at is None:
         return "select * from candidates"
     aliased = ", ".join(f"{k} as k{i}" for i, k in enumerate(identity))
-    connection.execute(f"create or replace temp table rivals as select {aliased} from candidates c group by all having count(*) > 1")
+    connection.execute(
+        f"create or replace temp table rivals as select {aliased} from candidates c group by all having count(*) > 1"
+    )
     row = connection.execute("select count(*) from rivals").fetchone()
     if row is None or row[0] == 0:
         return "select * from candidates"
@@ -179,8 +188,7 @@ def stage_history(connection: duckdb.DuckDBPyConnection, *, run_date: date) -> N
         "create or replace table stg_stock_history as select sku, location_id, as_of_date, on_hand from ("
         "select r.*, v.version, v.in_force from raw_stock r join visible v using (delivery_id) "
         f"where r.as_of_date <= date '{run_date}') "
-        "qualify row_number() over (partition by sku, location_id, as_of_date order by in_force desc, version desc, row_number desc) = 1 "
+        "qualify row_number() over (partition by sku, location_id, as_of_date order by in_force desc, version desc, "
+        "row_number desc) = 1 "
         "order by sku, location_id, as_of_date"
     )
-
-

@@ -87,7 +87,9 @@ def _terms(row: dict[str, Any], *, calendar: Calendar, default: Supply) -> tuple
         "supplier_id": row["supplier_id"],
         "unit_cost": row["unit_cost"],
         "lead_time_days": float(whole),
-        "lead_time_sd_days": _first_of(row["lead_time_sd_days"], None if row["has_terms"] else default.lead_time_sd_days, 0.0),
+        "lead_time_sd_days": _first_of(
+            row["lead_time_sd_days"], None if row["has_terms"] else default.lead_time_sd_days, 0.0
+        ),
         "review_period_days": float(calendar.review_period_days),
         "min_order_qty": _first_of(row["min_order_qty"], default.min_order_qty),
         "pack_size": _first_of(row["pack_size"], default.pack_size),

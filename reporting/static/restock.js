@@ -30,7 +30,7 @@
     return number(value * 100, digits) + "%";
   }
   const writers = {
-    text: (v) => v === null || v === "" ? "–" : v, codes: (v) => v || "–", code: (v) => v || "–", quantity: quantity, date: day,
+    text: (v) => v === null || v === "" ? "–" : v, code: (v) => data.codes[v] || v, codes: (v) => v.map((c) => data.codes[c] || c).join(", "), quantity: quantity, date: day,
     money: (v) => number(v, 2), number1: (v) => number(v, 1), number2: (v) => number(v, 2),
     share: (v) => v === null ? "–" : number(v * 100, v > 0 && v < 0.01 || v > 0.99 && v < 1 ? 1 : 0) + "%",
   };
@@ -128,7 +128,7 @@
   }
 
   function drawList() {
-    const body = list.tBodies[0], from = state.page * data.page;
+    const body = list.tBodies[0], from = state.page * data.page, missing = [];
     const rows = state.rows.slice(from, from + data.page).map((i) => {
       const row = data.rows[i], made = make("tr", { role: "row", "data-i": i });
       data.columns.forEach(([name, kind, label], c) => {
@@ -150,12 +150,13 @@
         made.append(cell);
       });
       const drawing = make("td", { role: "cell", "data-h": T.trend });
-      if (i < data.details) drawing.append(sparkOf(i));
+      if (i < data.details) missing.push([i, drawing]);
       made.append(drawing);
       return made;
     });
     body.replaceChildren(...rows);
     drawPager();
+    if (canUnpack) need(missing.map(([i]) => i)).then(() => missing.forEach(([i, cell]) => cell.isConnected && cell.append(sparkOf(i))));
   }
 
   function drawPager() {
@@ -172,12 +173,19 @@
   }
 
   // ---- one line unfolded ----
-  const chunks = {};
-  function detail(i) {
-    const k = Math.floor(i / data.chunk);
-    if (!chunks[k]) chunks[k] = JSON.parse(byId("detail-" + k).textContent);
-    return chunks[k][i % data.chunk];
+  // The unfolded parts lie deflated in blocks; a block is unpacked when the first of its lines is needed.
+  const chunks = {}, loading = {};
+  function load(k) {
+    if (loading[k]) return loading[k];
+    const bytes = Uint8Array.from(atob(byId("detail-" + k).textContent), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    loading[k] = new Response(stream).text().then((text) => { chunks[k] = JSON.parse(text); });
+    return loading[k];
   }
+  const canUnpack = typeof DecompressionStream === "function";
+  const blockOf = (i) => Math.floor(i / data.chunk);
+  const need = (lines) => Promise.all(Array.from(new Set(lines.filter((i) => i < data.details).map(blockOf)), load));
+  const detail = (i) => chunks[blockOf(i)][i % data.chunk];
   function sparkOf(i) {
     const chart = detail(i)[3], past = charts.decode(chart[0]).slice(-data.spark[0]);
     return charts.spark(past, charts.decode(chart[2][0]).slice(0, data.spark[1]), chart[6], fill(T.spark, { sku: data.rows[i][at.sku] }));
@@ -242,15 +250,19 @@
 
   function unfold(row, open) {
     const button = row.querySelector("button.unfold");
-    if (!button) return;
+    if (!button) return Promise.resolve();
     const next = row.nextElementSibling, there = next && next.classList.contains("detail") ? next : null;
     const wanted = open === undefined ? !there : open;
     button.setAttribute("aria-expanded", String(wanted));
     if (!wanted && there) there.remove();
-    if (wanted && !there) {
-      const room = row.closest(".scroll").clientWidth - 48;
-      row.after(make("tr", { class: "detail", role: "row" }, make("td", { role: "cell", colspan: row.cells.length }, panel(Number(row.getAttribute("data-i")), room))));
+    if (!wanted || there) return Promise.resolve();
+    const i = Number(row.getAttribute("data-i")), cell = make("td", { role: "cell", colspan: row.cells.length });
+    row.after(make("tr", { class: "detail", role: "row" }, cell));
+    if (!canUnpack) {
+      cell.append(make("p", { class: "panel" }, T.old_browser));
+      return Promise.resolve();
     }
+    return need([i]).then(() => cell.isConnected && cell.append(panel(i, row.closest(".scroll").clientWidth - 48)));
   }
   document.addEventListener("click", (event) => {
     const row = event.target.closest("tr[data-i]");
@@ -294,8 +306,7 @@
       drawList();
       row = list.querySelector('tr[data-i="' + i + '"]');
     }
-    unfold(row, true);
-    row.scrollIntoView({ block: "start" });
+    unfold(row, true).then(() => row.scrollIntoView({ block: "start" }));
     const button = row.querySelector("button.unfold");
     if (button) button.focus({ preventScroll: true });
   }

@@ -158,10 +158,11 @@ def test_launches_are_compared_with_the_nearest_group_that_has_enough() -> None:
 
 def test_preorder_pace_points_to_the_level() -> None:
     units = np.full((8, 100), np.nan)
-    units[:6, 40:] = 2.0  # 2 a day at 2 places for 28 days = 112 units on 56 preorders: a pace of 2
+    units[:6, 40:] = 2.0  # 2 a day at 2 places for 28 days: 112 units on 56 preorders, a pace of 2
+    units[7] = 1.0  # on sale before the panel starts: not a launch
     firm = pl.DataFrame({"sku": ["SKU-000", "SKU-001", "SKU-002", "SKU-003"], "firm_qty": [56, 56, 56, 28]})
     level = preorder_levels(panel_of(units), firm)
-    assert level[6] == pytest.approx(2 * 28 / 28 / 2)
+    assert level[6] == pytest.approx(2 * 28 / 28 / 2)  # pace x preorders / days / places
 
 
 @pytest.mark.parametrize(("operation", "value", "expected"), [("set", 9.0, 9), ("multiply", 1.5, 3), ("add", -5.0, 0)])

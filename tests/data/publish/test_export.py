@@ -30,7 +30,7 @@ MONEY = """
     competitor_median money_gained
 """
 WHOLE = """
-    rank order_qty packs min_order_qty pack_size override_qty qty qty_before qty_now base_qty units_booked
+    rank order_qty packs min_order_qty pack_size override_qty qty qty_before qty_now base_qty reserved_capacity units_booked
     units_cancelled units_firm identities batch_qty tier_from_qty claimed_qty allocated_qty backlog_qty proposed_qty
     rows_checked rows_failed row_number rows_in rows_loaded rows_quarantined rows_duplicate files_new rows_out
     fallback_level streak_days n_periods n_prices n_series
@@ -43,7 +43,7 @@ NUMBERS = """
     days_of_cover days_of_cover_with_orders p_stockout_before_receipt p_stockout_if_not_ordered p_stockout_if_ordered
     expected_fill_rate demand_mean demand_p10 demand_p50 demand_p90 order_up_to_level reorder_point safety_stock
     service_level expected_lost_units_avoided expected_excess_units marginal_return forecast_wape forecast_bias
-    reserved_capacity trigger_units probability forecast_final_p10 forecast_final_p50 forecast_final_p90 p_min_batch_met
+    trigger_units probability forecast_final_p10 forecast_final_p50 forecast_final_p90 p_min_batch_met
     change_percent margin_percent_now margin_percent_new elasticity elasticity_lo elasticity_hi units_now units_new
     p_profit_up age_days exposure effect effect_lo effect_hi heat growth breadth score score_lo score_hi sold_units
     return_rate return_rate_lo return_rate_hi category_rate stockout_rate stockout_rate_lo stockout_rate_hi fill_rate
@@ -51,13 +51,15 @@ NUMBERS = """
 """
 
 
-def type_in_the_contract(name: str) -> pa.DataType:
-    if name == "ds" or name.endswith("_date") or name in ("stockout_date_early",):
+def type_in_the_contract(table: str, name: str) -> pa.DataType:
+    if name.startswith("why_") and name not in ("why_from", "why_to"):
+        return pa.int64()
+    if name == "ds" or name.endswith("_date") or name == "stockout_date_early":
         return pa.date32()
     if name.endswith("_at"):
         return pa.timestamp("us", tz="UTC")
-    if name.startswith("why_") and name not in ("why_from", "why_to"):
-        return pa.int64()
+    if (table, name) == ("quarantine", "value"):
+        return pa.string()
     for names, dtype in (
         (MONEY, pa.decimal128(18, 4)),
         (WHOLE, pa.int64()),
@@ -77,7 +79,7 @@ def test_every_output_has_the_types_of_the_public_contract_also_when_nobody_wrot
     schema = pq.read_schema(tmp_path / f"{table.name}.parquet")
     assert schema.names[0] == "run_date"
     assert schema.names == [c.name for c in table.published]
-    expected = {name: type_in_the_contract(name) for name in schema.names}
+    expected = {name: type_in_the_contract(table.name, name) for name in schema.names}
     found = {field.name: field.type for field in schema}
     assert {n: (found[n], t) for n, t in expected.items() if found[n] != t} == {}
     assert (tmp_path / f"{table.name}.csv").read_text() == ",".join(schema.names) + "\n"
@@ -86,7 +88,14 @@ def test_every_output_has_the_types_of_the_public_contract_also_when_nobody_wrot
 def history(days: int, sku: str = "A", last: date = D) -> list[dict]:
     flags = dict.fromkeys(("is_censored", "is_excluded", "is_closed", "is_gap", "is_partial", "on_promotion"), False)
     return [
-        {"sku": sku, "location_id": "main", "ds": last - timedelta(days=n), "units": 1.0, "unit_price": Decimal(9), **flags}
+        {
+            "sku": sku,
+            "location_id": "main",
+            "ds": last - timedelta(days=n),
+            "units": 1.0,
+            "unit_price": Decimal(9),
+            **flags,
+        }
         for n in range(days)
     ]
 
@@ -102,7 +111,7 @@ def test_demand_history_goes_out_for_the_last_400_days_without_internal_columns(
 
 
 ROWS = [
-    {"style_id": style, "regime": regime, "base_qty": n, "profit": Decimal(n) / 3, "probability": n / 7}
+    {"style_id": style, "regime": regime, "base_qty": n, "profit": Decimal(n) / 8, "probability": n / 7}
     for n, (style, regime) in enumerate((s, r) for s in ("b", "B", "a,1", 'q"', "=1+1", "样") for r in ("cold", "warm"))
 ]
 
@@ -129,7 +138,7 @@ def test_rows_are_ordered_by_key_and_money_has_four_decimals(home, tmp_path, wri
     rows = pq.read_table(tmp_path / "hedge_plan.parquet").to_pylist()
     keys = [(r["style_id"], r["regime"]) for r in rows]
     assert keys == sorted(keys)  # by code point: the same on every machine
-    assert {r["profit"] for r in rows if r["base_qty"] == 1} == {Decimal("0.3333")}
+    assert {r["profit"] for r in rows if r["base_qty"] == 1} == {Decimal("0.1250")}
     assert {r["run_date"] for r in rows} == {D}
 
 
@@ -157,7 +166,8 @@ def test_csv_is_plain_and_complete(home, tmp_path, write_table):
     assert row["started_date"] == "2026-06-28"
     assert row["streak_days"] == ""
     assert row["reason"] == "=1+1"  # a code of ours: stands as it is
-    assert b',"",,' in raw  # empty text is not null
+    assert row["evidence"] == row["materials"] == ""
+    assert b',"",X;Y,,' in raw  # empty text is quoted, null is not
     log = (tmp_path / "run_log.csv").read_text()
     assert "2026-06-28T01:02:03.000000Z" in log
     assert "1e-7" in log
@@ -175,7 +185,9 @@ def test_free_text_cannot_run_in_a_spreadsheet_and_is_intact_in_parquet(home, tm
 
 
 def test_the_csv_of_orders_has_the_names_of_the_erp(home, tmp_path, write_table):
-    write_table(home, "supplier_orders", [{"supplier_id": "S", "sku": "A", "location_id": "m", "qty": 3, "proposal_id": "p"}])
+    write_table(
+        home, "supplier_orders", [{"supplier_id": "S", "sku": "A", "location_id": "m", "qty": 3, "proposal_id": "p"}]
+    )
     with open_warehouse(home) as warehouse:
         export_table(warehouse, TABLES["supplier_orders"], D, tmp_path, csv_names={"qty": "Menge", "sku": "Artikel"})
     header = (tmp_path / "supplier_orders.csv").read_text().splitlines()[0]

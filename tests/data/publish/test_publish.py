@@ -120,7 +120,9 @@ def test_a_backfill_older_than_all_kept_runs_is_there_after_its_own_publish(home
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(runs=st.lists(st.tuples(st.integers(0, 6), st.sampled_from("ab")), min_size=1, max_size=8), keep=st.integers(1, 4))
+@given(
+    runs=st.lists(st.tuples(st.integers(0, 6), st.sampled_from("ab")), min_size=1, max_size=8), keep=st.integers(1, 4)
+)
 def test_whatever_the_order_of_runs_the_links_hold(tmp_path_factory, filler, runs, keep):
     home = tmp_path_factory.mktemp("home")
     greatest = D

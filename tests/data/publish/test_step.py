@@ -21,7 +21,14 @@ from data.publish.verify import verify
 from data.step_io import open_step
 
 D = date(2026, 6, 28)
-ORDER = {"supplier_id": "S", "sku": "A", "location_id": "main", "qty": 3, "unit_cost": Decimal("1.5"), "proposal_id": "p"}
+ORDER = {
+    "supplier_id": "S",
+    "sku": "A",
+    "location_id": "main",
+    "qty": 3,
+    "unit_cost": Decimal("1.5"),
+    "proposal_id": "p",
+}
 ACCOUNT = {"source": "s", "table": "order_lines", "file_sha256": "f", "rows_in": 5, "rows_loaded": 3, "rows_quarantined": 1, "rows_duplicate": 1}  # fmt: skip
 
 
@@ -127,7 +134,10 @@ def test_what_was_published_reads_back_exactly(ready):
     assert orders.to_dict("records")[0] | {} == {
         "run_date": D, **ORDER, "unit_cost": Decimal("1.5000"), "needed_by_date": None,
     }  # fmt: skip
-    assert list(read_published(ready, "supplier_orders", "2026-06-28", columns=["sku", "qty"]).columns) == ["sku", "qty"]
+    assert list(read_published(ready, "supplier_orders", "2026-06-28", columns=["sku", "qty"]).columns) == [
+        "sku",
+        "qty",
+    ]
     assert read_published(ready, "hedge_plan").empty
     with pytest.raises(ConfigError, match="'orders' is no table"):
         read_published(ready, "orders")
