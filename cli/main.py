@@ -148,13 +148,11 @@ def explain(
     """Tell one SKU's forecast, order and price in words and numbers."""
     from data.publish.published import read_published
 
-    from cli.explain import explanation
+    from data.publish.published import read_published
+    from reporting.explanation import EXPLAINED, explanation
 
-    tables = {
-        name: read_published(home, name)
-        for name in ("restock_plan", "not_replenished", "forecasts", "price_suggestions")
-    }
-    text = explanation(sku, location, tables=tables, settings=load_settings(home))
+    tables = {name: read_published(home, name) for name in EXPLAINED}
+    text = explanation(sku, location, tables=tables, language=load_settings(home).shop.language)
     if text is None:
         raise ConfigError(f"SKU {sku!r} is neither planned nor listed as not replenished in the current run")
     print(text)
@@ -172,7 +170,7 @@ def backtest(
     from forecasting.review_step import backtest as rolling_origins
 
     settings = load_settings(home)
-    rows = rolling_origins(home, _run_date(settings, run_date), cutoffs=cutoffs)
+    rows = rolling_origins(home, _run_date(settings, run_date), cutoffs=cutoffs).to_pandas()
     if as_json:
         print_json(rows)
     else:

@@ -15,7 +15,7 @@ __all__ = ["check_room_settings", "room_configs"]
 def room_configs() -> dict[str, type[BaseModel]]:
     """Return the config class of each room."""
     from pricing.config import PricingConfig
-    from trends.config import TrendsConfig
+    from trends.config import TrendConfig
 
     from demand.config import DemandConfig
     from forecasting.config import ForecastConfig
@@ -25,7 +25,7 @@ def room_configs() -> dict[str, type[BaseModel]]:
 
     return {
         "demand": DemandConfig,
-        "trends": TrendsConfig,
+        "trends": TrendConfig,
         "forecasting": ForecastConfig,
         "restocking": RestockConfig,
         "preorder": PreorderConfig,

@@ -21,7 +21,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from data.checks.results import CheckResult, Severity
+from data.checks.results import CheckResult, Severity, Status
 from data.checks.runner import check_table
 from data.contracts import TABLES, Table, TableKind
 from data.contracts.frames import conform_arrow, empty_frame, to_pandas
@@ -127,7 +127,7 @@ class StepIO:
         )
         if rows == 0 and count == 0:
             return
-        status = "pass" if count == 0 else ("fail" if severity == "error" else "warn")
+        status: Status = "pass" if count == 0 else ("fail" if severity == "error" else "warn")
         keys = tuple(str(k) for k in list(sample)[:_MAX_SAMPLES]) if count else ()
         self.results.append(
             CheckResult(

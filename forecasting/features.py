@@ -53,7 +53,7 @@ class Known:
     """Features by name, each over ``width`` periods from the panel's first column.
 
     Attributes:
-        static: (n,) integer codes of attributes; -1 where unknown.
+        static: (n,) integer codes of attributes; the largest where unknown.
         calendar: (width,) the same for every series.
         series: (n, width) or, through ``group``, (groups, width).
         group: feature name -> (n,) row of its array for each series.
@@ -123,7 +123,8 @@ def _static_codes(keys: pl.DataFrame) -> dict[str, NDArray[np.int16]]:
         if not 1 < len(values) <= _LARGEST_CODE:
             continue
         code = {value: number for number, value in enumerate(values)}
-        codes[name] = np.array([code.get(v, -1) for v in keys[name].to_list()], dtype=np.int16)
+        unknown = len(values)
+        codes[name] = np.array([code.get(v, unknown) for v in keys[name].to_list()], dtype=np.int16)
     return codes
 
 

@@ -80,7 +80,8 @@ def plan_tables(plans: list[CampaignPlan], inputs: PlanInputs, *, config: Preord
 def _no_allocations() -> pd.DataFrame:
     columns = ["preorder_id", "campaign_id", "sku", "claimed_qty", "allocated_qty", "backlog_qty", "batch_id"]
     more = ["promise_date", "reason", "before", "cause", "must_tell", "shipped", "location_id", "is_live"]
-    return pd.DataFrame({c: pd.Series(dtype=object) for c in [*columns, *more]})
+    none = pd.DataFrame({c: pd.Series(dtype=object) for c in [*columns, *more]})
+    return none.astype({"is_live": bool, "must_tell": bool, "claimed_qty": "int64", "shipped": "int64"})
 
 
 def _batch_plan(plans: list[CampaignPlan]) -> pd.DataFrame:

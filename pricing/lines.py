@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,6 @@ __all__ = ["LINE_COLUMNS", "LineInputs", "price_lines"]
 
 MOST_DAYS_OF_COVER = 3_650.0  # [days] ten years stand for "never sells"
 _DAYS_A_WEEK = 7
-_CAP_DAYS = 30  # [days] window of max_change_percent_per_30_days
 
 PRODUCT_FIELDS = (
     "title",
@@ -122,9 +121,8 @@ def price_lines(inputs: LineInputs, *, run_date: date, config: PricingConfig) ->
     lines = _with_heat(lines, inputs)
     lines = _with_elasticities(lines, inputs.elasticities)
     lines = _with_decisions(lines, inputs)
-    lines["family_price"] = lines.groupby(["style_id", "location_id", "channel"], dropna=False)[
-        "current_price"
-    ].transform("median").where(lines["style_id"].notna())
+    family = lines.groupby(["style_id", "location_id", "channel"], dropna=False)["current_price"].transform("median")
+    lines = lines.assign(family_price=family.where(lines["style_id"].notna()))
     return lines.sort_values([*_PLACE, "channel"], kind="stable", ignore_index=True)[list(LINE_COLUMNS)]
 
 
@@ -134,9 +132,9 @@ def _with_products(inputs: LineInputs) -> pd.DataFrame:
     names = [*PRODUCT_FIELDS, "attributes", "list_price", "salvage_value", "licensor_min_price"]
     products = inputs.products[["sku", *names]].drop_duplicates("sku")
     lines = active[keep].merge(products, on="sku", how="left", validate="m:1")
-    for name in ("title", "style_id", "category", "ip", "product_type", "size", "supplier_id"):
-        lines[name] = lines[name].fillna(active.set_index(active.index)[name].reset_index(drop=True))
-    return lines
+    known = active.reset_index(drop=True)  # where the shop has no product table
+    fallback = ("title", "style_id", "category", "ip", "product_type", "size", "supplier_id")
+    return lines.assign(**{n: lines[n].where(lines[n].notna(), known[n]) for n in fallback})
 
 
 def _with_prices(lines: pd.DataFrame, inputs: LineInputs, run_date: date) -> pd.DataFrame:
@@ -254,7 +252,3 @@ def _with_decisions(lines: pd.DataFrame, inputs: LineInputs) -> pd.DataFrame:
         override_price=override,
     )
 
-
-def protection_window(run_date: date) -> date:
-    """Return the first day of the window of the 30-day cap."""
-    return run_date - timedelta(days=_CAP_DAYS - 1)

@@ -89,6 +89,7 @@ class Flag(StrEnum):
     NO_MARGIN_DATA = "no_margin_data"  # price or cost unknown: the fallback service level applies
     EXCESS_STOCK = "excess_stock"  # more stock than excess_cover_days of demand
     EXCESS_FROM_MOQ = "excess_from_moq"  # the MOQ or pack orders over twice what is needed
+    EXPECTED_RETURNS = "expected_returns"  # goods that buyers will send back lower the order (within why_buffer)
     STILL_OPEN = "still_open"  # proposed before, not answered yet
     OVERRIDE_NOT_WHOLE_PACKS = "override_not_whole_packs"  # the typed quantity is no multiple of the pack
     OVERRIDE_BELOW_MOQ = "override_below_moq"  # the typed quantity is below the supplier's minimum

@@ -52,7 +52,16 @@ class RestockConfig(BaseModel):
         ge=0,
         description="Rise of mean demand after a capped spike that holds a line the first night (share).",
     )
+    resellable_share: float = Field(
+        default=0.9,
+        ge=0,
+        le=1,
+        description="Share of expected returns that can be sold again and so counts as supply (0-1).",
+    )
     transfers: bool = Field(default=True, description="Propose transfers of surplus over the shop's lanes.")
+    transfer_min_units: int = Field(
+        default=2, ge=1, description="Smaller transfers are not worth the handling [units]."
+    )
     transfer_keep_days: int = Field(
         default=60, ge=1, le=3650, description="A location keeps at least so many days of its own mean demand [days]."
     )

@@ -7,7 +7,7 @@ last weeks repeated.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ Mask = npt.NDArray[np.bool_]
 
 _KEYS = ["sku", "location_id"]
 _CHUNK_SERIES = 1000  # 28 periods x 1000 series x 200 paths: 45 MB an array
+_CURVES = ("stocked_out_by", "stocked_out_after_receipt_by")
 _REPEATED_DAYS = 28  # beyond its end a forecast repeats its last four weeks
 
 
@@ -59,6 +60,7 @@ class SupplyPosition:
     lead_days: Floats  # L, closed days of the supplier included [days]
     lead_sd_days: Floats
     review_days: Floats
+    return_share: Floats  # resellable returns per unit demanded (0-1)
 
 
 def read_outlook(
@@ -125,21 +127,19 @@ def simulate_lines(
     lead = draw_lead_times(supply.lead_days, supply.lead_sd_days, period_days=days, n_paths=n_paths, seed=seed)
     review = np.ceil(supply.review_days / days).astype(np.int64)
     ends = lead.max(axis=1, initial=0) + review
-    is_beyond = ends > outlook.horizon
-    longest = int(max(ends.max(initial=1), outlook.horizon))
-    sampler = PathSampler(n_paths, longest, seed)
+    nominal = np.ceil((supply.lead_days + supply.review_days) / days).astype(np.int64)
+    sampler = PathSampler(n_paths, int(max(ends.max(initial=1), outlook.horizon)), seed)
     counted = supply.orders.counted(n)
     parts, order = [], []
-    for rows in _chunks(is_beyond):
-        horizon = max(outlook.horizon, int(ends[rows].max()))
-        paths = _draw(
-            outlook, rows, sampler=sampler, horizon=horizon, window=lead[rows] + review[rows, None], days=days
-        )
+    for rows in _chunks(ends > outlook.horizon):
+        periods = _with_repeats(outlook.horizon, max(outlook.horizon, int(ends[rows].max())), days=days)
+        returns = outlook.mean[np.ix_(periods, rows)] * supply.return_share[rows]
+        within = np.arange(len(periods))[:, None] < nominal[rows]
         outcome = project(
-            paths,
+            _draw(outlook, rows, periods, sampler=sampler, window=lead[rows] + review[rows, None]),
             stock=supply.stock[rows],
-            arrivals=supply.orders.arrivals(n, horizon=horizon)[:, rows],
-            supply=counted[rows],
+            arrivals=supply.orders.arrivals(n, horizon=len(periods))[:, rows] + returns,
+            supply=counted[rows] + np.where(within, returns, 0.0).sum(axis=0),
             lead=lead[rows],
             review=review[rows],
             lost_sales=lost_sales,
@@ -149,6 +149,13 @@ def simulate_lines(
     return _joined(parts, np.concatenate(order) if order else np.empty(0, np.int64), n_paths, outlook.horizon)
 
 
+def _with_repeats(horizon: int, wanted: int, *, days: int) -> Ints:
+    """Return the forecast periods to use for ``wanted`` periods: beyond the end the last weeks repeat."""
+    repeat = min(max(_REPEATED_DAYS // days, 1), horizon)
+    later = np.arange(horizon, wanted) - horizon
+    return np.concatenate([np.arange(horizon), horizon - repeat + later % repeat])
+
+
 def _chunks(is_beyond: Mask) -> list[Ints]:
     chunks: list[Ints] = []
     for rows in (np.flatnonzero(~is_beyond), np.flatnonzero(is_beyond)):
@@ -156,11 +163,8 @@ def _chunks(is_beyond: Mask) -> list[Ints]:
     return chunks
 
 
-def _draw(outlook: Outlook, rows: Ints, *, sampler: PathSampler, horizon: int, window: Ints, days: int) -> Floats:
+def _draw(outlook: Outlook, rows: Ints, periods: Ints, *, sampler: PathSampler, window: Ints) -> Floats:
     """Return sample paths of some lines, their totals over L + R distributed as ``protection_demand`` says."""
-    repeat = min(max(_REPEATED_DAYS // days, 1), outlook.horizon)
-    later = np.arange(outlook.horizon, horizon) - outlook.horizon
-    periods = np.concatenate([np.arange(outlook.horizon), outlook.horizon - repeat + later % repeat])
     paths = sampler.draw(
         outlook.quantiles[np.ix_(periods, rows)], correlation=outlook.correlation[rows], scale=outlook.scale[rows]
     )
@@ -174,16 +178,15 @@ def _draw(outlook: Outlook, rows: Ints, *, sampler: PathSampler, horizon: int, w
 
 
 def _first_periods(outcome: Outcomes, horizon: int) -> Outcomes:
-    return Outcomes(
-        outcome.need, outcome.shortfall, outcome.unmet_before, outcome.demand_after, outcome.stocked_out_by[:, :horizon]
-    )
+    """Return the outcome with curves over time cut to ``horizon``."""
+    return replace(outcome, **{name: getattr(outcome, name)[:, :horizon] for name in _CURVES})
 
 
 def _joined(parts: list[Outcomes], order: Ints, n_paths: int, horizon: int) -> Outcomes:
     """Return the chunks as one, in plan order."""
     joined = {}
     for field in fields(Outcomes):
-        width = horizon if field.name == "stocked_out_by" else n_paths
+        width = horizon if field.name in _CURVES else n_paths
         whole = np.empty((len(order), width))
         if parts:
             whole[order] = np.concatenate([getattr(part, field.name) for part in parts])

@@ -16,9 +16,18 @@ import pandas as pd
 from data.calendar import Calendar
 from restocking.codes import Flag
 
-__all__ = ["OpenOrders", "StockInputs", "inventory_positions", "median_lateness", "open_orders"]
+__all__ = [
+    "OpenOrders",
+    "StockInputs",
+    "expected_return_share",
+    "inventory_positions",
+    "median_lateness",
+    "open_orders",
+]
 
 _KEYS = ["sku", "location_id"]
+_PRIOR_UNITS = 10.0  # return shares are shrunk towards 0 as if so many more units had sold and stayed sold [units]
+_LARGEST_RETURN_SHARE = 0.6  # a cancelled bulk order is no return habit (0-1)
 
 
 @dataclass(frozen=True)
@@ -186,6 +195,19 @@ def inventory_positions(
         Flag.PO_AFTER_PROTECTION: _mask(orders.rows_with(~orders.orders["counts"]), n_lines),
     }
     return table, flags
+
+
+def expected_return_share(lines: pd.DataFrame, returns: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return the share of demand that buyers are expected to send back (0-1).
+
+    Args:
+        lines: ``sku``, ``location_id``, in plan order.
+        returns: ``sku``, ``location_id``, ``return_receipts``, ``gross_units`` of the last weeks [units].
+    """
+    known = lines[_KEYS].merge(returns, on=_KEYS, how="left").fillna({"return_receipts": 0.0, "gross_units": 0.0})
+    back, sold = (known[name].to_numpy(np.float64) for name in ("return_receipts", "gross_units"))
+    share: npt.NDArray[np.float64] = np.clip(back / (sold + _PRIOR_UNITS), 0.0, _LARGEST_RETURN_SHARE)
+    return share
 
 
 def _mask(rows: npt.NDArray[np.int64], n_lines: int) -> npt.NDArray[np.bool_]:

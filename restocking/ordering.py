@@ -112,7 +112,8 @@ def _transfers(picture: Picture, inputs: PlanInputs, *, config: RestockConfig) -
         surplus_qty=np.floor(np.maximum(held - keep, 0.0)).astype(np.int64),
         needed_qty=np.where(picture.is_orderable, picture.base_qty, 0),
     )
-    return plan_transfers(lines, inputs.lanes if config.transfers else inputs.lanes.iloc[:0])
+    lanes = inputs.lanes if config.transfers else inputs.lanes.iloc[:0]
+    return plan_transfers(lines, lanes, min_units=config.transfer_min_units)
 
 
 def _waits(picture: Picture, *, expedite_points: float) -> Mask:

@@ -14,7 +14,7 @@ from data.settings import Planning
 from restocking.codes import Flag
 from restocking.config import RestockConfig
 from restocking.demand_outlook import Outlook, SupplyPosition, read_outlook, simulate_lines
-from restocking.inventory_position import OpenOrders, inventory_positions, open_orders
+from restocking.inventory_position import OpenOrders, expected_return_share, inventory_positions, open_orders
 from restocking.objective import UnitEconomics, unit_economics
 from restocking.plan_inputs import PlanInputs, planned_lines
 from restocking.projection import Outcomes
@@ -27,6 +27,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+_WHOLE_UNIT = 0.5  # fewer expected returns change no order [units]
 _SHOWN = {"demand_p10": "q10", "demand_p50": "q50", "demand_p90": "q90"}
 
 
@@ -85,9 +86,10 @@ def take_picture(inputs: PlanInputs, *, planning: Planning, config: RestockConfi
     position, flags = inventory_positions(lines, inputs.stock, orders, run_date=calendar.run_date)
     outlook = read_outlook(lines, inputs.forecasts, inputs.protection, inputs.demand_paths, calendar=calendar)
     lost_sales = planning.unmet_demand == "lost_sales"
+    share = config.resellable_share * expected_return_share(lines, inputs.returns)
     outcomes = simulate_lines(
         outlook,
-        _supply(lines, position, orders),
+        _supply(lines, position, orders, return_share=share),
         calendar=calendar,
         lost_sales=lost_sales,
         n_paths=config.sample_paths,
@@ -105,10 +107,12 @@ def take_picture(inputs: PlanInputs, *, planning: Planning, config: RestockConfi
         config=config,
     )
     demand = _demand_columns(outlook, total)
+    returns = share * demand["demand_mean"].to_numpy(np.float64)
     need = Need(
         mean_demand=demand["demand_mean"].to_numpy(np.float64),
         position=available,
         mean_lost=lost.mean(axis=1),
+        mean_returns=returns,
         quantile=need_quantile(outcomes.need, economics.ratio),
     )
     periods = np.ceil(lines["protection_days"].to_numpy(np.float64) / calendar.period_days)
@@ -118,13 +122,14 @@ def take_picture(inputs: PlanInputs, *, planning: Planning, config: RestockConfi
         Flag.NO_FORECAST: ~outlook.has_forecast,
         Flag.LAST_BUY: lines["is_last_buy"].to_numpy(np.bool_),
         Flag.NO_MARGIN_DATA: economics.is_unpriced,
+        Flag.EXPECTED_RETURNS: returns >= _WHOLE_UNIT,
         Flag.NEW_ITEM: (lines["demand_class"] == "new").to_numpy(),
     }
     base = whole_need(need.quantile, rounding=config.need_rounding)
     return Picture(lines, position, orders, outlook, outcomes, economics, demand, need, base, flags, is_beyond)
 
 
-def _supply(lines: pd.DataFrame, position: pd.DataFrame, orders: OpenOrders) -> SupplyPosition:
+def _supply(lines: pd.DataFrame, position: pd.DataFrame, orders: OpenOrders, *, return_share: Floats) -> SupplyPosition:
     owned = position["on_hand"] - position["backorders"] - position["preorders_open"]
     return SupplyPosition(
         stock=owned.to_numpy(np.float64),
@@ -132,6 +137,7 @@ def _supply(lines: pd.DataFrame, position: pd.DataFrame, orders: OpenOrders) -> 
         lead_days=lines["lead_days"].to_numpy(np.float64),
         lead_sd_days=lines["lead_time_sd_days"].to_numpy(np.float64),
         review_days=lines["review_period_days"].to_numpy(np.float64),
+        return_share=return_share,
     )
 
 

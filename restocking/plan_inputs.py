@@ -34,6 +34,7 @@ class PlanInputs:
     protection: pd.DataFrame
     demand_paths: pd.DataFrame
     forecasts: pl.DataFrame
+    returns: pd.DataFrame  # sku, location_id, return_receipts, gross_units of the last weeks; empty: none are expected
     last_plan: pd.DataFrame | None  # restock_plan of the last published run
     earlier_plans: pd.DataFrame | None  # run_date, keys, demand_mean, order_value of the last 28
 

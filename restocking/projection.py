@@ -27,7 +27,8 @@ class Outcomes:
     ``need``: demand over L + R, less the position, less the sales lost before receipt: what an order has to bring.
     ``shortfall``: the smallest order without a stock-out on the R periods after receipt.
     ``unmet_before``, ``demand_before``: on the L periods before receipt; ``demand_after``: on the R periods after it.
-    ``stocked_out_by``: shape (n_series, horizon), P(first stock-out in or before the period), open orders included.
+    ``stocked_out_by``: shape (n_series, horizon), P(first stock-out in or before the period), open orders included;
+    ``stocked_out_after_receipt_by``: the same, counting from the period of receipt on.
     """
 
     need: Floats
@@ -35,6 +36,7 @@ class Outcomes:
     unmet_before: Floats
     demand_after: Floats
     stocked_out_by: Floats
+    stocked_out_after_receipt_by: Floats
 
     def unmet_after(self, order_qty: npt.ArrayLike) -> Floats:
         """Units unmet on the R periods after receipt, with ``order_qty`` received, shape (n_series, n_paths)."""
@@ -96,9 +98,9 @@ def project(
         raise ValueError(f"paths of {horizon} periods cannot show a protection period of {int(end.max())}")
     on_hand = np.repeat(stock[:, None], n_paths, axis=1)
     zeros = np.zeros_like(on_hand)
-    total, unmet_before, demand_after, net_after, unmet_so_far = (zeros.copy() for _ in range(5))
+    total, unmet_before, demand_after, net_after, unmet_so_far, unmet_later = (zeros.copy() for _ in range(6))
     at_receipt, shortfall = on_hand.copy(), np.full_like(on_hand, -np.inf)
-    stocked_out_by = np.empty((len(stock), horizon))
+    out_by, out_later_by = np.empty((len(stock), horizon)), np.empty((len(stock), horizon))
     for t in range(horizon):
         demand, arrived = paths[t], arrivals[t][:, None]
         before, after = t < lead, (t >= lead) & (t < end)
@@ -112,7 +114,8 @@ def project(
         net_after += np.where(after, demand - arrived, 0.0)
         shortfall = np.where(after & (demand > 0), np.maximum(shortfall, net_after - at_receipt), shortfall)
         unmet_so_far += unmet
-        stocked_out_by[:, t] = (unmet_so_far >= _WHOLE_UNIT).mean(axis=1)
+        unmet_later += np.where(t >= lead, unmet, 0.0)
+        out_by[:, t], out_later_by[:, t] = _share(unmet_so_far), _share(unmet_later)
     lost = unmet_before if lost_sales else zeros
     need = total - (stock + supply)[:, None] - lost
-    return Outcomes(need, shortfall, unmet_before, demand_after, stocked_out_by)
+    return Outcomes(need, shortfall, unmet_before, demand_after, out_by, out_later_by)

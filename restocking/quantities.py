@@ -30,6 +30,7 @@ class Need:
     mean_demand: Floats  # over L + R
     position: Floats  # inventory position
     mean_lost: Floats  # lost before receipt whatever we do; 0 with backorders
+    mean_returns: Floats  # expected back and sold again within L + R; lowers the quantile, booked to why_buffer
     quantile: Floats  # of need, at the line's critical ratio
 
 

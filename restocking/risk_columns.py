@@ -60,16 +60,21 @@ def stockout_columns(picture: Picture, *, calendar: Calendar) -> pd.DataFrame:
 
     ``stockout_date``: the first period by which half of the paths have run out (median demand);
     ``stockout_date_early``: by which a tenth have (P90 demand); null within the forecast otherwise.
-    ``order_by_date``: an order of that day can be sold from ``stockout_date_early`` on, the lead time included.
+    ``order_by_date``: an order of that day can be sold from ``stockout_date_early`` on, the lead time included; a day
+    before D is too late already. Where nothing needs ordering, a gap before the next receipt that no order can fill does
+    not count.
     """
-    by = picture.outcomes.stocked_out_by
+    outcomes = picture.outcomes
+    by = outcomes.stocked_out_by
     early = _first_day(by >= _EARLY, calendar=calendar)
-    needed = pd.to_timedelta(picture.lines["lead_days"] + 1, unit="D")
+    later = _first_day(outcomes.stocked_out_after_receipt_by >= _EARLY, calendar=calendar)
+    lead = pd.to_timedelta(picture.lines["lead_days"].to_numpy(np.float64) + 1, unit="D")
+    is_needed = pd.Series(picture.base_qty > 0)
     return pd.DataFrame(
         {
             "stockout_date": _first_day(by >= _MEDIAN, calendar=calendar),
             "stockout_date_early": early,
-            "order_by_date": early - needed.reset_index(drop=True),
+            "order_by_date": early.where(is_needed, later) - pd.Series(lead),
         }
     )
 
@@ -118,13 +123,14 @@ def excess_orders(picture: Picture, *, config: RestockConfig) -> pd.DataFrame:
     """Return which lines have too much, and the open order that is not needed.
 
     Returns:
-        ``is_excess`` (all that is there and coming covers over ``excess_cover_days``), ``is_excess_on_order`` (and the
+        ``is_excess`` (all that is there and coming covers over ``excess_cover_days``, and the order-up-to level), ``is_excess_on_order`` (and the
         order-up-to level is met without the latest open order), ``unneeded_po_id``, ``next_po_id`` (the earliest).
     """
     n = len(picture.lines)
     orders: pd.DataFrame = picture.orders.orders
     everything = picture.need.position - picture.orders.counted(n) + picture.orders.total(n)
-    is_excess = (everything > 0) & (everything > config.excess_cover_days * picture.daily)
+    enough = np.maximum(config.excess_cover_days * picture.daily, np.maximum(picture.level, 0.0))
+    is_excess = everything > enough
     by_date = orders.sort_values(["row", "arrives_date", "po_id"]).groupby("row")
     latest, earliest = by_date.last(), by_date.first()
     latest_qty = np.zeros(n)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +17,7 @@ from restocking.plan_inputs import PlanInputs
 
 __all__ = ["run"]
 
+_RETURN_DAYS = 91  # return habits are read from the last thirteen weeks
 _RAIL_RUNS = 28  # plan totals are compared with so many earlier runs
 _LAST_PLAN_COLUMNS = (
     "sku",
@@ -76,8 +77,19 @@ def _read(io: StepIO) -> PlanInputs:
         protection=io.read("protection_demand"),
         demand_paths=io.read("demand_paths"),
         forecasts=io.read_polars("forecasts"),
+        returns=_returns(io),
         last_plan=_previous(io, _LAST_PLAN_COLUMNS, runs=1),
         earlier_plans=_previous(io, _RAIL_COLUMNS, runs=_RAIL_RUNS),
+    )
+
+
+def _returns(io: StepIO) -> pd.DataFrame:
+    """Return what came back and what was sold in the last weeks; no rows where returns are not to count as supply."""
+    since = io.run_date - timedelta(days=_RETURN_DAYS)
+    wanted = "ds > $1" if io.settings.demand.expected_returns else "false and ds > $1"
+    sums = ", ".join(f"sum({name}::decimal(18, 4)) as {name}" for name in ("return_receipts", "gross_units"))
+    return io.query(
+        f"select sku, location_id, {sums} from demand_history where {wanted} group by all order by all", [since]
     )
 
 

@@ -18,13 +18,14 @@ Ints = npt.NDArray[np.int64]
 _COLUMNS = ["sku", "from_location_id", "to_location_id", "qty", "why_from", "why_to", "value", "freight"]
 
 
-def plan_transfers(lines: pd.DataFrame, lanes: pd.DataFrame) -> pd.DataFrame:
+def plan_transfers(lines: pd.DataFrame, lanes: pd.DataFrame, *, min_units: int = 1) -> pd.DataFrame:
     """Return the transfers, the greatest needs served first, from the largest surplus first.
 
     Args:
         lines: ``sku``, ``location_id``, ``needed_qty``, ``surplus_qty`` [whole units], ``unit_cost``
             [shop.currency/unit; nan unknown], ``lead_days`` [days], in plan order.
         lanes: ``from_location_id``, ``to_location_id``, ``days``, ``freight_per_unit``.
+        min_units: fewer are not moved [units].
 
     Returns:
         ``sku``, ``from_location_id``, ``to_location_id``, ``qty`` [units], ``why_from``, ``why_to``, ``value``,
@@ -47,10 +48,10 @@ def plan_transfers(lines: pd.DataFrame, lanes: pd.DataFrame) -> pd.DataFrame:
         ["sku", "needed_qty", "surplus_qty", "to_location_id", "from_location_id"],
         ascending=[True, False, False, True, True],
     )
-    return _match(pairs)
+    return _match(pairs, min_units=min_units)
 
 
-def _match(pairs: pd.DataFrame) -> pd.DataFrame:
+def _match(pairs: pd.DataFrame, *, min_units: int) -> pd.DataFrame:
     surplus: dict[tuple[str, str], int] = {}
     wanted: dict[tuple[str, str], int] = {}
     rows = []
@@ -59,7 +60,7 @@ def _match(pairs: pd.DataFrame) -> pd.DataFrame:
         has = surplus.setdefault(origin, int(pair.surplus_qty))  # type: ignore[arg-type]
         lacks = wanted.setdefault(target, int(pair.needed_qty))  # type: ignore[arg-type]
         qty = min(has, lacks)
-        if qty <= 0:
+        if qty < max(min_units, 1):
             continue
         surplus[origin], wanted[target] = has - qty, lacks - qty
         why_from, why_to = f"surplus_{pair.surplus_qty}", f"need_{pair.needed_qty}"

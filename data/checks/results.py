@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["CheckResult", "Severity"]
+__all__ = ["CheckResult", "Severity", "Status"]
 
 Severity = Literal["error", "warn"]
+Status = Literal["pass", "warn", "fail"]
 _MAX_SAMPLES = 5
 
 
@@ -18,7 +19,7 @@ class CheckResult:
     step: str
     table: str
     check: str
-    status: Literal["pass", "warn", "fail"]
+    status: Status
     severity: Severity
     observed: str = ""
     expected: str = ""

@@ -97,7 +97,8 @@ def _with_orders(config: DemoConfig, shop: Catalogue, lines: pl.DataFrame, rng: 
     group = (lines["day"].to_numpy() * 3 + place)[order]
     begins = rng.random(len(order)) < _NEW_ORDER
     begins[0] = True
-    begins[1:] |= group[1:] != group[:-1]
+    series = lines["series"].to_numpy()[order]
+    begins[1:] |= (group[1:] != group[:-1]) | (series[1:] == series[:-1])
     number = np.cumsum(begins) - 1
     head = order[begins]
     buyer = _buyers(config, second[head], place[head], rng)

@@ -143,10 +143,11 @@ def row_accounts(connection: duckdb.DuckDBPyConnection) -> pa.Table:
             where not exists (from verdicts u where u.delivery_id = t.delivery_id and u.row_number = t.row_number)
             group by delivery_id
         ), sums as (
-            select delivery_id, sum(held)::bigint as held, sum(returned)::bigint as returned from moved group by delivery_id
+            select delivery_id, sum(held)::bigint as held, sum(returned)::bigint as returned
+            from moved group by delivery_id
         )
-        select d.source, d.table_name as "table", d.sha256 as file_sha256, d.file_name, d.landed_run_date as first_run_date,
-               d.rows_in, d.rows_raw - coalesce(s.held, 0) - coalesce(s.returned, 0) as rows_loaded,
+        select d.source, d.table_name as "table", d.sha256 as file_sha256, d.file_name,
+               d.landed_run_date as first_run_date, d.rows_in, d.rows_raw - coalesce(s.held, 0) - coalesce(s.returned, 0) as rows_loaded,
                d.rows_quarantined + coalesce(s.held, 0) as rows_quarantined,
                d.rows_duplicate + coalesce(s.returned, 0) as rows_duplicate
         from deliveries d join visible v using (delivery_id) left join sums s using (delivery_id)
@@ -166,7 +167,8 @@ def quarantine(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """Return every row in quarantine of the deliveries that the run may see, replayed ones included."""
     arrow = arrow_rows(
         connection,
-        'select source, file_sha256, row_number, table_name as "table", reason, column_name as "column", value, raw_row, '
+        'select source, file_sha256, row_number, table_name as "table", reason, column_name as "column", value, '
+        "raw_row, "
         "first_seen_date, status from quarantine_rows q semi join visible v on v.delivery_id = q.delivery_id "
         "order by source, file_sha256, row_number, table_name, reason",
     )

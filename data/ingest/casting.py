@@ -34,7 +34,9 @@ MAX_TEXT_BYTES = 20_000  # [bytes] of one text value
 NAIVE = "NAIVE_TIMESTAMP"  # not a reason for one row: it refuses the delivery
 SWAPPED = "DATE_SWAPPED"  # month above 12 and day at most 12: refuses the delivery likewise
 
-_WHITE = " \t\n\r\f\v\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff\u200b"
+_WHITE = " \t\n\r\f\v" + "".join(
+    map(chr, (0xA0, 0x1680, *range(0x2000, 0x200C), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000, 0xFEFF))
+)
 _ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
 _OFFSET = r" ?(Z|z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)"
@@ -99,25 +101,29 @@ def null_sql(stripped: str, null_values: tuple[str, ...]) -> str:
 
 def column_cast(column: Column, text: str, *, physical: str = "VARCHAR", rules: CastRules) -> ColumnCast:
     """Return the expressions of ``column`` over the stripped column or literal ``text`` of DuckDB type ``physical``."""
-    if physical == "VARCHAR":
-        cast = _from_text(column, text, rules)
-    else:
-        cast = _from_typed(column, text, physical, rules)
+    is_text = physical == "VARCHAR"
+    cast = _from_text(column, text, rules) if is_text else _from_typed(column, text, physical, rules)
     return _with_range(column, cast, text)
 
 
 def _from_text(column: Column, text: str, rules: CastRules) -> ColumnCast:
-    makers = {
-        DType.STRING: _text_from_text,
-        DType.JSON: _json_from_text,
-        DType.DATE: _date_from_text,
-        DType.TIMESTAMP: _instant_from_text,
-        DType.INTEGER: _integer_from_text,
-        DType.NUMBER: _number_from_text,
-        DType.MONEY: _number_from_text,
-        DType.FLAG: _flag_from_text,
-    }
-    value, reason = makers[column.dtype](column, text, rules)
+    match column.dtype:
+        case DType.JSON:
+            value, reason = _json_from_text(text)
+        case DType.DATE:
+            value, reason = _date_from_text(text, rules)
+        case DType.TIMESTAMP:
+            value, reason = _instant_from_text(text, rules)
+        case DType.INTEGER:
+            value, reason = _integer_from_text(text, rules)
+        case DType.MONEY:
+            value, reason = _money_from_text(text, rules)
+        case DType.NUMBER:
+            value, reason = _number_from_text(text, rules)
+        case DType.FLAG:
+            value, reason = _flag_from_text(text)
+        case _:
+            value, reason = _text_from_text(column, text, rules)
     return ColumnCast(value, _not_cast(column, text), reason, text)
 
 
@@ -137,16 +143,17 @@ def _text_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, s
     return checked, reason
 
 
-def _json_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+def _json_from_text(text: str) -> tuple[str, str]:
     value = f"case when starts_with({text}, '{{') and json_valid({text}) then {text} end"
     return value, f"'{Reason.JSON_FORMAT}'"
 
 
-def _date_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+def _date_from_text(text: str, rules: CastRules) -> tuple[str, str]:
     declared = rules.spec.date_format
     if declared in _EXCEL_EPOCHS:
         number = f"regexp_full_match({text}, '[0-9]{{1,6}}([.]0+)?')"
-        value = f"case when {number} then date '{_EXCEL_EPOCHS[declared]}' + try_cast(split_part({text}, '.', 1) as integer) end"
+        days = f"try_cast(split_part({text}, '.', 1) as integer)"
+        value = f"case when {number} then date '{_EXCEL_EPOCHS[declared]}' + {days} end"
         return value, f"'{Reason.DATE_FORMAT}'"
     if declared is not None:
         value = f"try_cast(try_strptime({text}, {literal(declared)}) as date)"
@@ -164,7 +171,7 @@ def _date_reason(text: str, matches: str) -> str:
     )
 
 
-def _instant_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+def _instant_from_text(text: str, rules: CastRules) -> tuple[str, str]:
     zone, declared = rules.spec.timezone, rules.spec.date_format
     aware = f"regexp_full_match({text}, '{_ISO_DATE}[T ]{_CLOCK}{_OFFSET}')"
     naive = f"regexp_full_match({text}, '{_ISO_DATE}([T ]{_CLOCK})?')"
@@ -173,16 +180,13 @@ def _instant_from_text(column: Column, text: str, rules: CastRules) -> tuple[str
         naive, local = f"{text} is not null", f"try_strptime({text}, {literal(declared)})"
     localised = "null" if zone is None else f"timezone({literal(zone)}, {local})"
     value = f"case when {aware} then try_cast({text} as timestamptz) when {naive} then {localised} end"
-    unknown_zone = f"when {naive} and {local} is not null then '{NAIVE}' " if zone is None else ""
-    reason = (
-        f"case {unknown_zone}else {_date_reason(text, f'({aware} or {naive})')} end"
-        if unknown_zone
-        else _date_reason(text, f"({aware} or {naive})")
-    )
+    reason = _date_reason(text, f"({aware} or {naive})")
+    if zone is None:
+        reason = f"case when {naive} and {local} is not null then '{NAIVE}' else {reason} end"
     return value, reason
 
 
-def _integer_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+def _integer_from_text(text: str, rules: CastRules) -> tuple[str, str]:
     plain, numeric = _plain_number(text, rules)
     value = (
         f"case when regexp_full_match({plain}, '[+-]?[0-9]{{1,18}}([.]0*)?') "
@@ -192,14 +196,18 @@ def _integer_from_text(column: Column, text: str, rules: CastRules) -> tuple[str
     return value, f"case when {fraction} then '{Reason.NOT_INTEGER}' else {_number_reason(text)} end"
 
 
-def _number_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+def _money_from_text(text: str, rules: CastRules) -> tuple[str, str]:
     plain, numeric = _plain_number(text, rules)
     matches = f"regexp_full_match({plain}, '{numeric}')"
-    if column.dtype is DType.MONEY:
-        value = f"case when {matches} then try_cast({plain} as decimal(18, 4)) end"
-        too_large = f"'{Reason.PRICE_RANGE}'"
-        finite = f"case when isfinite(coalesce(try_cast({plain} as double), 'inf'::double)) then {too_large} else '{Reason.NOT_FINITE}' end"
-        return value, f"case when {matches} then {finite} else {_number_reason(text)} end"
+    value = f"case when {matches} then try_cast({plain} as decimal(18, 4)) end"
+    is_finite = f"isfinite(coalesce(try_cast({plain} as double), 'inf'::double))"
+    too_large = f"case when {is_finite} then '{Reason.PRICE_RANGE}' else '{Reason.NOT_FINITE}' end"
+    return value, f"case when {matches} then {too_large} else {_number_reason(text)} end"
+
+
+def _number_from_text(text: str, rules: CastRules) -> tuple[str, str]:
+    plain, numeric = _plain_number(text, rules)
+    matches = f"regexp_full_match({plain}, '{numeric}')"
     number = f"try_cast({plain} as double)"
     value = f"case when {matches} and isfinite({number}) then {number} end"
     return value, f"case when {matches} then '{Reason.NOT_FINITE}' else {_number_reason(text)} end"
@@ -227,7 +235,7 @@ def _number_reason(text: str) -> str:
     )
 
 
-def _flag_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
+def _flag_from_text(text: str) -> tuple[str, str]:
     yes, no = (", ".join(literal(w) for w in words) for words in (_TRUE, _FALSE))
     value = f"case when lower({text}) in ({yes}) then true when lower({text}) in ({no}) then false end"
     return value, f"'{Reason.NOT_A_FLAG}'"

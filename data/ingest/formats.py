@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -139,7 +138,7 @@ def _zip_refused(path: Path, *, name: str, source: str) -> DeliveryRefused:
             unpacked = sum(member.file_size for member in archive.infolist())
     except (zipfile.BadZipFile, OSError):
         unpacked = 0
-    packed = os.stat(path).st_size
+    packed = path.stat().st_size
     if unpacked > _BOMB_FLOOR_BYTES and unpacked > MAX_EXPANSION * packed:
         return DeliveryRefused(
             Fault.DECOMPRESSION_LIMIT, f"{packed:,} bytes unpack to {unpacked:,}", source=source, file=name

@@ -15,10 +15,11 @@ from pathlib import Path
 import duckdb
 
 from data.contracts import TABLES, Mode, Table
+from data.ingest.deliveries import DeliveredFile, batches, inspected
 from data.ingest.faults import DeliveryMissing, DeliveryRefused, DeliveryUnstable, Fault, combined
 from data.ingest.landing import Landed, Landing, Sighting, is_young, sightings_in
 from data.ingest.loading import Accounts, load_batch, mark_duplicates, store_accounts
-from data.ingest.parsing import DeliveredFile, batches, inspected, parse
+from data.ingest.parsing import parse
 from data.ingest.schema import likely_meant
 from data.ingest.sources import Arrival, Source
 from data.ingest.store import known_sightings, remember_sighting

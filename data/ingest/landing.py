@@ -1,8 +1,8 @@
 """Landing: an immutable, content-addressed copy of everything that came in, and the ledger of what it was.
 
-``landing/<sha256[:2]>/<sha256>`` holds the bytes, read-only. ``landing/ledger.jsonl`` holds one line for each sighting of
-a content under a name, and one for each ingest run; together they are the source of truth from which the warehouse can
-be made anew. Nothing is parsed before it has landed, nothing enters the ledger before it was accepted.
+``landing/<sha256[:2]>/<sha256>`` holds the bytes, read-only. ``landing/ledger.jsonl`` holds one line for each
+sighting of a content under a name, and one for each ingest run; together they are the source of truth from which the
+warehouse can be made anew. Nothing is parsed before it has landed, nothing enters the ledger before it was accepted.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Landing:
             return path
         path.parent.mkdir(mode=0o700, exist_ok=True)
         copied.chmod(0o400)
-        os.replace(copied, path)
+        copied.replace(path)
         _sync_folder(path.parent)
         return path
 

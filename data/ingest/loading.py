@@ -10,8 +10,8 @@ import duckdb
 from data.contracts import Mode, Table
 from data.errors import DataError
 from data.ingest.casting import literal
+from data.ingest.deliveries import Batch, DeliveredFile, delivery_key
 from data.ingest.faults import DeliveryRefused, Fault, Reason
-from data.ingest.parsing import Batch, DeliveredFile, delivery_key
 from data.ingest.store import create_raw, raw_name, remember_delivery
 from data.warehouse import quoted
 
@@ -81,9 +81,7 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 
 
 def _make_keys(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-    """Make ``keyed``: the typed rows with their keys. Equal lines of one file are different lines: ``-2``, ``-3`` "
-    "...
-    """
+    """Make ``keyed``: the typed rows with their keys. Equal lines of one file are different ones (``-2``, ``-3``)."""
     table = batch.first.table
     made = _MADE_KEYS.get(table.name)
     if made is None:
@@ -256,7 +254,8 @@ def mark_duplicates(connection: duckdb.DuckDBPyConnection, table: Table, ids: Se
     )
     if not _count(connection, "shared"):
         return
-    content = f"md5(concat_ws(chr(31), {', '.join(f'coalesce(cast(r.{quoted(n)} as varchar), chr(30))' for n in table.names)}))"
+    values = ", ".join(f"coalesce(cast(r.{quoted(n)} as varchar), chr(30))" for n in table.names)
+    content = f"md5(concat_ws(chr(31), {values}))"
     connection.execute(
         "create or replace temp table repeats as select delivery_id, row_number from (select r.delivery_id, "
         "r.row_number, "

@@ -6,11 +6,12 @@ home folder alone does not tell who bought what.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from pathlib import Path
 
-__all__ = ["KEY_VARIABLE", "buyer_key", "hmac_pads", "hmac_sql", "key_path", "masked_sql"]
+__all__ = ["KEY_VARIABLE", "buyer_key", "hmac_pads", "hmac_sql", "key_path", "masked_sql", "pseudonym_sql"]
 
 KEY_VARIABLE = "MERCHCAST_BUYER_KEY"
 HASH_HEX_DIGITS = 32  # 128 bits of HMAC-SHA256
@@ -56,8 +57,6 @@ def _make_key(path: Path) -> None:
 
 def hmac_pads(key: bytes) -> tuple[bytes, bytes]:
     """Return the outer and inner padded key of HMAC-SHA256 (RFC 2104)."""
-    import hashlib
-
     block = (hashlib.sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
     return bytes(b ^ 0x5C for b in block), bytes(b ^ 0x36 for b in block)
 
@@ -69,6 +68,12 @@ def hmac_sql(text: str) -> str:
     """
     inner = f"unhex(sha256(getvariable('buyer_inner')::blob || encode({text})))"
     return f"substr(sha256(getvariable('buyer_outer')::blob || {inner}), 1, {HASH_HEX_DIGITS})"
+
+
+def pseudonym_sql(text: str) -> str:
+    """Return SQL for the keyed hash of a buyer's reference; ``17850.0`` and ``17850`` are one buyer."""
+    plain = f"regexp_replace(cast({text} as varchar), '^([0-9]+)[.]0+$', '\\1')"
+    return f"case when {text} is not null then {hmac_sql(plain)} end"
 
 
 def masked_sql(text: str) -> str:

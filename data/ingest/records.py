@@ -89,9 +89,9 @@ class RecordScan:
 
 
 def first_record(text: bytes, *, delimiter: str, quote: str) -> tuple[list[str], int]:
-    """Return the fields of the first record and the offset behind it.
+    r"""Return the fields of the first record and the offset behind it.
 
-    >>> first_record(b'sku,"a,b"\\n1,2\\n', delimiter=",", quote='"')
+    >>> first_record(b'sku,"a,b"\n1,2\n', delimiter=",", quote='"')
     (['sku', 'a,b'], 10)
     """
     end = _record_end(text, 0, delimiter.encode(), quote.encode())

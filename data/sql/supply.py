@@ -50,8 +50,8 @@ order by g.sku
 def item_supply(connection: duckdb.DuckDBPyConnection, *, calendar: Calendar, default: Supply) -> pa.Table:
     """Return one row per SKU that is or may be ordered, in the contract's columns.
 
-    A SKU is ordered from ``products.supplier_id``, else at the lowest unit cost, else from the first supplier by id. Where
-    it has no terms those of ``default`` hold, flagged ``default_supply``. L counts whole days, weekly whole weeks
+    A SKU is ordered from ``products.supplier_id``, else at the lowest unit cost, else from the first supplier by id.
+    Where it has no terms those of ``default`` hold, flagged ``default_supply``. L counts whole days, weekly whole weeks
     (``lead_time_rounded``); a supplier's closed days push the receipt out (``supplier_closed``).
     """
     rows = arrow_rows(connection, _CHOSEN).to_pylist()

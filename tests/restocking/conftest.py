@@ -31,7 +31,9 @@ def frame(table: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 class Shop:
     """One SKU ``A`` at ``main``: steady demand of 4 a day, L = 14, R = 7, nothing in stock unless said."""
 
-    def __init__(self, *, freq: str = "D", run_date: date = RUN_DATE, order_weekdays: tuple[str, ...] = ("SUN",)) -> None:
+    def __init__(
+        self, *, freq: str = "D", run_date: date = RUN_DATE, order_weekdays: tuple[str, ...] = ("SUN",)
+    ) -> None:
         self.calendar = Calendar(run_date, freq, order_weekdays)
         self.planning = Planning(freq=freq, order_weekdays=order_weekdays)
         self.config = RestockConfig()
@@ -89,18 +91,42 @@ class Shop:
             self.supply(sku, **(supply or {}))
         levels = [demand] * horizon if isinstance(demand, (int, float)) else list(demand)
         for period, level in zip(self.calendar.periods(len(levels)), levels, strict=True):
-            self.add("forecasts", sku=sku, location_id=location_id, ds=period, model="m", fallback_level=0, reason="first",
-                     **quantiles(level, sd))
+            self.add(
+                "forecasts",
+                sku=sku,
+                location_id=location_id,
+                ds=period,
+                model="m",
+                fallback_level=0,
+                reason="first",
+                **quantiles(level, sd),
+            )
         self.add("demand_paths", sku=sku, location_id=location_id, period_correlation=0.0, total_scale=1.0)
         if total is not None:
             terms = self.rows["item_supply"][-1]
-            self.add("protection_demand", sku=sku, location_id=location_id, supplier_id="S1",
-                     lead_time_days=terms["lead_time_days"], review_period_days=terms["review_period_days"],
-                     **quantiles(total["mean"], total["sd"]))
+            self.add(
+                "protection_demand",
+                sku=sku,
+                location_id=location_id,
+                supplier_id="S1",
+                lead_time_days=terms["lead_time_days"],
+                review_period_days=terms["review_period_days"],
+                **quantiles(total["mean"], total["sd"]),
+            )
         if stock is not None:
-            self.add("stg_stock", sku=sku, location_id=location_id, as_of_date=self.calendar.run_date, on_hand=float(stock))
+            self.add(
+                "stg_stock", sku=sku, location_id=location_id, as_of_date=self.calendar.run_date, on_hand=float(stock)
+            )
         if accuracy is not None:
-            self.add("series_accuracy", sku=sku, location_id=location_id, wape=0.3, bias=0.0, n_windows=4, confidence=accuracy)
+            self.add(
+                "series_accuracy",
+                sku=sku,
+                location_id=location_id,
+                wape=0.3,
+                bias=0.0,
+                n_windows=4,
+                confidence=accuracy,
+            )
         return self
 
     def supply(self, sku: str = "A", **terms: Any) -> Shop:
@@ -125,11 +151,19 @@ class Shop:
             },
         )
 
-    def purchase_order(self, qty: float, *, due_in_days: int, sku: str = "A", location_id: str = "main", **more: Any) -> Shop:
+    def purchase_order(
+        self, qty: float, *, due_in_days: int, sku: str = "A", location_id: str = "main", **more: Any
+    ) -> Shop:
         """Add an open order that can be sold from D + ``due_in_days`` on."""
         due = self.calendar.run_date + timedelta(days=due_in_days)
-        row = {"po_id": f"PO-{len(self.rows.get('stg_purchase_orders', []))}", "supplier_id": "S1", "open_qty": float(qty)}
-        return self.add("stg_purchase_orders", sku=sku, location_id=location_id, expected_receipt_date=due, **{**row, **more})
+        row = {
+            "po_id": f"PO-{len(self.rows.get('stg_purchase_orders', []))}",
+            "supplier_id": "S1",
+            "open_qty": float(qty),
+        }
+        return self.add(
+            "stg_purchase_orders", sku=sku, location_id=location_id, expected_receipt_date=due, **{**row, **more}
+        )
 
     def inputs(self) -> PlanInputs:
         """The tables."""
@@ -158,6 +192,9 @@ class Shop:
             protection=table("protection_demand"),
             demand_paths=table("demand_paths"),
             forecasts=pl.from_pandas(table("forecasts")),
+            returns=pd.DataFrame(
+                self.rows.get("returns", []), columns=["sku", "location_id", "return_receipts", "gross_units"]
+            ),
             last_plan=self.last_plan,
             earlier_plans=self.earlier_plans,
         )

@@ -155,13 +155,13 @@ def test_sales_answer_interest_with_the_planted_lag(full):
         (pl.col("metric") == "searches") & (pl.col("element_type") == "ip") & (pl.col("region") == "east")
     )
     heat = searches.group_by(pl.col("element").alias("ip"), pl.col("date").str.to_date().alias("ds")).agg(
-        pl.col("value").cast(pl.Float64).sum().log().alias("heat")
+        pl.col("value").cast(pl.Float64).sum().log1p().alias("heat")
     )
     ip = full.clean("products").unique("sku", keep="last").select("sku", "ip")
     daily = full.truth("daily").join(ip, on="sku").filter(pl.col("ip").is_not_null() & (pl.col("location_id") == "web"))
     sales = daily.group_by("ip", "ds").agg(pl.col("true_demand").sum())
     all_sales = daily.group_by("ds").agg(pl.col("true_demand").sum().alias("all"))
-    sales = sales.join(all_sales, on="ds").with_columns(share=(pl.col("true_demand") / pl.col("all")).log())
+    sales = sales.join(all_sales, on="ds").with_columns(share=((pl.col("true_demand") + 0.5) / pl.col("all")).log())
     by_lag = {}
     for lag in (-14, 0, 14, 28, 42):
         shifted = heat.with_columns(pl.col("ds") + pl.duration(days=lag))

@@ -1,0 +1,138 @@
+"""One delivered file, inspected: its header, its record count, how its columns meet the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.contracts import Mode, Table
+from data.ingest.delimited import Delimited, prepared
+from data.ingest.faults import DeliveryRefused, Fault
+from data.ingest.formats import FileFormat, file_format
+from data.ingest.landing import Sighting
+from data.ingest.schema import Mapping, mapped, required_in_source
+from data.settings import SourceSettings
+
+__all__ = ["Batch", "DeliveredFile", "batches", "delivery_key", "inspected"]
+
+BATCH_FILES = 500  # files read in one scan
+BATCH_BYTES = 2_000_000_000  # [bytes] landed
+
+
+@dataclass(frozen=True)
+class DeliveredFile:
+    """One landed file, inspected: enough to read it, and to name its rows."""
+
+    delivery_id: int
+    sighting: Sighting
+    spec: SourceSettings
+    table: Table
+    path: Path
+    header: tuple[str, ...]
+    records: int
+    mapping: Mapping
+    text: Delimited | None = None
+    types: tuple[str, ...] = ()
+
+    @property
+    def good(self) -> int:
+        """Records whose values are read."""
+        return self.records if self.text is None else self.text.scan.good
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Files of one shape are read together."""
+        text = (self.text.delimiter, self.text.is_gzip) if self.text else ()
+        return (self.sighting.source, self.header, self.types, text)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Files of one source and shape."""
+
+    files: tuple[DeliveredFile, ...]
+
+    @property
+    def first(self) -> DeliveredFile:
+        """Any file of the batch: they share table, source, header and types."""
+        return self.files[0]
+
+
+def inspected(
+    sighting: Sighting,
+    *,
+    delivery_id: int,
+    path: Path,
+    table: Table,
+    spec: SourceSettings,
+    work: Path,
+    before: tuple[str, ...] | None,
+) -> DeliveredFile:
+    """Return a landed file with its header, record count and column mapping.
+
+    Args:
+        sighting: what the ledger says, or will say, of it.
+        delivery_id: number of the delivery.
+        path: where it landed.
+        table: the input contract.
+        spec: settings of the source.
+        work: private folder for clean copies.
+        before: header of the source's delivery before this one.
+
+    Raises:
+        DeliveryRefused: for every fault that concerns the whole file.
+    """
+    name, source = sighting.file_name, sighting.source
+    form = file_format(path, name=name, source=source, declared=spec.format)
+    if form is FileFormat.PARQUET:
+        header, types, records = _parquet_shape(path, name=name, source=source)
+        mapping = mapped(table, header, spec=spec, before=before, source=source, file=name)
+        return DeliveredFile(delivery_id, sighting, spec, table, path, header, records, mapping, None, types)
+    wanted = frozenset(required_in_source(table, spec).values())
+    text = prepared(path, form, name=name, source=source, spec=spec, work=work, wanted=wanted)
+    mapping = mapped(table, text.header, spec=spec, before=before, source=source, file=name)
+    return DeliveredFile(delivery_id, sighting, spec, table, path, text.header, text.scan.records, mapping, text)
+
+
+def _parquet_shape(path: Path, *, name: str, source: str) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+    try:
+        footer = pq.read_metadata(path)
+        schema = footer.schema.to_arrow_schema()
+    except (pa.ArrowException, OSError) as error:
+        raise DeliveryRefused(
+            Fault.FORMAT, f"not a readable Parquet file: {error}", source=source, file=name
+        ) from error
+    return tuple(schema.names), tuple(str(t) for t in schema.types), footer.num_rows
+
+
+def batches(files: Sequence[DeliveredFile]) -> list[Batch]:
+    """Group files by shape, keeping their order, within bounds that keep memory flat."""
+    groups: dict[tuple[object, ...], list[DeliveredFile]] = {}
+    for file in files:
+        groups.setdefault(file.shape, []).append(file)
+    found: list[Batch] = []
+    for group in groups.values():
+        current: list[DeliveredFile] = []
+        size = 0
+        for file in group:
+            if current and (len(current) == BATCH_FILES or size + file.sighting.size > BATCH_BYTES):
+                found.append(Batch(tuple(current)))
+                current, size = [], 0
+            current.append(file)
+            size += file.sighting.size
+        found.append(Batch(tuple(current)))
+    return found
+
+
+def delivery_key(table: Table) -> tuple[str, ...]:
+    """Return the columns that identify a row within one delivery of ``table``."""
+    key = list(table.key)
+    if table.mode is Mode.SNAPSHOT and "as_of_date" in table.names and "as_of_date" not in key:
+        key.append("as_of_date")
+    if table.known_at is not None:
+        key.append(table.known_at)
+    return tuple(key)

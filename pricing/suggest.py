@@ -1,0 +1,271 @@
+"""Price suggestions: rules give targets, guardrails give prices, each line says why."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pricing.bounds import LineRails, line_bounds, line_rails
+from pricing.config import PricingConfig
+from pricing.effects import Effects, Outlook, price_effects, profit_at
+from pricing.guardrails import Bounds, Cents, Clamped, Flags, clamp, floor_for_margin, to_cents
+from pricing.matching import margin_percent
+from pricing.optimise import best_prices
+from pricing.rules import RuleBook
+from pricing.targets import Targets, targets
+from pricing.trail import binding_rules, trails
+
+__all__ = ["SUGGESTION_COLUMNS", "Reason", "Status", "priceable", "suggest_prices"]
+
+Floats = npt.NDArray[np.float64]
+
+
+class Status(StrEnum):
+    """State of a suggestion."""
+
+    UNCHANGED = "unchanged"
+    AUTO = "auto"
+    NEEDS_APPROVAL = "needs_approval"
+    HELD = "held"
+    CONFLICT = "conflict"
+
+
+class Reason(StrEnum):
+    """Why a line stands as it does."""
+
+    NO_RULE = "no_rule"  # nothing asks for another price
+    AT_TARGET = "at_target"  # the price is what the rule asks for
+    RULE = "rule"
+    OVERRIDE = "override"
+    GUARDRAIL = "guardrail"  # wanted to move, and a guardrail keeps it
+    HARD_BOUND = "hard_bound"  # the current price breaks a hard bound
+    FROZEN = "frozen"
+    ON_HOLD = "on_hold"
+    NO_PRICE_LEFT = "no_price_left"  # hard bounds at odds
+
+
+SUGGESTION_COLUMNS = (
+    "sku",
+    "location_id",
+    "channel",
+    "current_price",
+    "suggested_price",
+    "change_percent",
+    "regular_price",
+    "reference_price",
+    "unit_cost",
+    "margin_percent_now",
+    "margin_percent_new",
+    "elasticity",
+    "elasticity_lo",
+    "elasticity_hi",
+    "elasticity_level",
+    "units_now",
+    "units_new",
+    "profit_change",
+    "profit_change_p10",
+    "profit_change_p90",
+    "p_profit_up",
+    "days_of_cover",
+    "age_days",
+    "competitor_median",
+    "rule_ids",
+    "binding_rule",
+    "clamp_trail",
+    "status",
+    "approval_level",
+    "experiment_arm",
+    "expires_date",
+    "reason",
+)
+
+
+def priceable(lines: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Return which lines may get a suggestion: a price and a cost that are finite, above zero and below a billion.
+
+    A missing floor or cost means no suggestion.
+    """
+    price = lines["current_price"].to_numpy(dtype=float)
+    cost = lines["unit_cost"].to_numpy(dtype=float)
+    mask = np.isfinite(price) & np.isfinite(cost) & (cost > 0) & (cost < 1e9 / 100)
+    return np.asarray(mask & (to_cents(price) > 0), dtype=bool)
+
+
+def suggest_prices(lines: pd.DataFrame, book: RuleBook, *, run_date: date, config: PricingConfig) -> pd.DataFrame:
+    """Return a suggestion for every line that has a price and a cost, with ``SUGGESTION_COLUMNS``.
+
+    Args:
+        lines: as :func:`pricing.lines.price_lines`.
+        book: the rule book.
+        run_date: the business date.
+        config: validated settings.
+
+    Returns:
+        The lines' order. ``suggested_price`` equals ``current_price`` on ``unchanged`` and ``conflict`` lines, and
+        on those that a guardrail holds; a line on a hold keeps its computed price with status ``held``.
+    """
+    kept = lines[priceable(lines)].reset_index(drop=True)
+    rails = line_rails(book, kept, run_date=run_date)
+    outlook = _outlook(kept, rails, config)
+    nothing = np.zeros(len(kept), dtype=bool)
+    free = line_bounds(book, kept, rails, run_date=run_date, clears=nothing, frozen=nothing)
+    low, high = free.soft_range()
+
+    def optimiser(mask: Flags, within_percent: float) -> Cents:
+        best = free.current.copy()
+        part = outlook.rows(mask)
+        best[mask] = best_prices(part, low[mask], high[mask], within_percent=within_percent, config=config)
+        return best
+
+    wanted = targets(book, kept, run_date=run_date, optimiser=optimiser)
+    bounds = line_bounds(book, kept, rails, run_date=run_date, clears=wanted.clears, frozen=wanted.frozen)
+    result = clamp(wanted.target, bounds)
+    price = _prices(kept, result, bounds)
+    effects = _effects(price, outlook)
+    return _table(kept, book, rails, wanted, bounds, result, price, effects, run_date=run_date, config=config)
+
+
+def _prices(lines: pd.DataFrame, result: Clamped, bounds: Bounds) -> Floats:
+    """Suggested prices [currency]: the current one to the last digit where nothing changes."""
+    current = lines["current_price"].to_numpy(dtype=float)
+    return np.asarray(np.where(result.price == bounds.current, current, result.price / 100), dtype=float)
+
+
+def _outlook(lines: pd.DataFrame, rails: LineRails, config: PricingConfig) -> Outlook:
+    def column(name: str) -> Floats:
+        return np.asarray(lines[name].to_numpy(dtype=float), dtype=float)
+
+    def finite(name: str) -> Floats:
+        values = column(name)
+        return np.asarray(np.where(np.isfinite(values), np.maximum(values, 0.0), 0.0), dtype=float)
+
+    cost, salvage = column("unit_cost"), column("salvage_value")
+    days = np.nan_to_num(rails["price_protection_days"], nan=0.0)
+    left = column("days_to_end_of_sale")
+    return Outlook(
+        price=column("current_price"),
+        unit_cost=cost,
+        salvage_value=np.where(np.isfinite(salvage), salvage, 0.0),
+        ends_within=np.isfinite(left) & (left <= config.horizon_days),
+        units_mean=finite("units_mean"),
+        units_sd=finite("units_sd"),
+        supply=finite("supply_units"),
+        elasticity=column("elasticity"),
+        elasticity_lo=column("elasticity_lo"),
+        elasticity_hi=column("elasticity_hi"),
+        refund_units=finite("recent_units") * days,
+    )
+
+
+def _effects(price: Floats, outlook: Outlook) -> Effects:
+    """Effects of the moved lines; the others sell what they sell."""
+    moved = price != outlook.price
+    _, units = profit_at(outlook.price, outlook, np.zeros(len(price)))
+    part = price_effects(price[moved], outlook.rows(moved))
+
+    def spread(values: Floats, base: Floats) -> Floats:
+        out = base.copy()
+        out[moved] = values
+        return out
+
+    zero = np.zeros(len(price))
+    return Effects(
+        units_now=units,
+        units_new=spread(part.units_new, units),
+        profit_change=spread(part.profit_change, zero),
+        profit_change_p10=spread(part.profit_change_p10, zero),
+        profit_change_p90=spread(part.profit_change_p90, zero),
+        p_profit_up=spread(part.p_profit_up, zero),
+    )
+
+
+def _table(
+    lines: pd.DataFrame,
+    book: RuleBook,
+    rails: LineRails,
+    wanted: Targets,
+    bounds: Bounds,
+    result: Clamped,
+    price: Floats,
+    effects: Effects,
+    *,
+    run_date: date,
+    config: PricingConfig,
+) -> pd.DataFrame:
+    current, cost = lines["current_price"].to_numpy(dtype=float), lines["unit_cost"].to_numpy(dtype=float)
+    change = (price / current - 1) * 100
+    status, level, reason = _statuses(lines, rails, wanted, bounds, result, change)
+    open_until = pd.Timestamp(run_date + timedelta(days=config.expiry_days))
+    has_expiry = pd.Series(status).isin([Status.AUTO, Status.NEEDS_APPROVAL, Status.HELD])
+    table = lines.assign(
+        suggested_price=price,
+        change_percent=change,
+        margin_percent_now=margin_percent(current, cost),
+        margin_percent_new=margin_percent(price, cost),
+        units_now=effects.units_now,
+        units_new=effects.units_new,
+        profit_change=np.where(np.isfinite(effects.profit_change), effects.profit_change, np.nan),
+        profit_change_p10=np.where(np.isfinite(effects.profit_change_p10), effects.profit_change_p10, np.nan),
+        profit_change_p90=np.where(np.isfinite(effects.profit_change_p90), effects.profit_change_p90, np.nan),
+        p_profit_up=np.where(np.isfinite(effects.profit_change), effects.p_profit_up, np.nan),
+        rule_ids=wanted.rule_ids,
+        binding_rule=binding_rules(wanted, bounds, result, rails),
+        clamp_trail=trails(lines, book, wanted, bounds, result, rails),
+        status=status,
+        approval_level=level,
+        experiment_arm=None,
+        expires_date=pd.Series([open_until] * len(lines), index=lines.index).where(has_expiry.to_numpy()),
+        reason=reason,
+    )
+    return table[list(SUGGESTION_COLUMNS)]
+
+
+def _statuses(
+    lines: pd.DataFrame, rails: LineRails, wanted: Targets, bounds: Bounds, result: Clamped, change: Floats
+) -> tuple[list[str], list[str | None], list[str]]:
+    moved = result.price != bounds.current
+    aims = wanted.target != bounds.current
+    on_hold = lines["is_held"].to_numpy(dtype=bool)
+    floor = floor_for_margin(lines["unit_cost"].to_numpy(dtype=float), rails["min_margin_percent"])
+    below_cost = moved & wanted.clears & (result.price < floor)
+    size = np.abs(change)
+    two = moved & (size > np.nan_to_num(rails.two_persons, nan=np.inf))
+    one = moved & (size > np.nan_to_num(rails.one_person, nan=np.inf))
+    asks = moved & (result.breaks_hard | below_cost | wanted.needs_approval | one | two)
+    wants_but_stays = ~moved & (aims | result.breaks_hard)
+    frozen = bounds.frozen
+    status = np.select(
+        [result.is_empty & ~frozen, moved & on_hold, asks, moved, wants_but_stays],
+        [Status.CONFLICT.value, Status.HELD.value, Status.NEEDS_APPROVAL.value, Status.AUTO.value, Status.HELD.value],
+        default=Status.UNCHANGED.value,
+    )
+    level = np.where(asks | (moved & on_hold), np.where(two, "two_persons", "one_person"), "")
+    is_override = wanted.decider == len(wanted.names) - 2
+    reason = np.select(
+        [
+            result.is_empty & ~frozen,
+            frozen & (aims | result.breaks_hard),
+            moved & on_hold,
+            moved & result.breaks_hard,
+            moved & is_override,
+            moved,
+            wants_but_stays,
+            wanted.decider >= 0,
+        ],
+        [
+            Reason.NO_PRICE_LEFT.value,
+            Reason.FROZEN.value,
+            Reason.ON_HOLD.value,
+            Reason.HARD_BOUND.value,
+            Reason.OVERRIDE.value,
+            Reason.RULE.value,
+            Reason.GUARDRAIL.value,
+            Reason.AT_TARGET.value,
+        ],
+        default=Reason.NO_RULE.value,
+    )
+    return [str(s) for s in status], [str(x) or None for x in level], [str(r) for r in reason]
