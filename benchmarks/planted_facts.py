@@ -156,7 +156,8 @@ def burst_facts(signals: pl.DataFrame, aliases: pl.DataFrame, truth: pl.DataFram
     planted = truth.filter("is_true_burst").with_columns(
         start=pl.col("starts_date").cast(pl.Int32).cast(pl.Int64), end=pl.col("ends_date").cast(pl.Int32).cast(pl.Int64)
     )
-    judged = planted.filter((pl.col("start") >= first_night) & (pl.col("start") <= last_day - 7))
+    peaked = pl.col("peak_date").cast(pl.Int32).cast(pl.Int64) <= last_day
+    judged = planted.filter((pl.col("start") >= first_night) & peaked)
     facts = [_burst_fact(judged.filter(pl.col("kind") == kind), alarms, kind) for kind in BURST_KINDS]
     facts.append(_burst_fact(judged.filter(pl.col("kind").is_in(BURST_KINDS)), alarms, "all"))
     return [*facts, *_false_alarms(alarms, planted, truth, cube.series, last_day - first_night + 1)]

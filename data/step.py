@@ -20,6 +20,7 @@ from data.ingest.accounts import (
     row_accounts,
     settle_quarantine,
 )
+from data.ingest.exchange import let_go
 from data.ingest.intake import Intake, take_in
 from data.ingest.landing import Landing, sighting_line
 from data.ingest.privacy import buyer_key, hmac_pads
@@ -242,7 +243,7 @@ def _check_staged(io: StepIO) -> None:
 
 
 def _batches_of(connection: duckdb.DuckDBPyConnection, table: str) -> pa.RecordBatchReader:
-    connection.execute("select 1").fetchall()  # lets go of what an earlier statement left unread
+    let_go(connection)
     return connection.sql(f"from {table}").to_arrow_reader()
 
 

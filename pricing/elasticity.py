@@ -145,7 +145,7 @@ def _log_effect(units: Floats, mean: Floats, group: Codes) -> Floats:
     size = int(group.max()) + 1
     sold = np.bincount(group, weights=units, minlength=size)
     fitted = np.bincount(group, weights=mean, minlength=size)
-    return np.asarray(np.log((sold + 0.5) / (fitted + 0.5)), dtype=float)
+    return np.asarray(np.log((sold + 0.02) / (fitted + 0.02)), dtype=float)
 
 
 def _fit_types(panel: _Panel, n_kinds: int) -> tuple[Floats, Floats]:

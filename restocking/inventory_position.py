@@ -204,8 +204,8 @@ def expected_return_share(lines: pd.DataFrame, returns: pd.DataFrame) -> npt.NDA
         lines: ``sku``, ``location_id``, in plan order.
         returns: ``sku``, ``location_id``, ``return_receipts``, ``gross_units`` of the last weeks [units].
     """
-    known = lines[_KEYS].merge(returns, on=_KEYS, how="left").fillna({"return_receipts": 0.0, "gross_units": 0.0})
-    back, sold = (known[name].to_numpy(np.float64) for name in ("return_receipts", "gross_units"))
+    known = lines[_KEYS].merge(returns, on=_KEYS, how="left")
+    back, sold = (np.nan_to_num(known[name].to_numpy(np.float64)) for name in ("return_receipts", "gross_units"))
     share: npt.NDArray[np.float64] = np.clip(back / (sold + _PRIOR_UNITS), 0.0, _LARGEST_RETURN_SHARE)
     return share
 

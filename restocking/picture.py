@@ -97,17 +97,16 @@ def take_picture(inputs: PlanInputs, *, planning: Planning, config: RestockConfi
     )
     available = position["inventory_position"].to_numpy(np.float64)
     lost = outcomes.unmet_before if lost_sales else np.zeros_like(outcomes.need)
-    total = outcomes.need + available[:, None] + lost
     economics = unit_economics(
         lines,
         need=outcomes.need,
-        demand_total=total,
+        demand_total=outcomes.total,
         planning=planning,
         period_days=calendar.period_days,
         config=config,
     )
-    demand = _demand_columns(outlook, total)
-    returns = share * demand["demand_mean"].to_numpy(np.float64)
+    demand = _demand_columns(outlook, outcomes.total)
+    returns = (outcomes.total - outcomes.need - lost).mean(axis=1) - available
     need = Need(
         mean_demand=demand["demand_mean"].to_numpy(np.float64),
         position=available,

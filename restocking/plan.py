@@ -189,8 +189,8 @@ def _assemble(
 def _levels(picture: Picture) -> dict[str, Floats]:
     """Return order-up-to level, safety stock and reorder point [units].
 
-    Safety stock is the quantile of need less its mean, expected returns taken off both; S = mean demand - mean lost + safety stock, on the position; s
-    is mean demand over the lead time plus safety stock.
+    Safety stock is the quantile of need less its mean, expected returns taken off both. S = mean demand - mean lost -
+    mean returns + safety stock, on the position; s is mean demand over the lead time plus safety stock.
     """
     need = picture.need
     safety = need.quantile - (need.mean_demand - need.position - need.mean_lost - need.mean_returns)

@@ -24,13 +24,14 @@ _WHOLE_UNIT = 0.5  # less than half a unit unmet is rounding of a fractional for
 class Outcomes:
     """What happens on each path, before anything is ordered today. Arrays of shape (n_series, n_paths) [units].
 
-    ``need``: demand over L + R, less the position, less the sales lost before receipt: what an order has to bring.
+    ``total``: demand over L + R. ``need``: the same, less the position, less the sales lost before receipt: what an order has to bring.
     ``shortfall``: the smallest order without a stock-out on the R periods after receipt.
     ``unmet_before``, ``demand_before``: on the L periods before receipt; ``demand_after``: on the R periods after it.
     ``stocked_out_by``: shape (n_series, horizon), P(first stock-out in or before the period), open orders included;
     ``stocked_out_after_receipt_by``: the same, counting from the period of receipt on.
     """
 
+    total: Floats
     need: Floats
     shortfall: Floats
     unmet_before: Floats
@@ -80,8 +81,8 @@ def project(
     Args:
         paths: shape (horizon, n_series, n_paths): demand [units]. The horizon reaches at least to L + R.
         stock: shape (n_series,): on hand, less what is owed; may be negative [units].
-        arrivals: shape (horizon, n_series): open orders by the first period in which they can be sold [units].
-        supply: shape (n_series,): open orders that count for the protection period [units].
+        arrivals: shape (horizon, n_series): what is coming, by the first period in which they can be sold [units].
+        supply: shape (n_series,): what of them counts for the protection period [units].
         lead: shape (n_series, n_paths): L of an order placed today [periods].
         review: shape (n_series,): R [periods].
         lost_sales: True where an unmet customer goes away, False where he waits.
@@ -118,4 +119,4 @@ def project(
         out_by[:, t], out_later_by[:, t] = _share(unmet_so_far), _share(unmet_later)
     lost = unmet_before if lost_sales else zeros
     need = total - (stock + supply)[:, None] - lost
-    return Outcomes(need, shortfall, unmet_before, demand_after, out_by, out_later_by)
+    return Outcomes(total, need, shortfall, unmet_before, demand_after, out_by, out_later_by)

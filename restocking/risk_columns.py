@@ -61,8 +61,7 @@ def stockout_columns(picture: Picture, *, calendar: Calendar) -> pd.DataFrame:
     ``stockout_date``: the first period by which half of the paths have run out (median demand);
     ``stockout_date_early``: by which a tenth have (P90 demand); null within the forecast otherwise.
     ``order_by_date``: an order of that day can be sold from ``stockout_date_early`` on, the lead time included; a day
-    before D is too late already. Where nothing needs ordering, a gap before the next receipt that no order can fill does
-    not count.
+    before D is too late already. Where nothing needs ordering, a gap before receipt that no order can fill is left out.
     """
     outcomes = picture.outcomes
     by = outcomes.stocked_out_by
@@ -123,8 +122,9 @@ def excess_orders(picture: Picture, *, config: RestockConfig) -> pd.DataFrame:
     """Return which lines have too much, and the open order that is not needed.
 
     Returns:
-        ``is_excess`` (all that is there and coming covers over ``excess_cover_days``, and the order-up-to level), ``is_excess_on_order`` (and the
-        order-up-to level is met without the latest open order), ``unneeded_po_id``, ``next_po_id`` (the earliest).
+        ``is_excess`` (all that is there and coming exceeds ``excess_cover_days`` of demand and the order-up-to level),
+        ``is_excess_on_order`` (and the level is met without the latest open order), ``unneeded_po_id``, ``next_po_id``
+        (the earliest).
     """
     n = len(picture.lines)
     orders: pd.DataFrame = picture.orders.orders

@@ -23,7 +23,7 @@ from trends.signals import Cube, Floats32
 __all__ = ["Heat", "heat_of"]
 
 _WEEK = 7
-_RECENT = 3  # days whose mean must have risen for a burst to start
+_RECENT = 3  # days whose median must have risen for a burst to start: one day proves nothing
 _MIN_LEVEL_DAYS = 3  # known days of seven that make a level
 _MIN_BASELINE_WEEKS = 2
 _NOISE_CLIP = 3.0  # a larger step counts as this many standard units in the running noise: bursts are no noise
@@ -32,7 +32,7 @@ _MAD_TO_SD = 1.4826
 
 @dataclass(frozen=True)
 class Heat:
-    """Scores at the close of each day, shape (n_days, n_series), 0 being neutral; the last three of the last day only."""
+    """Scores at the close of each day, shape (n_days, n_series); 0 is neutral. The last three are of the last day."""
 
     heat: Floats32
     growth: Floats32
@@ -113,7 +113,7 @@ class _Levels:
         last = values[max(0, day - _RECENT + 1) : day + 1]
         return _Day(
             daily=_log_sum(values[day], eps) - low,
-            recent=_log_sum(_mean_known(last), eps) - low,
+            recent=_log_sum(_low_median(last), eps) - low,
             heat=_log_sum(level, eps) - low,
             growth=_log_sum(level, eps) - _log_sum(before, eps),
         )
@@ -148,6 +148,13 @@ def _mean_known(values: Floats32) -> Floats32:
     n = known.sum(axis=0)
     total = np.where(known, values, 0).sum(axis=0)
     return np.where(n > 0, total / np.maximum(n, 1), np.nan).astype(np.float32)
+
+
+def _low_median(values: Floats32) -> Floats32:
+    """Return the median of the known days, the lower of the middle two where their number is even."""
+    ordered = np.sort(values, axis=0)  # NaN goes last
+    n = np.isfinite(ordered).sum(axis=0)
+    return np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0)[None], axis=0)[0]
 
 
 def _without_common(ratios: Floats32, config: TrendConfig) -> Floats32:

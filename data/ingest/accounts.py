@@ -15,8 +15,9 @@ import pyarrow as pa
 from data.contracts import TABLES, Table
 from data.contracts.frames import arrow_schema
 from data.errors import DataError
+from data.ingest.exchange import arrow_rows
 from data.ingest.faults import Reason
-from data.ingest.store import arrow_rows, create_raw, raw_name
+from data.ingest.store import create_raw, raw_name
 from data.warehouse import quoted
 
 __all__ = [

@@ -21,6 +21,7 @@ from data.ingest.landing import Landed, Landing, Sighting, is_young, sightings_i
 from data.ingest.loading import Accounts, load_batch, mark_duplicates, store_accounts
 from data.ingest.parsing import parse
 from data.ingest.schema import likely_meant
+from data.ingest.shifts import refuse_unit_shift
 from data.ingest.sources import Arrival, Source
 from data.ingest.store import known_sightings, remember_sighting
 from data.settings import SourceSettings
@@ -304,11 +305,18 @@ def _load_table(
                 refused.append(error)
         if refused:
             return
-    mark_duplicates(connection, table, [f.delivery_id for f in files])
+    ids = [f.delivery_id for f in files]
+    try:
+        names = {f.delivery_id: (f.sighting.source, f.sighting.file_name) for f in files}
+        refuse_unit_shift(connection, table, names, ids)
+    except DeliveryRefused as error:
+        refused.append(error)
+        return
+    mark_duplicates(connection, table, ids)
     store_accounts(connection, table, accounts)
     intake.files_new += len(files)
     intake.rows_in += sum(f.records for f in files)
-    intake.new_deliveries[table.name] = intake.new_deliveries.get(table.name, []) + [f.delivery_id for f in files]
+    intake.new_deliveries[table.name] = intake.new_deliveries.get(table.name, []) + ids
 
 
 def _last_headers(connection: duckdb.DuckDBPyConnection, table: Table) -> dict[str, tuple[str, ...]]:

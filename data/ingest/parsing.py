@@ -11,6 +11,7 @@ import pyarrow as pa
 from data.contracts import Table
 from data.ingest.casting import CastRules, ColumnCast, column_cast, literal, null_sql, sql_type, stripped_sql
 from data.ingest.deliveries import Batch, DeliveredFile
+from data.ingest.exchange import keep_rows
 from data.ingest.privacy import pseudonym_sql
 from data.ingest.reading import delivered
 from data.ingest.rejects import future_sql, refuse_on_file_faults, reject_cast_rows, reject_unreadable
@@ -94,16 +95,15 @@ def _stripped(connection: duckdb.DuckDBPyConnection, batch: Batch, relation: str
 
 def _learn_spellings(connection: duckdb.DuckDBPyConnection, relation: str, column: str, name: str) -> bool:
     """Normalise (NFKC) the few SKUs that are not plain ASCII; return whether there are any."""
-    rows = connection.execute(
+    found = connection.execute(
         f"select distinct {column} from ({relation}) where strlen({column}) <> length({column})"
     ).fetchall()
-    spellings = {str(row[0]): unicodedata.normalize("NFKC", str(row[0])).strip() for row in rows}
+    spellings = {str(row[0]): unicodedata.normalize("NFKC", str(row[0])).strip() for row in found}
     changed = {k: v for k, v in spellings.items() if k.strip() != v}
     if not changed:
         return False
-    connection.register("spelling_rows", pa.table({"delivered": list(changed), "normalised": list(changed.values())}))
-    connection.execute(f"create or replace temp table spellings_{name} as select * from spelling_rows")
-    connection.unregister("spelling_rows")
+    rows = pa.table({"delivered": list(changed), "normalised": list(changed.values())})
+    keep_rows(connection, f"spellings_{name}", rows)
     return True
 
 

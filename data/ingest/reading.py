@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from data.ingest.casting import literal
 from data.ingest.deliveries import Batch, DeliveredFile
+from data.ingest.exchange import keep_rows
 from data.ingest.faults import DeliveryRefused, Fault
 from data.warehouse import quoted
 
@@ -112,9 +113,7 @@ def _store_gaps(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
             "shift": pa.array(list(last.values()), pa.int64()),
         }
     )
-    connection.register("gap_rows", arrow)
-    connection.execute("create or replace temp table gaps as select * from gap_rows")
-    connection.unregister("gap_rows")
+    keep_rows(connection, "gaps", arrow)
 
 
 def _delivered_parquet(connection: duckdb.DuckDBPyConnection, batch: Batch) -> str:

@@ -8,6 +8,7 @@ import pyarrow as pa
 from data.contracts import DType, Table
 from data.ingest.casting import ColumnCast, literal
 from data.ingest.deliveries import Batch
+from data.ingest.exchange import keep_rows
 from data.ingest.faults import DeliveryRefused, Fault, Reason
 from data.ingest.privacy import masked_sql, pseudonym_sql
 from data.warehouse import quoted
@@ -98,9 +99,8 @@ def reject_unreadable(connection: duckdb.DuckDBPyConnection, batch: Batch) -> No
             "value": pa.array([r[3] if r[2] == Reason.WIDTH else None for r in rows], pa.string()),
         }
     )
-    connection.register("unreadable", arrow)
+    keep_rows(connection, "unreadable", arrow)
     connection.execute("insert into rejected select delivery_id, row_number, reason, null, value, null from unreadable")
-    connection.unregister("unreadable")
 
 
 def refuse_on_file_faults(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:

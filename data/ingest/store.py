@@ -7,7 +7,6 @@ landed copy, so a lost or damaged warehouse is made anew by the next run.
 from __future__ import annotations
 
 import duckdb
-import pyarrow as pa
 
 from data.contracts import Table
 from data.ingest.casting import sql_type
@@ -126,9 +125,3 @@ def remember_delivery(
             rows_duplicate,
         ],
     )
-
-
-def arrow_rows(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
-    """Return the rows of a query as Arrow. What an earlier statement left unread is let go of first."""
-    connection.execute("select 1").fetchall()
-    return connection.sql(query).to_arrow_table()

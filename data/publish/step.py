@@ -6,6 +6,7 @@ import shutil
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from data.checks.summary import counts_by_status, in_words, red_first
 from data.contracts import OUTPUTS
 from data.errors import ChecksFailed, DataError
 from data.publish.durable import copy_file, make_folder
@@ -53,15 +54,11 @@ def run(home: Path, run_date: date) -> dict[str, int]:
 
 
 def _refuse_failed_checks(io: StepIO) -> None:
-    failed = io.query(
-        'select step, "table", "check" from checks where run_date = ? and status = \'fail\' and step <> ? order by all',
-        [io.run_date, io.step],
-    )
+    checks = io.read("checks")
+    failed = red_first(checks[(checks["status"] == "fail") & (checks["step"] != io.step)])
     if len(failed):
-        named = ", ".join(
-            f"{step} {table}.{check}" for step, table, check in failed.head(_MAX_NAMED).itertuples(index=False)
-        )
-        raise ChecksFailed(f"run {io.run_date}: {len(failed)} failed checks stand against publishing it: {named}")
+        named = "\n  ".join(in_words(row) for _, row in failed.head(_MAX_NAMED).iterrows())
+        raise ChecksFailed(f"run {io.run_date}: {len(failed)} failed checks stand against publishing it:\n  {named}")
 
 
 def _filled(folder: Path, *, io: StepIO, reports: Path) -> Manifest:
@@ -73,7 +70,7 @@ def _filled(folder: Path, *, io: StepIO, reports: Path) -> Manifest:
         code_version=code_version(),
         config_sha256=io.settings.sha256,
         files=files,
-        checks=_check_summary(io),
+        checks=counts_by_status(io.read("checks", columns=["status"])),
         row_accounts=_account_summary(io),
         published_at=datetime.now(UTC),
     )
@@ -100,12 +97,6 @@ def _reports(folder: Path, source: Path) -> dict[str, FileEntry]:
         copy_file(path, target / name)
         files[f"{REPORTS}/{name.as_posix()}"] = file_entry(target / name)
     return files
-
-
-def _check_summary(io: StepIO) -> dict[str, int]:
-    rows = io.query("select status, count(*) as n from checks where run_date = ? group by status", [io.run_date])
-    found = {str(status): int(n) for status, n in rows.itertuples(index=False)}
-    return {status: found.get(status, 0) for status in ("pass", "warn", "fail")}
 
 
 def _account_summary(io: StepIO) -> dict[str, int]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from data.calendar import Calendar
 from data.contracts import TABLES
 from data.contracts.frames import arrow_schema
-from data.ingest.store import arrow_rows
+from data.ingest.exchange import arrow_rows
 from data.settings import Supply
 
 __all__ = ["item_supply"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +22,7 @@ class WrittenHome:
 
     home: Path
     summary: DemoSummary
+    read: dict[str, pl.DataFrame] = field(default_factory=dict, compare=False, repr=False)
 
     def truth(self, name: str) -> pl.DataFrame:
         return pl.read_parquet(self.home / "truth" / f"{name}.parquet")
@@ -41,7 +42,12 @@ class WrittenHome:
         return rows[0], rows[1:]
 
     def clean(self, table: str) -> pl.DataFrame:
-        """All rows of a table as text, without what the ledger says is bad or a duplicate."""
+        """All rows of a table as text, without what the ledger says is bad or a duplicate; read once."""
+        if table not in self.read:
+            self.read[table] = self._clean(table)
+        return self.read[table]
+
+    def _clean(self, table: str) -> pl.DataFrame:
         name = {p: f"drop/{table}/{p.name}" for p in self.files(table)}
         dirty = self.ledger().filter(pl.col("row_number").is_not_null() & pl.col("outcome").is_in(["Q", "DUP", "L"]))
         skip = {(f, n) for f, n in dirty.select("file", "row_number").rows()}

@@ -30,7 +30,8 @@ MONEY = """
     competitor_median money_gained
 """
 WHOLE = """
-    rank order_qty packs min_order_qty pack_size override_qty qty qty_before qty_now base_qty reserved_capacity units_booked
+    reserved_capacity
+    rank order_qty packs min_order_qty pack_size override_qty qty qty_before qty_now base_qty units_booked
     units_cancelled units_firm identities batch_qty tier_from_qty claimed_qty allocated_qty backlog_qty proposed_qty
     rows_checked rows_failed row_number rows_in rows_loaded rows_quarantined rows_duplicate files_new rows_out
     fallback_level streak_days n_periods n_prices n_series
@@ -151,9 +152,8 @@ def test_csv_is_plain_and_complete(home, tmp_path, write_table):
              "started_date": D, "streak_days": None, "evidence": "", "materials": None},
         ],
     )  # fmt: skip
-    write_table(
-        home, "run_log", [{"step": "x", "started_at": datetime(2026, 6, 28, 1, 2, 3, tzinfo=UTC), "seconds": 1e-7, "status": "done"}]
-    )  # fmt: skip
+    at = datetime(2026, 6, 28, 1, 2, 3, tzinfo=UTC)
+    write_table(home, "run_log", [{"step": "x", "started_at": at, "seconds": 1e-7, "status": "done"}])
     with open_warehouse(home) as warehouse:
         for name in ("trend_alerts", "run_log"):
             export_table(warehouse, TABLES[name], D, tmp_path)

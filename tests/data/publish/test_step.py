@@ -29,7 +29,8 @@ ORDER = {
     "unit_cost": Decimal("1.5"),
     "proposal_id": "p",
 }
-ACCOUNT = {"source": "s", "table": "order_lines", "file_sha256": "f", "rows_in": 5, "rows_loaded": 3, "rows_quarantined": 1, "rows_duplicate": 1}  # fmt: skip
+ROWS = {"rows_in": 5, "rows_loaded": 3, "rows_quarantined": 1, "rows_duplicate": 1}
+ACCOUNT = {"source": "s", "table": "order_lines", "file_sha256": "f", **ROWS}
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_a_run_goes_out_with_all_tables_reports_and_a_manifest(ready):
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["run_date"] == "2026-06-28"
     assert manifest["checks"] == {"pass": 1, "warn": 1, "fail": 0}
-    assert manifest["row_accounts"] == {"rows_in": 5, "rows_loaded": 3, "rows_quarantined": 1, "rows_duplicate": 1}
+    assert manifest["row_accounts"] == ROWS
     assert manifest["files"]["tables/supplier_orders.parquet"]["rows"] == 1
     assert manifest["content_sha256"][:8] == folder.name[-8:]
     assert counts["rows_out"] == sum(pq.read_metadata(p).num_rows for p in (folder / "tables").glob("*.parquet")) >= 3
@@ -100,7 +101,9 @@ def test_two_homes_with_the_same_content_publish_the_same_bytes(ready, tmp_path,
 def test_a_failed_check_of_any_step_stands_against_publishing(ready):
     with pytest.raises(ChecksFailed), open_step("price", home=ready, run_date=D) as io:
         io.check("below_cost", failed=1, rows=2, expected="no price below cost")
-    with pytest.raises(ChecksFailed, match=r"1 failed checks stand against publishing it: price -\.below_cost"):
+    with pytest.raises(
+        ChecksFailed, match=r"1 failed checks stand against publishing it:\s+price: below_cost: 1 of 2 rows"
+    ):
         step.run(ready, D)
     assert not (ready / "published").exists()
 
@@ -183,11 +186,11 @@ def test_every_way_a_run_can_be_damaged_has_its_finding(home, filler):
     table.write_text(table.read_text() + "x")
     report.unlink()
     (folder / "reports" / "extra.html").write_text("extra")
-    found = [str(f) for f in verify(home)]
-    assert found == [
+    size = table.stat().st_size
+    assert [str(f) for f in verify(home)] == [
         "reports/extra.html: is not in the manifest",
         "reports/restock.html: is missing",
-        f"tables/forecasts.parquet: has another size (expected {table.stat().st_size - 1} bytes, found {table.stat().st_size} bytes)",
+        f"tables/forecasts.parquet: has another size (expected {size - 1} bytes, found {size} bytes)",
     ]
     renamed = folder.rename(folder.with_name("2026-06-28-00000000"))
     assert "manifest.json: does not belong to this folder" in str(verify(home, renamed.name)[0])

@@ -1,0 +1,85 @@
+"""Undeclared shifts of unit: prices in another currency or in cents, quantities in boxes or a hundredfold.
+
+A file is compared with the shop's own history, SKU by SKU: the ratio of its median to the median of the other
+deliveries. Day totals swing too much to tell, and so do the units of a period: only prices, and the quantity of an
+order line, are judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+
+from data.contracts import Table
+from data.ingest.faults import DeliveryRefused, Fault
+from data.ingest.store import raw_name
+from data.warehouse import quoted
+
+__all__ = ["refuse_unit_shift"]
+
+_JUDGED = {"order_lines": ("unit_price", "quantity"), "period_sales": ("unit_price",), "prices": ("price",)}
+LOWEST_RATIO, HIGHEST_RATIO = 0.5, 2.0
+MIN_SKUS = 20
+MIN_SHARE = 2 / 3  # of the SKUs beyond the band: a unit shifts for all, a day of dearer channels for half of them
+
+
+def refuse_unit_shift(
+    connection: duckdb.DuckDBPyConnection, table: Table, names: dict[int, tuple[str, str]], ids: Sequence[int]
+) -> None:
+    """Raise where a new delivery's prices or quantities are not in the unit of the others.
+
+    Args:
+        connection: with the raw table loaded.
+        table: the input contract.
+        names: delivery -> source and file name, for the message.
+        ids: the new deliveries.
+
+    Raises:
+        DeliveryRefused: ``UNIT_SHIFT``: over at least 20 SKUs the median ratio lies outside 0.5-2, and two thirds of
+            the SKUs with it.
+    """
+    for column in _JUDGED.get(table.name, ()):
+        for delivery_id, skus, ratio in _shifted(connection, table, column, ids):
+            source, file = names[delivery_id]
+            raise DeliveryRefused(
+                Fault.UNIT_SHIFT,
+                f"{column} is {ratio:.3g} times what it was in other deliveries (median over {skus:,} SKUs, expected "
+                f"{LOWEST_RATIO} to {HIGHEST_RATIO}); another currency or unit? Deliver it in the usual one",
+                source=source,
+                file=file,
+            )
+
+
+def _shifted(
+    connection: duckdb.DuckDBPyConnection, table: Table, column: str, ids: Sequence[int]
+) -> list[tuple[int, int, float]]:
+    """Return delivery, SKUs compared and median ratio of the deliveries beyond the band."""
+    value, raw = quoted(column), raw_name(table)
+    deliveries = connection.execute(f"select count(distinct delivery_id) from {raw}").fetchone()
+    if deliveries is None or deliveries[0] < 2:
+        return []
+    connection.execute(
+        f"create or replace temp table medians as select delivery_id, sku, median({value}::double) as m from {raw} "
+        f"where {value} > 0 and not is_duplicate group by delivery_id, sku"
+    )
+    return connection.execute(
+        f"""
+        with new_medians as (select * from medians where delivery_id in (select unnest($1))),
+        history as (
+            select sku, median(m) as usual, count(*) as n, min(m) as low, max(m) as high
+            from medians where sku in (select sku from new_medians) group by sku
+        ),
+        ratios as (
+            select d.delivery_id, d.m / case when h.n = 2 then h.low + h.high - d.m else h.usual end as ratio
+            from new_medians d join history h using (sku) where h.n >= 2
+        )
+        select delivery_id, count(*), median(ratio) from ratios group by delivery_id
+        having count(*) >= {MIN_SKUS} and (
+            (median(ratio) > {HIGHEST_RATIO} and avg((ratio > {HIGHEST_RATIO})::integer) >= {MIN_SHARE})
+            or (median(ratio) < {LOWEST_RATIO} and avg((ratio < {LOWEST_RATIO})::integer) >= {MIN_SHARE})
+        )
+        order by delivery_id
+        """,
+        [list(ids)],
+    ).fetchall()

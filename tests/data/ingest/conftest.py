@@ -1,0 +1,35 @@
+"""Fixtures of the ingest tests; the shop they are made of is in ``drop_shop``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from drop_shop import DropShop
+
+
+@pytest.fixture(autouse=True)
+def without_great_expectations(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The checks of the contracts have tests of their own; here they would only cost time."""
+    if "with_checks" in request.keywords:
+        yield
+        return
+
+    def nothing(*_: Any, **__: Any) -> list[Any]:
+        return []
+
+    monkeypatch.setattr("data.step.check_batches", nothing)
+    monkeypatch.setattr("data.step_io.check_table", nothing)
+    yield
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> DropShop:
+    """A shop in Shanghai that delivers order lines."""
+    return DropShop(tmp_path / "home")
