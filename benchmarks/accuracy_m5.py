@@ -89,8 +89,9 @@ def m5_tables(folder: Path, *, cutoff: date, snap: bool) -> Tables:
 def m5_levels(keys: pl.DataFrame) -> list[np.ndarray]:
     """Return the 12 official aggregation levels as node numbers."""
     groups = [
-        [], ["region"], ["location_id"], ["category"], ["product_type"], ["region", "category"], ["region", "product_type"],
-        ["location_id", "category"], ["location_id", "product_type"], ["sku"], ["sku", "region"], ["sku", "location_id"],
+        [], ["region"], ["location_id"], ["category"], ["product_type"], ["region", "category"],
+        ["region", "product_type"], ["location_id", "category"], ["location_id", "product_type"],
+        ["sku"], ["sku", "region"], ["sku", "location_id"],
     ]  # fmt: skip
     return [
         (
@@ -169,9 +170,8 @@ def main() -> None:
     wall, cpu = time.monotonic() - started, time.process_time() - cpu
     report(folder, inputs, result, arguments.cutoff)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(
-        f"{inputs.panel.n_series} series, cutoff {arguments.cutoff}: {wall:.0f} s wall, {cpu:.0f} s CPU, peak {memory:.1f} GB"
-    )
+    print(f"{inputs.panel.n_series} series, cutoff {arguments.cutoff}, seen without the warehouse:")
+    print(f"{wall:.0f} s wall, {cpu:.0f} s CPU, peak {memory:.1f} GB")
 
 
 if __name__ == "__main__":

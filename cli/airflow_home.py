@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
+
+from cli.render import say
+from data.errors import SourceError
 
 __all__ = ["DAGS_FOLDER", "airflow_environment", "prepare", "serve"]
 
 DAGS_FOLDER = Path(__file__).resolve().parent.parent / "dags"
+_POLL_SECONDS = 2.0
+_PATIENCE_SECONDS = 180.0
 _PASSWORDS = "simple_auth_manager_passwords.json.generated"
 
 
@@ -22,7 +30,7 @@ def _config(airflow_home: Path, port: int) -> str:
 dags_folder = {DAGS_FOLDER}
 load_examples = False
 executor = LocalExecutor
-parallelism = 2
+parallelism = 1
 dags_are_paused_at_creation = False
 execution_api_server_url = http://127.0.0.1:{port}/execution/
 simple_auth_manager_users = planner:admin
@@ -88,10 +96,43 @@ def prepare(home: Path, *, port: int = 8080) -> None:
 
 
 def serve(home: Path, *, port: int = 8080) -> int:
-    """Run the scheduler, the DAG processor and the web page on loopback until interrupted; return the exit code."""
+    """Run the web page, then the scheduler and the DAG processor, until one ends or a signal comes; return 0 or 1.
+
+    `airflow standalone` would open two more ports to the network, for logs that lie on this machine anyway.
+    """
     prepare(home, port=port)
-    airflow_home = (home / "airflow").resolve()
-    print(f"Airflow on http://127.0.0.1:{port} for {home.resolve()}", file=sys.stderr)
-    print(f"user planner, password in {airflow_home / _PASSWORDS}", file=sys.stderr)
+    say(f"Airflow on http://127.0.0.1:{port} for {home.resolve()}")
+    say(f"user planner, password in {home.resolve() / 'airflow' / _PASSWORDS}")
     environment = {**os.environ, **airflow_environment(home)}
-    return subprocess.run([sys.executable, "-m", "airflow", "standalone"], env=environment, check=False).returncode
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str) -> None:
+        processes.append(subprocess.Popen([sys.executable, "-m", "airflow", *arguments], env=environment))
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        start("api-server")
+        _wait_until_healthy(processes[0], port)
+        start("scheduler", "--skip-serve-logs")
+        start("dag-processor")
+        while all(process.poll() is None for process in processes):
+            time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait()
+    return 1
+
+
+def _wait_until_healthy(server: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v2/version", timeout=_POLL_SECONDS):
+                return
+        except OSError:
+            time.sleep(_POLL_SECONDS)
+    raise SourceError(f"Airflow's web server did not come up on 127.0.0.1:{port}; is the port taken?")

@@ -10,14 +10,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cli.render import closing_line, fail, print_json, print_table, say
-from data.calendar import last_closed_day
 from data.errors import ConfigError, MerchcastError, SourceError
 from data.settings import Settings, load_settings
 
@@ -147,8 +146,6 @@ def explain(
 ) -> None:
     """Tell one SKU's forecast, order and price in words and numbers."""
     from data.publish.published import read_published
-
-    from data.publish.published import read_published
     from reporting.explanation import EXPLAINED, explanation
 
     tables = {name: read_published(home, name) for name in EXPLAINED}
@@ -264,9 +261,7 @@ def _run_date(settings: Settings, asked: str | None) -> date:
             return date.fromisoformat(asked)
         except ValueError as error:
             raise ConfigError(f"--date {asked!r} is no date; write YYYY-MM-DD") from error
-    if settings.planning.default_run_date is not None:
-        return settings.planning.default_run_date
-    return last_closed_day(datetime.now(settings.zone).date(), settings.planning.freq)
+    return settings.run_date(datetime.now(UTC))
 
 
 def _check_steps(only: list[str]) -> None:

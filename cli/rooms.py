@@ -14,14 +14,13 @@ __all__ = ["check_room_settings", "room_configs"]
 
 def room_configs() -> dict[str, type[BaseModel]]:
     """Return the config class of each room."""
-    from pricing.config import PricingConfig
-    from trends.config import TrendConfig
-
     from demand.config import DemandConfig
     from forecasting.config import ForecastConfig
     from preorder.config import PreorderConfig
+    from pricing.config import PricingConfig
     from reporting.config import ReportingConfig
     from restocking.config import RestockConfig
+    from trends.config import TrendConfig
 
     return {
         "demand": DemandConfig,

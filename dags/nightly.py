@@ -7,12 +7,10 @@ the working database has one writer, and parallelism lives inside the steps.
 
 from __future__ import annotations
 
-import pendulum
-from airflow.sdk import Asset, Param, chain, dag
+from airflow.sdk import CronTriggerTimetable, Param, chain, dag
 
-from dags._shared import default_args, step_task
-
-PUBLISHED_RUN = Asset(name="published_run", uri="merchcast://published/current")
+from dags._shared import default_args
+from dags._steps import step_task
 
 STEPS: dict[str, str] = {
     "ingest": "data.step:run",
@@ -29,8 +27,7 @@ STEPS: dict[str, str] = {
 
 
 @dag(
-    schedule="30 2 * * *",
-    start_date=pendulum.datetime(2020, 1, 1, tz="UTC"),
+    schedule=CronTriggerTimetable("30 2 * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
     default_args=default_args(),
@@ -46,8 +43,7 @@ STEPS: dict[str, str] = {
 )
 def nightly() -> None:
     """Chain the steps; the last one publishes."""
-    outlets = {"publish": [PUBLISHED_RUN]}
-    chain(*(step_task(name, where, outlets=outlets.get(name, [])) for name, where in STEPS.items()))
+    chain(*(step_task(name, where, publishes=name == "publish") for name, where in STEPS.items()))
 
 
 nightly_dag = nightly()

@@ -95,6 +95,11 @@ class Calendar:
         return next(day for day in days if WEEKDAYS[day.weekday()] in self.order_weekdays)
 
     @property
+    def closes_week(self) -> bool:
+        """True where D is the last day of a week: any run date of a weekly shop, else a Sunday."""
+        return self.is_weekly or WEEKDAYS[self.run_date.weekday()] == "SUN"
+
+    @property
     def review_period_days(self) -> int:
         """R: days from D to the next order date [days]."""
         return (self.next_order_date - self.run_date).days

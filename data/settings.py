@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from datetime import date
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from data.calendar import WEEKDAYS, Calendar
+from data.calendar import WEEKDAYS, Calendar, last_closed_day
 from data.contracts.inputs import INPUTS
 from data.errors import ConfigError
 
@@ -288,6 +288,12 @@ class Settings(_Frozen):
     def sha256(self) -> str:
         """Digest of all settings."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+    def run_date(self, instant: datetime) -> date:
+        """Return the run date when none is given: the shop's own default, else the last closed day (or week)."""
+        if self.planning.default_run_date is not None:
+            return self.planning.default_run_date
+        return last_closed_day(instant.astimezone(self.zone).date(), self.planning.freq)
 
     def calendar(self, run_date: date) -> Calendar:
         """Return the calendar of the run for ``run_date``. Raises ``ConfigError`` where D cannot be a run date."""

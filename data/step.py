@@ -25,7 +25,7 @@ from data.ingest.intake import Intake, take_in
 from data.ingest.landing import Landing, sighting_line
 from data.ingest.privacy import buyer_key, hmac_pads
 from data.ingest.products import non_products
-from data.ingest.runs import is_first_run, run_line, watermark_of
+from data.ingest.runs import View, is_first_run, run_line, view_of
 from data.ingest.sources import sources_of
 from data.ingest.store import create_raw, create_store, raw_name
 from data.ingest.switches import holds_in_force, overrides_in_force
@@ -71,11 +71,11 @@ def run(home: Path, run_date: date, restate: bool = False) -> dict[str, int]:
             shop_timezone=io.settings.shop.timezone,
         )
         newest = max((s.seq for s, _ in intake.sightings), default=0)
-        watermark = watermark_of(ledger, home=home, run_date=run_date, restate=restate, newest=newest)
-        _stage(io, intake, watermark)
+        view = view_of(ledger, home=home, run_date=run_date, restate=restate, newest=newest)
+        _stage(io, intake, view)
         _report(io, intake)
         if not any(r.stops_the_run for r in io.results):
-            landing.append([*(sighting_line(s) for s in intake.lines), run_line(run_date, watermark)])
+            landing.append([*(sighting_line(s) for s in intake.lines), run_line(run_date, view)])
     return io.counts
 
 
@@ -85,10 +85,10 @@ def _set_buyer_key(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("set variable buyer_inner = ?::blob", [inner])
 
 
-def _stage(io: StepIO, intake: Intake, watermark: int) -> None:
+def _stage(io: StepIO, intake: Intake, view: View) -> None:
     """Create every ``stg_*`` table and the marts as of D."""
     connection, settings, run_date = io.warehouse.connection, io.settings, io.run_date
-    visible = visible_deliveries(intake.sightings, run_date=run_date, watermark=watermark, zone=settings.zone)
+    visible = visible_deliveries(intake.sightings, run_date=run_date, view=view, zone=settings.zone)
     delays = {(t, s.name or t): s.delay_days for t, specs in settings.sources.items() for s in specs}
     create_visible(connection, visible, delays=delays)
     for table in INPUTS:

@@ -52,6 +52,9 @@ class ForecastConfig(_Frozen):
     statistical_history_days: int = Field(
         default=224, ge=28, le=3650, description="Statistical models see so much daily history [days]."
     )
+    statistical_history_weeks: int = Field(
+        default=104, ge=8, le=520, description="Statistical models see so much weekly history [weeks]."
+    )
     backtest_origins: int = Field(default=2, ge=1, le=6, description="Earlier windows that weigh the blend [windows].")
     backtest_days: int = Field(default=28, ge=7, le=91, description="Length of each such window [days].")
     min_periods_for_blend: int = Field(

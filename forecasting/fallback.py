@@ -1,7 +1,8 @@
 """The ladder: every series gets a finite, non-negative mean, and the reason for the rung it stands on.
 
-0 the segment's blend; 1 the statistical models, where the learner has nothing to say; 2 the moving average of what
-there is, pulled to comparable items; 3 comparable items alone; 4 next to nothing, with a spread. The last cannot fail.
+0 the segment's blend; 1 the statistical models, where the learner has nothing to say; 2 a series' own level along the
+life-cycle curve, pulled to comparable items; 3 comparable items alone; 4 next to nothing, with a spread. The last
+cannot fail.
 """
 
 from __future__ import annotations
@@ -14,12 +15,11 @@ from numpy.typing import NDArray
 
 from forecasting.config import ForecastConfig
 from forecasting.models import CONTROL, LEARNER
-from forecasting.new_items import Analogues
 from forecasting.panel import Panel
 from forecasting.segments import observed_periods
 from forecasting.selection import Choice, blend, single
 
-__all__ = ["UNSOLD_MEAN", "Ladder", "Reason", "climb"]
+__all__ = ["UNSOLD_MEAN", "Ladder", "Launches", "Reason", "climb"]
 
 UNSOLD_MEAN = 0.5 / 28  # [units/period] half a unit in four weeks: the last rung's mean
 
@@ -48,13 +48,21 @@ class Ladder:
     unusable: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Launches:
+    """Where the means of launches come from: (n,) whom each was compared with, and whether preorders had a say."""
+
+    basis: list[str]
+    has_preorders: NDArray[np.bool_]
+
+
 def climb(
     panel: Panel,
     forecasts: dict[str, NDArray[np.float32]],
     segment: NDArray[np.str_],
     choices: dict[str, Choice],
-    analogues: Analogues,
-    preorders: NDArray[np.float64],
+    launch: NDArray[np.float64],
+    origin: Launches,
     *,
     config: ForecastConfig,
 ) -> Ladder:
@@ -65,8 +73,8 @@ def climb(
         forecasts: model -> (n, h).
         segment: (n,) segments.
         choices: what is published by segment.
-        analogues: comparable launches.
-        preorders: (n,) means that preorders point to; NaN where they say nothing.
+        launch: (n, h) means along the life-cycle curve; NaN where there is nothing to go by.
+        origin: what these means were compared with.
         config: thresholds.
     """
     horizon = forecasts[CONTROL].shape[1]
@@ -78,17 +86,12 @@ def climb(
     learned = ~np.isnan(forecasts[LEARNER]).any(axis=1) if LEARNER in forecasts else np.zeros(len(seen), dtype=np.bool_)
     long_enough = seen >= needed
     unusable = long_enough & ~np.isfinite(first_choice).all(axis=1)
-    pooled = np.where(
-        np.isnan(preorders), analogues.mean, np.nanmean([preorders, np.nan_to_num(analogues.mean)], axis=0)
-    )
-    own = np.nan_to_num(forecasts[CONTROL].mean(axis=1))
-    trust = seen / (seen + config.pooling_periods) if config.pooling_periods else np.ones(len(seen))
-    short = np.where(np.isnan(pooled), own, trust * own + (1 - trust) * np.nan_to_num(pooled))
-    rungs = [
+    launched = np.asarray(np.isfinite(launch).all(axis=1))
+    rungs: list[tuple[NDArray[np.bool_], NDArray[np.floating]]] = [
         (long_enough & learned & ~unusable, first_choice),
         (long_enough & np.isfinite(statistical).all(axis=1), statistical),
-        ((seen > 0) & np.isfinite(short), np.repeat(short[:, None], horizon, axis=1)),
-        (~np.isnan(pooled), np.repeat(np.nan_to_num(pooled)[:, None], horizon, axis=1)),
+        ((seen > 0) & launched, launch),
+        (launched, launch),
         (np.ones(len(seen), dtype=np.bool_), np.full((len(seen), horizon), UNSOLD_MEAN)),
     ]
     level = np.argmax(np.stack([holds for holds, _ in rungs]), axis=0)
@@ -96,7 +99,7 @@ def climb(
     for number, (_, values) in enumerate(rungs):
         mean = np.where((level == number)[:, None], values, mean)
     mean, capped = _capped(mean, panel, factor=config.growth_cap, applies=level <= 1)
-    model, reason = _names(level, segment, choices, forecasts, analogues, preorders)
+    model, reason = _names(level, segment, choices, forecasts, origin)
     reason = [f"{r}; {Reason.CAPPED}" if cut else r for r, cut in zip(reason, capped.tolist(), strict=True)]
     return Ladder(mean.astype(np.float32), model, level.astype(np.int64), reason, unusable)
 
@@ -115,8 +118,7 @@ def _names(
     segment: NDArray[np.str_],
     choices: dict[str, Choice],
     forecasts: dict[str, NDArray[np.float32]],
-    analogues: Analogues,
-    preorders: NDArray[np.float64],
+    origin: Launches,
 ) -> tuple[list[str], list[str]]:
     """Return model and reason of each series."""
     mixtures = {s: single(choices, s) for s in sorted(set(segment.tolist()))}
@@ -131,11 +133,11 @@ def _names(
             model.append(_mixture(without[name]) or CONTROL)
             reason.append(Reason.NO_LEARNER)
         elif rung == 2:
-            model.append(f"{CONTROL}+analogues" if analogues.basis[row] else CONTROL)
+            model.append(f"launch_curve({origin.basis[row]})" if origin.basis[row] else CONTROL)
             reason.append(Reason.SHORT_HISTORY)
         elif rung == 3:
-            model.append(f"analogues({analogues.basis[row]})")
-            reason.append(Reason.ANALOGUES if np.isnan(preorders[row]) else Reason.PREORDERS)
+            model.append(f"launch_curve({origin.basis[row]})")
+            reason.append(Reason.PREORDERS if origin.has_preorders[row] else Reason.ANALOGUES)
         else:
             model.append("constant")
             reason.append(Reason.NOTHING_KNOWN)

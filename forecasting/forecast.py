@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from forecasting.accuracy import accuracy_table, series_table
 from forecasting.backtest import Inputs, Trial, candidates, learner_as_of, run_trials
 from forecasting.config import ForecastConfig
-from forecasting.fallback import Ladder, climb
+from forecasting.fallback import Ladder, Launches, climb
 from forecasting.features import closed_ahead
 from forecasting.fitting import Fitted, fit, level_error_of
 from forecasting.intervals import LEVELS, dispersions, quantiles
-from forecasting.new_items import launch_analogues, preorder_levels
+from forecasting.new_items import launch_analogues, launch_forecast, preorder_levels
 from forecasting.overrides import with_overrides
 from forecasting.panel import Panel
 from forecasting.protection import Spans, Totals, copula, protection_totals
@@ -152,10 +152,13 @@ def _ladder(
     *,
     config: ForecastConfig,
 ) -> Ladder:
+    panel = inputs.panel.rows(inputs.targets)
     analogues = launch_analogues(inputs.panel).rows(inputs.targets)
     preorders = preorder_levels(inputs.panel, firm_preorders)[inputs.targets]
-    panel = inputs.panel.rows(inputs.targets)
-    return climb(panel, forecasts, classes, fitted.choices, analogues, preorders, config=config)
+    horizon = next(iter(forecasts.values())).shape[1]
+    launch = launch_forecast(panel, analogues, preorders, horizon=horizon, pooling=config.pooling_periods)
+    origin = Launches(analogues.basis, ~np.isnan(preorders))
+    return climb(panel, forecasts, classes, fitted.choices, launch, origin, config=config)
 
 
 def off_sale(panel: Panel, *, horizon: int) -> NDArray[np.bool_]:

@@ -1,7 +1,8 @@
-"""Launches without history of their own: what comparable items sold when they were new, and the pace of preorders.
+"""Launches with little or no history of their own: comparable items, the life-cycle curve, the pace of preorders.
 
 The comparison narrows as far as there are at least ``_MIN_ANALOGUES`` launches to compare with: same location,
-product type and IP; product type and price band; product type; category; location; the whole shop.
+product type and IP; product type and price band; product type; category; location; the whole shop. A launch seldom
+goes on as it began, so levels are stated at the launch and carried along the shop's own curve of demand by age.
 """
 
 from __future__ import annotations
@@ -12,12 +13,16 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forecasting.models import weekday_profile
 from forecasting.panel import Panel
 
-__all__ = ["Analogues", "launch_analogues", "preorder_levels"]
+__all__ = ["Analogues", "launch_analogues", "launch_curve", "launch_forecast", "preorder_levels"]
 
 _MIN_ANALOGUES = 3  # launches; fewer say more about themselves than about the group
 _EARLY_SEASONS = 4  # weeks of a launch that are compared
+_CURVE_SEASONS = 26  # weeks over which demand by age is followed; flat from there
+_MIN_CURVE_LAUNCHES = 8  # launches that a step of the curve is read from; fewer: flat
+_STEEPEST = 2.0  # [ratio] a week on week change of the curve beyond this is noise
 _PRICE_BAND = 1.5  # [ratio] width of a price band
 _MIN_CAMPAIGNS = 3  # past campaigns that a pace is read from
 
@@ -36,34 +41,72 @@ class Analogues:
     """What comparable launches sold.
 
     Attributes:
-        mean: (n,) [units/period]; NaN without any.
+        level: (n,) demand per period at the launch, where the curve is 1 [units/period]; NaN without any.
         basis: (n,) with whom each series was compared; empty without any.
+        curve: (ages,) demand by age in periods, relative to the first week.
     """
 
-    mean: NDArray[np.float64]
+    level: NDArray[np.float64]
     basis: list[str]
+    curve: NDArray[np.float64]
 
     def rows(self, index: NDArray[np.int64]) -> Analogues:
         """Return those of the series at the positions ``index``."""
-        return Analogues(self.mean[index], [self.basis[i] for i in index.tolist()])
+        return Analogues(self.level[index], [self.basis[i] for i in index.tolist()], self.curve)
+
+
+def launch_curve(panel: Panel) -> NDArray[np.float64]:
+    """Return mean demand by age [periods] relative to the first week of a launch; 1 throughout without launches.
+
+    Each step is the ratio of summed demand in two following weeks over the launches seen in both, so that what came
+    and went in between does not bend the curve.
+    """
+    season = panel.season
+    ages = _by_age(panel, periods=_CURVE_SEASONS * season)
+    weekly = ages.reshape(len(ages), _CURVE_SEASONS, season)
+    known = ~np.isnan(weekly)
+    mean = np.where(
+        known.sum(axis=2) > season // 2, np.nan_to_num(weekly).sum(axis=2) / np.maximum(known.sum(axis=2), 1), np.nan
+    )
+    curve = np.ones(_CURVE_SEASONS)
+    for week in range(1, _CURVE_SEASONS):
+        both = ~np.isnan(mean[:, week]) & ~np.isnan(mean[:, week - 1])
+        before, after = float(mean[both, week - 1].sum()), float(mean[both, week].sum())
+        if both.sum() < _MIN_CURVE_LAUNCHES or before <= 0 or after <= 0:
+            curve[week:] = curve[week - 1]
+            break
+        curve[week] = curve[week - 1] * float(np.clip(after / before, 1 / _STEEPEST, _STEEPEST))
+    return np.repeat(curve, season)
+
+
+def _by_age(panel: Panel, *, periods: int) -> NDArray[np.float64]:
+    """Return (launches, periods) demand by age of the series whose launch was seen; NaN where it does not teach."""
+    rows = np.flatnonzero((panel.first > 0) & (panel.first < panel.n_periods))
+    column = panel.first[rows][:, None] + np.arange(periods)[None, :]
+    inside = np.minimum(column, panel.n_periods - 1)
+    values = panel.demand[rows[:, None], inside].astype(np.float64)
+    return np.where((column < panel.n_periods) & panel.teaches[rows[:, None], inside], values, np.nan)
 
 
 def launch_analogues(panel: Panel) -> Analogues:
-    """Return for each series the mean demand of comparable items over their first four weeks.
+    """Return for each series the level that comparable items had at their launch.
 
     Items that were on sale when the panel starts were not seen at launch; where no launch was seen at all, the last
     four weeks of all items take their place.
     """
-    periods = _EARLY_SEASONS * max(panel.season, 1)
+    curve = launch_curve(panel)
+    periods = _EARLY_SEASONS * panel.season
     first = panel.first
     column = np.arange(panel.n_periods)[None, :]
     early = panel.teaches & (column >= first[:, None]) & (column < first[:, None] + periods)
     seen_at_launch = (first > 0) & (early.sum(axis=1) >= periods // 2)
     if not seen_at_launch.any():
+        curve = np.ones_like(curve)
         early = panel.teaches & (column >= panel.n_periods - periods)
         seen_at_launch = early.sum(axis=1) >= periods // 2
     total = np.where(early, np.nan_to_num(panel.demand), 0).sum(axis=1, dtype=np.float64)
-    level = np.where(seen_at_launch, total / np.maximum(early.sum(axis=1), 1), np.nan)
+    usual = np.where(early, curve[np.clip(column - first[:, None], 0, len(curve) - 1)], 0).sum(axis=1)
+    level = np.where(seen_at_launch & (usual > 0), total / np.maximum(usual, 1e-9), np.nan)
     frame = _described(panel.keys).with_columns(level=pl.Series(level, nan_to_null=True))
     mean = np.full(panel.n_series, np.nan)
     basis = [""] * panel.n_series
@@ -77,7 +120,36 @@ def launch_analogues(panel: Panel) -> Analogues:
         usable = (pooled["count"] >= (_MIN_ANALOGUES if columns else 1)) & pooled["stated"]
         for row in np.flatnonzero(usable.to_numpy() & np.isnan(mean)).tolist():
             mean[row], basis[row] = pooled["mean"][row], name
-    return Analogues(mean, basis)
+    return Analogues(mean, basis, curve)
+
+
+def launch_forecast(
+    panel: Panel, analogues: Analogues, preorders: NDArray[np.float64], *, horizon: int, pooling: float
+) -> NDArray[np.float64]:
+    """Return (n, horizon) means along the life-cycle curve; NaN where neither history nor a comparable item is.
+
+    A series' own level, its demand over the curve's, is shrunk to the comparable items' (and the preorders') with the
+    weight of ``pooling`` periods, then follows the curve from its age on, with the pooled weekday profile.
+
+    Args:
+        panel: history of the series.
+        analogues: of the same series.
+        preorders: (n,) levels that preorders point to; NaN where they say nothing.
+        horizon: periods to forecast.
+        pooling: weight of the comparison [periods].
+    """
+    curve, last = analogues.curve, len(analogues.curve) - 1
+    compared = np.where(np.isnan(preorders), analogues.level, (preorders + np.fmax(analogues.level, 0)) / 2)
+    compared = np.where(np.isnan(compared), preorders, compared)
+    age = np.arange(panel.n_periods)[None, :] - panel.first[:, None]
+    sold = np.where(panel.teaches, np.nan_to_num(panel.demand), 0).sum(axis=1, dtype=np.float64)
+    usual = np.where(panel.teaches, curve[np.clip(age, 0, last)], 0).sum(axis=1)
+    weight = np.where(np.isnan(compared), 0.0, pooling)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        level = (sold + weight * np.nan_to_num(compared)) / (usual + weight)
+    ahead = panel.n_periods - panel.first[:, None] + np.arange(horizon)[None, :]
+    shape = weekday_profile(panel)[:, np.arange(horizon) % panel.season]
+    return np.asarray(level[:, None] * curve[np.clip(ahead, 0, last)] * shape)
 
 
 def _described(keys: pl.DataFrame) -> pl.DataFrame:
@@ -89,7 +161,7 @@ def _described(keys: pl.DataFrame) -> pl.DataFrame:
 
 
 def preorder_levels(panel: Panel, firm: pl.DataFrame) -> NDArray[np.float64]:
-    """Return (n,) means that the pace of preorders points to [units/period]; NaN where it says nothing.
+    """Return (n,) launch levels that the pace of preorders points to [units/period]; NaN where it says nothing.
 
     Past campaigns give the ratio of ordinary demand in the first four weeks (all locations) to firm preorders; the
     median ratio times an item's own firm preorders is its expected total, split over its locations alike.

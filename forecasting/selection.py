@@ -20,6 +20,7 @@ __all__ = ["ALL", "Choice", "Window", "blend", "choose", "scores_of", "single"]
 
 ALL = "all"
 _STEPS = 10  # the grid of weights has steps of a tenth: finer ones fit the noise of the windows
+_CAUTION = 30.0  # over the number of series: the score that going from equal weights to one model must gain
 _MIN_SERIES = 40  # segments with fewer series take the whole shop's weights
 
 
@@ -85,13 +86,14 @@ def choose(
     names = [CONTROL, *(n for n in windows[0].forecasts if n != CONTROL)]
     everything = np.ones(len(segment), dtype=np.bool_)
     grid = _grid(len(names))
-    base = _best(_moments(windows, names, everything), grid)
+    base = _best(_moments(windows, names, everything), grid, series=len(segment))
     choices = {ALL: _choice(ALL, names, _moments(windows, names, everything), base, gate_margin)}
     for name in sorted(set(segment.tolist())):
         members = segment == name
         moments = _moments(windows, names, members)
         toward = _toward(names, (prior or {}).get(name), base)
-        weights = toward if members.sum() < _MIN_SERIES else (1 - shrinkage) * _best(moments, grid) + shrinkage * toward
+        own = _best(moments, grid, series=int(members.sum()))
+        weights = toward if members.sum() < _MIN_SERIES else (1 - shrinkage) * own + shrinkage * toward
         choices[name] = _choice(name, names, moments, weights, gate_margin)
     return choices
 
@@ -166,8 +168,10 @@ def _score(moments: _Moments, weights: NDArray[np.float64]) -> NDArray[np.float6
     return np.asarray((ratios[0] + totals) / 2)
 
 
-def _best(moments: _Moments, grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(grid[int(np.argmin(np.round(_score(moments, grid), 9)))])
+def _best(moments: _Moments, grid: NDArray[np.float64], *, series: int) -> NDArray[np.float64]:
+    """Return the best weights: lowest score plus a charge for leaving equal weights, for small segments are noisy."""
+    charge = _CAUTION / max(series, 1) * ((grid - 1 / grid.shape[1]) ** 2).sum(axis=1)
+    return np.asarray(grid[int(np.argmin(np.round(_score(moments, grid) + charge, 9)))])
 
 
 def _choice(name: str, names: list[str], moments: _Moments, weights: NDArray[np.float64], gate_margin: float) -> Choice:

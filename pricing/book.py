@@ -89,16 +89,16 @@ def _mark_of(document: Document, path: Path) -> Mark:
 
 def _finding(document: Document, error: ErrorDetails) -> Finding:
     """One pydantic error in the words of a merchandiser."""
-    path = _data_path(document, error["loc"])
+    path = _data_path(error["loc"])
     kind, rule_id = error["type"], _rule_id(document, path)
     name = next((part for part in reversed(path) if isinstance(part, str)), "the book")
     mark = document.keys.get(path) if kind == "extra_forbidden" else _mark_of(document, path)
     place = mark or Mark(1, 1)
-    message, fix = _words(kind, name, error, path)
+    message, fix = _words(kind, name, error)
     return Finding(place.line, place.column, message, fix, "error", rule_id)
 
 
-def _data_path(document: Document, loc: tuple[int | str, ...]) -> Path:
+def _data_path(loc: tuple[int | str, ...]) -> Path:
     """The path in the data: pydantic's location without the tag of the rule type it adds."""
     is_rule = len(loc) >= 3 and loc[0] == "rules"
     return (*loc[:2], *loc[3:]) if is_rule else tuple(loc)
@@ -115,7 +115,7 @@ def _rule_id(document: Document, path: Path) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _words(kind: str, name: str, error: ErrorDetails, path: Path) -> tuple[str, str]:
+def _words(kind: str, name: str, error: ErrorDetails) -> tuple[str, str]:
     """Message and fix for an error type of pydantic."""
     given, context = error["input"], error.get("ctx", {})
     if kind == "extra_forbidden":

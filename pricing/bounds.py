@@ -135,14 +135,19 @@ def _hard(lines: pd.DataFrame, rails: LineRails, clears: Flags) -> list[Soft]:
 
 def _soft(lines: pd.DataFrame, rails: LineRails, current: Cents) -> tuple[Soft, ...]:
     """Soft bounds in dropping order, each widened to contain the current price."""
-    family = _about(to_cents(_column(lines, "family_price")), rails["family_band_percent"], rails["family_band_percent"])
+    family = _about(
+        to_cents(_column(lines, "family_price")), rails["family_band_percent"], rails["family_band_percent"]
+    )
     band = _about(to_cents(_column(lines, "competitor_median")), rails.below, rails.above)
     days = _column(lines, "days_since_change")
     cooling = np.isfinite(days) & (days < np.nan_to_num(rails["cooldown_days"], nan=0.0))
     none_low, none_high = np.zeros_like(current), np.full_like(current, MAX_CENTS)
     cooldown = np.where(cooling, current, none_low), np.where(cooling, current, none_high)
     daily = _about(current, rails["max_change_percent_per_day"], rails["max_change_percent_per_day"])
-    lowest, highest = to_cents(_column(lines, "lowest_price_30_days")), to_cents(_column(lines, "highest_price_30_days"))
+    lowest, highest = (
+        to_cents(_column(lines, "lowest_price_30_days")),
+        to_cents(_column(lines, "highest_price_30_days")),
+    )
     monthly_percent = rails["max_change_percent_per_30_days"]
     monthly = _about(highest, monthly_percent, monthly_percent)[0], _about(lowest, monthly_percent, monthly_percent)[1]
     named = (

@@ -15,7 +15,9 @@ class PricingConfig(BaseModel):
     horizon_days: int = Field(default=28, ge=7, le=182, description="Effects of a price are counted so far [days].")
     expiry_days: int = Field(default=7, ge=1, le=90, description="A suggestion lapses after so many [days].")
     competitor_days: int = Field(default=14, ge=1, le=90, description="Competitor prices older than this are not used.")
-    elasticity_weeks: int = Field(default=104, ge=12, le=260, description="History the elasticity is learnt from [weeks].")
+    elasticity_weeks: int = Field(
+        default=104, ge=12, le=260, description="History the elasticity is learnt from [weeks]."
+    )
     prior_elasticity: float = Field(default=-1.8, lt=0, ge=-8, description="Elasticity where nothing is known [1].")
     prior_elasticity_sd: float = Field(default=0.7, gt=0, le=3, description="Spread of categories about the prior [1].")
     between_categories_sd: float = Field(

@@ -29,11 +29,7 @@ __all__ = ["Complaint", "book_complaints", "can_overlap", "covers", "direction"]
 
 _RANGES = ("days_of_cover", "age_days", "margin_percent", "price", "on_hand", "weekly_units", "trend_heat")
 RANGES = (*_RANGES, "days_to_end_of_sale")
-SETS = tuple(
-    name
-    for name in When.model_fields
-    if name != "all" and not name.startswith(("min_", "max_"))
-)
+SETS = tuple(name for name in When.model_fields if name != "all" and not name.startswith(("min_", "max_")))
 
 
 @dataclass(frozen=True)
@@ -225,7 +221,9 @@ def _pair(earlier: Rule, later: Rule, i: int, j: int) -> Iterator[Complaint]:
 def _hidden(earlier: Rule, later: Rule, i: int) -> Complaint:
     ways = {direction(earlier), direction(later)}
     if ways == {"down", "up"}:
-        message = f"contradiction: '{earlier.id}' moves prices {direction(earlier)}, '{later.id}' below it the other way"
+        message = (
+            f"contradiction: '{earlier.id}' moves prices {direction(earlier)}, '{later.id}' below it the other way"
+        )
         return Complaint(("rules", i, "id"), message, "give the two rules different SKUs", "error", earlier.id)
     verb = "freezes" if isinstance(later, Freeze) else "decides"
     message = f"shadowed: '{later.id}' below it {verb} everything that '{earlier.id}' matches"

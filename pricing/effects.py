@@ -76,7 +76,9 @@ def expected_sales(mean: Floats, sd: Floats, supply: Floats) -> Floats:
     return np.asarray(np.clip(sold, 0.0, np.maximum(supply, 0.0)), dtype=float)
 
 
-def profit_at(price: Floats, outlook: Outlook, elasticity: Floats, *, shift: float | Floats = 0.0) -> tuple[Floats, Floats]:
+def profit_at(
+    price: Floats, outlook: Outlook, elasticity: Floats, *, shift: float | Floats = 0.0
+) -> tuple[Floats, Floats]:
     """Return expected profit and sales at ``price`` [currency, units].
 
     Args:

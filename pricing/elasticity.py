@@ -8,9 +8,9 @@ with an effect of every series and of every category and week (season), fitted b
 have closed forms, and Newton steps for the price and promotion terms of each product type (Poisson
 pseudo-maximum-likelihood: right for any distribution whose mean is right; Santos Silva & Tenreyro 2006). Weeks without
 sales stay in; stocked-out, closed and partial days were left out before. Then each SKU's own price term is fitted with
-the rest held, with variances from sums of scores over blocks of weeks (errors of neighbouring weeks hang together), and
-shrunk up the hierarchy as in a random-effects meta-analysis (DerSimonian & Laird 1986). The sign is imposed at the end, on
-the posterior: elasticities are below zero.
+the rest held, with variances from sums of scores over blocks of weeks (errors of neighbouring weeks hang together),
+and shrunk up the hierarchy as in a random-effects meta-analysis (DerSimonian & Laird 1986). The sign is imposed at the
+end, on the posterior: elasticities are below zero.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def estimate_elasticities(weekly: pd.DataFrame, products: pd.DataFrame, *, confi
 
     Args:
         weekly: ``sku``, ``location_id``, ``week`` (date), ``units``, ``days`` (days on sale with stock), ``price``
-            (average paid, null without sales), ``promotion_share`` (0-1).
+            (average paid, null without sales), ``regular_price`` (in force, null: unknown), ``promotion_share`` (0-1).
         products: ``sku``, ``product_type``, ``category`` of every SKU that needs an estimate.
         config: validated settings.
 
@@ -85,16 +85,34 @@ def _items(products: pd.DataFrame) -> pd.DataFrame:
 def _usable(weekly: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
     """Weeks that can teach: of known SKUs, with days on sale and a price, in series whose price moved."""
     keys = ["sku", "location_id"]
-    rows = weekly[(weekly["days"] > 0) & weekly["sku"].isin(items["sku"])].sort_values([*keys, "week"], ignore_index=True)
-    price = rows["price"].where(rows["price"] > 0).astype(float)
-    groups = [rows[k] for k in keys]
-    price = price.groupby(groups, sort=False).ffill()
-    price = price.groupby(groups, sort=False).bfill()
+    rows = weekly[(weekly["days"] > 0) & weekly["sku"].isin(items["sku"])].sort_values(
+        [*keys, "week"], ignore_index=True
+    )
+    price = _filled_price(rows, [rows[k] for k in keys])
     rows = rows.assign(price=price, log_price=np.log(price))
     rows = rows[rows["price"].notna()]
     grouped = rows.groupby(keys, sort=False)
     enough = (grouped["units"].transform("sum") > 0) & (grouped["units"].transform("size") >= _LEAST_PERIODS)
     return rows[enough & (grouped["log_price"].transform("std") > 0)].reset_index(drop=True)
+
+
+def _filled_price(rows: pd.DataFrame, groups: list[pd.Series]) -> pd.Series:
+    """The price paid; in weeks without sales what would have been paid.
+
+    Weeks without sales are those with high prices: dropping them, or giving them their neighbours' price, makes demand
+    look less elastic than it is. So they get the regular price in force (else the last one paid), less the usual
+    discount while a promotion ran.
+    """
+    paid = rows["price"].where(rows["price"] > 0).astype(float)
+    regular = rows["regular_price"].where(rows["regular_price"] > 0).astype(float)
+    promoted = rows["promotion_share"].fillna(0.0)
+    whole = paid.notna() & regular.notna() & (promoted > 0.5)
+    ratios = paid[whole].to_numpy(dtype=float) / regular[whole].to_numpy(dtype=float)
+    usual = float(np.median(np.log(ratios))) if len(ratios) else 0.0
+    last = paid.groupby(groups, sort=False).ffill()
+    expected = (regular * np.exp(min(usual, 0.0) * promoted)).where(regular.notna(), last)
+    price = paid.where(paid.notna(), expected)
+    return price.groupby(groups, sort=False).bfill()
 
 
 def _no_estimates(items: pd.DataFrame) -> pd.DataFrame:
@@ -141,7 +159,7 @@ def _panel(rows: pd.DataFrame, items: pd.DataFrame) -> _Panel:
 
 
 def _log_effect(units: Floats, mean: Floats, group: Codes) -> Floats:
-    """The log effect of each group that makes its fitted total equal its units; half a unit of doubt keeps it finite."""
+    """The log effect of each group that makes its fitted total equal its units; it stays finite."""
     size = int(group.max()) + 1
     sold = np.bincount(group, weights=units, minlength=size)
     fitted = np.bincount(group, weights=mean, minlength=size)
@@ -165,15 +183,13 @@ def _fit_types(panel: _Panel, n_kinds: int) -> tuple[Floats, Floats]:
     return slope, offset + lift[panel.kind] * panel.promotion
 
 
-def _newton_step(
-    panel: _Panel, mean: Floats, slope: Floats, lift: Floats, n_kinds: int
-) -> tuple[Floats, Floats]:
+def _newton_step(panel: _Panel, mean: Floats, slope: Floats, lift: Floats, n_kinds: int) -> tuple[Floats, Floats]:
     """One Newton step for slope and promotion lift of each type, series effects profiled out."""
     x, z = _within(panel.log_price, mean, panel.series), _within(panel.promotion, mean, panel.series)
     residual = panel.units - mean
 
     def total(values: Floats) -> Floats:
-        return np.bincount(panel.kind, weights=values, minlength=n_kinds)
+        return np.asarray(np.bincount(panel.kind, weights=values, minlength=n_kinds), dtype=float)
 
     # a wide prior about the literature keeps types without information in place
     xx, zz = total(mean * x * x) + 0.5, total(mean * z * z) + 1 / _PROMOTION_PRIOR_SD**2
@@ -201,13 +217,13 @@ def _fit_skus(panel: _Panel, slope: Floats, offset: Floats, n_skus: int) -> tupl
         np.bincount(panel.sku, minlength=n_skus), 1
     )
     mean, x = np.zeros(0), np.zeros(0)
-    information = np.zeros(n_skus)
+    information: Floats = np.zeros(n_skus)
     for _ in range(_SWEEPS):
         log_mean = offset + own[panel.sku] * panel.log_price
         mean = np.exp(log_mean)
         mean = mean * np.exp(_log_effect(panel.units, mean, panel.series))[panel.series]
         x = _within(panel.log_price, mean, panel.series)
-        information = np.bincount(panel.sku, weights=mean * x * x, minlength=n_skus)
+        information = np.asarray(np.bincount(panel.sku, weights=mean * x * x, minlength=n_skus), dtype=float)
         score = np.bincount(panel.sku, weights=(panel.units - mean) * x, minlength=n_skus)
         step = np.where(information > 0, score / np.maximum(information, 1e-12), 0.0)
         own = np.clip(own + np.clip(step, -_NEWTON_LIMIT, _NEWTON_LIMIT), *_COEFFICIENT_RANGE)
@@ -241,7 +257,9 @@ def _shrunk(own: pd.DataFrame, items: pd.DataFrame, config: PricingConfig) -> pd
     b, v = own["estimate"].to_numpy(dtype=float), own["variance"].to_numpy(dtype=float)
     known = np.isfinite(b) & np.isfinite(v)
     tau2 = max(_between(b[known], v[known], kinds[known]), config.least_sku_sd**2)
-    kind_mean, kind_var, has_kind = _pooled(np.where(known, b, 0.0), np.where(known, v + tau2, np.inf), kinds, len(kind_names))
+    kind_mean, kind_var, has_kind = _pooled(
+        np.where(known, b, 0.0), np.where(known, v + tau2, np.inf), kinds, len(kind_names)
+    )
     between = config.between_categories_sd**2
     cat_mean, cat_var, has_cat = _pooled(kind_mean, kind_var + between, categories, int(categories.max(initial=-1)) + 1)
     top_mean, top_var = config.prior_elasticity, config.prior_elasticity_sd**2
@@ -249,7 +267,9 @@ def _shrunk(own: pd.DataFrame, items: pd.DataFrame, config: PricingConfig) -> pd
     kind_post, kind_post_var, kind_weight = _combine(
         kind_mean, kind_var, cat_post[categories], cat_post_var[categories] + between
     )
-    post, post_var, weight = _combine(np.where(known, b, 0.0), np.where(known, v, np.inf), kind_post[kinds], kind_post_var[kinds] + tau2)
+    post, post_var, weight = _combine(
+        np.where(known, b, 0.0), np.where(known, v, np.inf), kind_post[kinds], kind_post_var[kinds] + tau2
+    )
     kind_level = np.select([kind_weight >= 0.5, has_cat[categories]], ["product_type", "category"], default="prior")
     level = np.where(weight >= 0.5, "sku", kind_level[kinds])
     rows = _posterior_rows(post, post_var).assign(

@@ -86,7 +86,7 @@ def to_cents(money: npt.NDArray[np.float64]) -> Cents:
     [1990, 12, 0, 0]
     """
     usable = np.isfinite(money) & (np.abs(money) < MAX_CENTS / 100)
-    return np.rint(np.where(usable, money, 0.0) * 100).astype(np.int64)
+    return np.asarray(np.rint(np.where(usable, money, 0.0) * 100), dtype=np.int64)
 
 
 def floor_for_margin(unit_cost: npt.NDArray[np.float64], margin_percent: npt.NDArray[np.float64]) -> Cents:
@@ -124,7 +124,7 @@ def clamp(target: Cents, bounds: Bounds) -> Clamped:
     low, high = bounds.hard_range()
     empty = low > high
     breaks = ~empty & ((current < low) | (current > high))
-    soft_low, soft_high, dropped = _after_dropping(bounds, low, high, breaks)
+    soft_low, soft_high, dropped = _after_dropping(bounds, breaks)
     forced = breaks & (dropped > len(bounds.soft))  # the caps had to go: to the bound, and no further
     aim = np.where(forced, current, target)
     inside = np.clip(aim, np.minimum(soft_low, soft_high), soft_high)
@@ -155,9 +155,7 @@ def _intersection(current: Cents, bounds: tuple[Soft, ...]) -> tuple[Cents, Cent
     return low, high
 
 
-def _after_dropping(
-    bounds: Bounds, low: Cents, high: Cents, breaks: Flags
-) -> tuple[Cents, Cents, npt.NDArray[np.int64]]:
+def _after_dropping(bounds: Bounds, breaks: Flags) -> tuple[Cents, Cents, npt.NDArray[np.int64]]:
     """The range after as few soft bounds were dropped as leave one, and how many that were, the grid included.
 
     Only where the current price breaks a hard bound can they be at odds, as every soft bound contains it.

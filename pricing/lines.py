@@ -160,8 +160,9 @@ def _with_prices(lines: pd.DataFrame, inputs: LineInputs, run_date: date) -> pd.
     ).drop(columns=["price", "from_date", "lowest", "highest"])
     charged = inputs.charged.rename(columns={"lowest": "reference_price"})
     priced = priced.merge(charged, on=_PLACE, how="left", validate="m:1")
-    return priced.assign(reference_price=np.fmin(priced["reference_price"].astype(float), priced["current_price"]).where(
-        priced["reference_price"].notna()))
+    paid = priced["reference_price"].astype(float)
+    lower = paid.where(paid < priced["current_price"], priced["current_price"])
+    return priced.assign(reference_price=lower.where(paid.notna()))
 
 
 def _with_demand(lines: pd.DataFrame, inputs: LineInputs, config: PricingConfig) -> pd.DataFrame:
@@ -251,4 +252,3 @@ def _with_decisions(lines: pd.DataFrame, inputs: LineInputs) -> pd.DataFrame:
         is_held=(is_held | bool(held.get("shop"))).to_numpy(),
         override_price=override,
     )
-

@@ -29,9 +29,7 @@ def is_known(outlook: Outlook, *, config: PricingConfig) -> npt.NDArray[np.bool_
     )
 
 
-def best_prices(
-    outlook: Outlook, low: Cents, high: Cents, *, within_percent: float, config: PricingConfig
-) -> Cents:
+def best_prices(outlook: Outlook, low: Cents, high: Cents, *, within_percent: float, config: PricingConfig) -> Cents:
     """Return the price in cents with the highest expected profit, the current one where none is clearly better.
 
     Candidates lie evenly between the bounds and within ``within_percent`` of the current price. What is scarce is

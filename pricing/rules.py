@@ -217,7 +217,8 @@ class PartialGuardrails(_Strict):
         default=None, description="Hard. Highest price, of list_price [percent]."
     )
     price_protection_days: Annotated[int, Field(ge=0, le=90)] | None = Field(
-        default=None, description="Buyers of the last so many days are refunded a cut; its cost is in the profit [days]."
+        default=None,
+        description="Buyers of the last so many days are refunded a cut; its cost is in the profit [days].",
     )
     approval: Approval | None = Field(default=None, description="Which changes wait for a person.")
 
@@ -243,7 +244,9 @@ class RuleBook(_Strict):
     """A merchandiser's rule book."""
 
     version: Literal[1] = Field(description="Version of this format.")
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(description="ISO 4217 code of all money.")
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
+        description="ISO 4217 code of all money."
+    )
     guardrails: Guardrails = Field(description="What no price may break.")
     scopes: tuple[Scope, ...] = Field(default=(), strict=False, description="Other guardrails for some SKUs.")
     rules: tuple[Rule, ...] = Field(strict=False, description="Rules, top to bottom.")

@@ -41,7 +41,11 @@ _BOOLEAN_WORDS = re.compile(r"(?i:y|yes|n|no|on|off|true|false)$")
 _NULL_WORDS = {"", "~", "null", "Null", "NULL"}
 _LOOKS_ODD: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (re.compile(r"[-+]?\d[\d_]*_[\d_.]*$"), "digits joined by an underscore", "write the number without underscores"),
-    (re.compile(r"[-+]?0[xX][\da-fA-F]+$|[-+]?0[oObB]\d+$"), "a hexadecimal, octal or binary number", "write it in decimal"),
+    (
+        re.compile(r"[-+]?0[xX][\da-fA-F]+$|[-+]?0[oObB]\d+$"),
+        "a hexadecimal, octal or binary number",
+        "write it in decimal",
+    ),
     (re.compile(r"[-+]?(?i:\.?inf(inity)?|\.?nan)$"), "no finite number", "write a finite number"),
     (re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), "a number in scientific notation", "write all its digits"),
     (re.compile(r"[-+]?(\.\d+|\d+\.)$"), "a decimal with a digit missing", "write a digit on both sides of the point"),
@@ -75,8 +79,8 @@ def read_document(text: str) -> Document:
     Example:
         >>> read_document("version: 1").value
         {'version': 1}
-        >>> str(read_document("a: yes").findings[0])
-        "1:4: error: 'yes' is a word that YAML may read as true or false; write true or false, or put the text in quotes"
+        >>> str(read_document("a: 1_000").findings[0])
+        "1:4: error: '1_000' is digits joined by an underscore; write the number without underscores"
     """
     document = Document()
     if len(text) > _MAX_CHARACTERS:
@@ -93,12 +97,12 @@ def read_document(text: str) -> Document:
     except MarkedYAMLError as error:
         is_cut = "end of stream" in str(error.problem) or "stream end" in str(error.problem)
         mark = (error.context_mark if is_cut else None) or error.problem_mark or error.context_mark
-        place = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-        document.findings.append(Finding(*place, f"no valid YAML: {_plain(error)}", _syntax_fix(str(error))))
+        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+        document.findings.append(Finding(line, column, f"no valid YAML: {_plain(error)}", _syntax_fix(str(error))))
     except YAMLError as error:
-        place = _place_of(text, getattr(error, "position", 0))
+        line, column = _place_of(text, getattr(error, "position", 0))
         message = "a character that YAML does not admit"
-        document.findings.append(Finding(*place, message, "delete the character"))
+        document.findings.append(Finding(line, column, message, "delete the character"))
     if document.findings:
         document.value = None
     elif document.value is None:
@@ -142,7 +146,9 @@ class _Reader:
         if isinstance(event, DocumentStartEvent):
             self._documents += 1
             if self._documents > 1:
-                self._refuse(event, "a second document in one book", "delete the line `---` and what follows", lost=True)
+                self._refuse(
+                    event, "a second document in one book", "delete the line `---` and what follows", lost=True
+                )
             elif event.tags or event.version:
                 self._refuse(event, "a YAML directive", "delete the line that starts with %", lost=True)
         elif isinstance(event, AliasEvent):
@@ -239,14 +245,20 @@ def _value(text: str, *, is_plain: bool) -> tuple[Any, tuple[str, str] | None]:
     if text in ("true", "false"):
         return text == "true", None
     if text in _NULL_WORDS:
-        return None, ("a key without a value" if not text else f"'{text}' is no value", "write a value, or delete the key")
+        return None, (
+            "a key without a value" if not text else f"'{text}' is no value",
+            "write a value, or delete the key",
+        )
     if _BOOLEAN_WORDS.match(text):
         return None, (
             f"'{text}' is a word that YAML may read as true or false",
             "write true or false, or put the text in quotes",
         )
     if (_INTEGER.match(text) or _DECIMAL.match(text)) and len(text) > _MAX_DIGITS:
-        return None, (f"a number of {len(text)} characters", "put it in quotes if it is a name, else write fewer digits")
+        return None, (
+            f"a number of {len(text)} characters",
+            "put it in quotes if it is a name, else write fewer digits",
+        )
     if _INTEGER.match(text):
         digits = text.lstrip("+-")
         if len(digits) > 1 and digits.startswith("0"):

@@ -200,6 +200,10 @@ def _table(
     change = (price / current - 1) * 100
     status, level, reason = _statuses(lines, rails, wanted, bounds, result, change)
     open_until = pd.Timestamp(run_date + timedelta(days=config.expiry_days))
+
+    def texts(values: list[str | None]) -> pd.Series:
+        return pd.Series(values, index=lines.index, dtype=object)
+
     has_expiry = pd.Series(status).isin([Status.AUTO, Status.NEEDS_APPROVAL, Status.HELD])
     table = lines.assign(
         suggested_price=price,
@@ -212,11 +216,11 @@ def _table(
         profit_change_p10=np.where(np.isfinite(effects.profit_change_p10), effects.profit_change_p10, np.nan),
         profit_change_p90=np.where(np.isfinite(effects.profit_change_p90), effects.profit_change_p90, np.nan),
         p_profit_up=np.where(np.isfinite(effects.profit_change), effects.p_profit_up, np.nan),
-        rule_ids=wanted.rule_ids,
-        binding_rule=binding_rules(wanted, bounds, result, rails),
-        clamp_trail=trails(lines, book, wanted, bounds, result, rails),
+        rule_ids=pd.Series(wanted.rule_ids, index=lines.index, dtype=object),
+        binding_rule=texts(binding_rules(wanted, bounds, result, rails)),
+        clamp_trail=texts(trails(lines, book, wanted, bounds, result, rails)),
         status=status,
-        approval_level=level,
+        approval_level=texts(level),
         experiment_arm=None,
         expires_date=pd.Series([open_until] * len(lines), index=lines.index).where(has_expiry.to_numpy()),
         reason=reason,

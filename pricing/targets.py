@@ -125,9 +125,7 @@ def _apply_override(found: Targets, lines: pd.DataFrame, number: int) -> None:
         found.rule_ids[int(i)].append(OVERRIDE)
 
 
-def _wanted(
-    rule: Rule, lines: pd.DataFrame, current: Cents, mask: Flags, optimiser: Optimiser
-) -> tuple[Cents, Flags]:
+def _wanted(rule: Rule, lines: pd.DataFrame, current: Cents, mask: Flags, optimiser: Optimiser) -> tuple[Cents, Flags]:
     """The target of a rule for every line, and whether it has one there."""
     always = np.ones(len(lines), dtype=bool)
     if isinstance(rule, Markdown | Markup):

@@ -114,11 +114,13 @@ def bar(share: float, *, tone: str = "", label: str = "", width: int = 90, heigh
     return _svg(parts, width=width, height=height, label=label, css="bar")
 
 
-def heat_cell(score: float, *, levels: int = 5) -> int:
-    """Return the step 0 ... levels - 1 of a score of 0-100, for a cell's shade; the figure stands in the cell too."""
-    if not math.isfinite(score):
-        return 0
-    return int(min(levels - 1, max(0, math.floor(score / 100 * levels))))
+def heat_cell(score: float) -> int:
+    """Return the shade 0 ... 4 of a score in standard units (0 = usual, above 2 = unusual); the figure stands there too.
+
+    >>> [heat_cell(score) for score in (-1.0, 0.4, 1.0, 2.0, 7.5)]
+    [0, 0, 1, 2, 4]
+    """
+    return int(min(4, max(0, math.floor(score)))) if math.isfinite(score) else 0
 
 
 def _svg(parts: Sequence[str], *, width: int, height: int, label: str, css: str) -> str:

@@ -33,9 +33,7 @@ _PRICE = (
 )  # fmt: skip
 
 
-def explanation(
-    sku: str, location: str | None, *, tables: Mapping[str, pd.DataFrame], language: str
-) -> str | None:
+def explanation(sku: str, location: str | None, *, tables: Mapping[str, pd.DataFrame], language: str) -> str | None:
     """Return what the run says about ``sku``, one paragraph a location; None where it says nothing.
 
     Args:
@@ -79,9 +77,13 @@ def _forecast(forecasts: pd.DataFrame, words: Catalogue, today: date) -> str:
     first, last = ordered.iloc[0], ordered.iloc[-1]
     span = f"{words.near_day(first['ds'], today=today)} – {words.near_day(last['ds'], today=today)}"
     made = f"{first['model']} · {first['reason']}"
-    band = f"P10 {words.quantity(first['q10'])} · P50 {words.quantity(first['q50'])} · P90 {words.quantity(first['q90'])}"
+    band = (
+        f"P10 {words.quantity(first['q10'])} · P50 {words.quantity(first['q50'])} · P90 {words.quantity(first['q90'])}"
+    )
     total = words.quantity(float(ordered["mean"].sum()))
-    return f"{words.text('columns.forecast')} {span}: {total}; {words.near_day(first['ds'], today=today)}: {band} ({made})"
+    return (
+        f"{words.text('columns.forecast')} {span}: {total}; {words.near_day(first['ds'], today=today)}: {band} ({made})"
+    )
 
 
 def _facts(row: _Row, columns: tuple[tuple[str, str], ...], words: Catalogue) -> str:

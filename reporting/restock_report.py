@@ -58,6 +58,11 @@ def restock_html(
     ]
     frame = Frame("restock", words, main_language, words.text("restock.title"), subtitle(facts, words=words))
     return render(
-        "restock.html.j2", frame, blocks=blocks, scripts=("tables.js", "fan.js", "restock.js"), view=view,
+        "restock.html.j2",
+        frame,
+        blocks=blocks,
+        packed=[(f"detail-{i}", text) for i, text in enumerate(shared.packed)],
+        scripts=("tables.js", "fan.js", "restock.js"),
+        view=view,
         column_groups=COLUMN_GROUPS,
-    )  # fmt: skip
+    )

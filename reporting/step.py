@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from data.publish.step import reports_folder
 from data.settings import Settings
 from data.step_io import StepIO, open_step
 from reporting.accuracy_report import accuracy_html
@@ -51,7 +53,8 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         config = ReportingConfig.model_validate(io.settings.rooms.get("reporting", {}))
         tables = _read(io, config=config)
         facts = _facts(io, tables=tables)
-        folder = home / ".build" / run_date.isoformat() / "reports"
+        folder = reports_folder(home, run_date)
+        shutil.rmtree(folder, ignore_errors=True)  # what an earlier attempt left is not published
         written = write_reports(
             folder, tables=tables, facts=facts, main_language=io.settings.shop.language, config=config
         )

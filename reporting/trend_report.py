@@ -40,7 +40,7 @@ SCORE_COLUMNS = (
     Column("score", "number1"),
     Column("score_range"),
     Column("heat", "number2"),
-    Column("growth", "share"),
+    Column("growth", "number2"),
     Column("breadth", "share"),
     Column("streak_days", "integer"),
 )
@@ -76,7 +76,7 @@ def heat_map(scores: pd.DataFrame, *, words: Catalogue) -> HeatMap:
     rows = []
     for kind, element in best[["element_type", "element"]].head(MAP_ROWS).itertuples(index=False):
         found = [cells.get((kind, element, region)) for region in regions]
-        shown = tuple(("–", 0) if v is None else (words.number(v), heat_cell(v)) for v in found)
+        shown = tuple(("–", 0) if v is None else (words.number(v, digits=1), heat_cell(v)) for v in found)
         rows.append((f"{element} ({words.code(kind)})", shown))
     return HeatMap(tuple(_region(region, words=words) for region in regions), tuple(rows))
 
@@ -122,7 +122,7 @@ def _scores(scores: pd.DataFrame, *, words: Catalogue) -> pd.DataFrame:
         element_kind=[words.code(kind) for kind in scores["element_type"]],
         region=[_region(region, words=words) for region in scores["region"]],
         score_range=[
-            "" if is_missing(lo) or is_missing(hi) else f"{words.number(lo)}–{words.number(hi)}"
+            "" if is_missing(lo) or is_missing(hi) else f"{words.number(lo, digits=1)} … {words.number(hi, digits=1)}"
             for lo, hi in zip(scores["score_lo"], scores["score_hi"], strict=True)
         ],
         _state=scores["state"].map({state: i for i, state in enumerate(STATES)}).fillna(len(STATES)),

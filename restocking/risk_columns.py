@@ -17,6 +17,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _MEDIAN, _EARLY = 0.5, 0.1  # share of paths that have run out by the date
+_SELLS = 1e-9  # a smaller mean is no demand [units per period]
 _LONGEST_COVER_DAYS = 9999.0  # more is as good as never
 
 
@@ -39,9 +40,9 @@ def days_of_cover(units: Floats, mean: Floats, *, period_days: int) -> Floats:
     before = np.where(whole > 0, np.take_along_axis(total, np.maximum(whole - 1, 0)[None, :], axis=0)[0], 0.0)
     next_period = np.take_along_axis(mean, np.minimum(whole, len(mean) - 1)[None, :], axis=0)[0]
     speed = np.where(whole < len(mean), next_period, rate)
-    part = np.divide(np.maximum(units, 0.0) - before, speed, out=np.zeros_like(units), where=speed > 0)
+    part = np.divide(np.maximum(units, 0.0) - before, speed, out=np.zeros_like(units), where=speed > _SELLS)
     cover = np.minimum((whole + part) * period_days, _LONGEST_COVER_DAYS)
-    return np.where(rate > 0, np.where(units > 0, cover, 0.0), np.nan)
+    return np.where(rate > _SELLS, np.where(units > 0, cover, 0.0), np.nan)
 
 
 def cover_columns(picture: Picture, *, calendar: Calendar) -> pd.DataFrame:

@@ -79,6 +79,12 @@ def with_zero(quantiles: Floats) -> Floats:
     return np.concatenate([np.zeros_like(ordered[..., :1]), ordered], axis=-1)
 
 
+def _with_low_tail(quantiles: Floats) -> Floats:
+    """Return the quantiles of a total with a knot at probability 0 that goes on as steeply as the lowest two [units]."""
+    knots = with_zero(quantiles)
+    return np.concatenate([np.maximum(2 * knots[..., 1:2] - knots[..., 2:3], 0.0), knots[..., 1:]], axis=-1)
+
+
 def interpolation_weights(u: Floats) -> Floats:
     """Return weights W, shape (n_knots, len(u)), such that ``with_zero(q) @ W`` is the quantile function at ``u``.
 
@@ -112,7 +118,7 @@ def calibrate_totals(
     order = totals.argsort(axis=1, kind="stable")
     n_paths = paths.shape[2]
     wanted = np.empty_like(totals)
-    in_order = with_zero(quantiles) @ interpolation_weights((np.arange(n_paths) + 0.5) / n_paths)
+    in_order = _with_low_tail(quantiles) @ interpolation_weights((np.arange(n_paths) + 0.5) / n_paths)
     np.put_along_axis(wanted, order, in_order, axis=1)
     sold = totals > 0
     ratio = np.divide(wanted, totals, out=np.ones_like(totals), where=sold)

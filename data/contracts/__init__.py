@@ -1,11 +1,11 @@
 """The written contracts between the shop, the rooms and the readers of a run.
 
 ``TABLES`` holds every table by name: inputs under their own names, ``stg_*`` and other internal tables, and outputs.
+Frames are brought into a contract's shape by :mod:`data.contracts.frames`, which DAG files do not need.
 """
 
 from __future__ import annotations
 
-from data.contracts.frames import conform, empty_frame
 from data.contracts.inputs import INPUTS
 from data.contracts.internal import INTERNALS, staging_table
 from data.contracts.model import Column, DType, Mode, Table, TableKind
@@ -24,8 +24,6 @@ __all__ = [
     "Mode",
     "Table",
     "TableKind",
-    "conform",
-    "empty_frame",
     "staging_table",
 ]
 

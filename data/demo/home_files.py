@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from data.demo.catalogue import LOCATIONS
 from data.demo.files import Dialect, csv_bytes, write_bytes
 from data.demo.world import World
 
@@ -106,10 +107,12 @@ def _write_csv(path: Path, frame: pl.DataFrame) -> None:
     write_bytes(path, csv_bytes(text.columns, [list(r) for r in text.rows()], Dialect()))
 
 
-def _best_sellers(world: World, count: int) -> list[str]:
-    """Return the SKUs that sold most in the last four weeks and stay on sale."""
+def _best_sellers(world: World, count: int, location: str | None = None) -> list[str]:
+    """Return the SKUs that sold most in the last four weeks, anywhere or at one location, and stay on sale."""
     shop = world.shop
     sold = world.stock.sold[:, -28:].sum(axis=1)
+    if location is not None:
+        sold = sold * (shop.series["location"].to_numpy() == [name for name, *_ in LOCATIONS].index(location))
     stays = shop.by_series("end_day") > world.config.n_days + 90
     frame = pl.DataFrame(
         {"sku": shop.skus["sku"].to_numpy()[shop.series["sku_index"].to_numpy()], "sold": sold * stays}
@@ -126,7 +129,7 @@ def _overrides(world: World) -> pl.DataFrame:
          "Creator collaboration goes live on 5 July", "planner", day + timedelta(30)),
         ("forecast", sku[6], "web", day + timedelta(1), day + timedelta(7), "add", 5,
          "Bundle promised to a fan club", "planner", day + timedelta(30)),
-        ("order", sku[7], "shop_north", None, None, "set", 0,
+        ("order", _best_sellers(world, 1, "shop_north")[0], "shop_north", None, None, "set", 0,
          "Shop is being rebuilt, no room for stock", "shop_manager", day + timedelta(21)),
         ("price", sku[8], None, day + timedelta(1), day + timedelta(30), "multiply", 0.95,
          "Agreed with the licensor for the anniversary", "merchandiser", day + timedelta(30)),

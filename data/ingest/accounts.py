@@ -148,7 +148,8 @@ def row_accounts(connection: duckdb.DuckDBPyConnection) -> pa.Table:
             from moved group by delivery_id
         )
         select d.source, d.table_name as "table", d.sha256 as file_sha256, d.file_name,
-               d.landed_run_date as first_run_date, d.rows_in, d.rows_raw - coalesce(s.held, 0) - coalesce(s.returned, 0) as rows_loaded,
+               d.landed_run_date as first_run_date, d.rows_in,
+               d.rows_raw - coalesce(s.held, 0) - coalesce(s.returned, 0) as rows_loaded,
                d.rows_quarantined + coalesce(s.held, 0) as rows_quarantined,
                d.rows_duplicate + coalesce(s.returned, 0) as rows_duplicate
         from deliveries d join visible v using (delivery_id) left join sums s using (delivery_id)

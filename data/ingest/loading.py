@@ -158,20 +158,21 @@ def _columns_of_repeated(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _quarantine_conflicts(connection: duckdb.DuckDBPyConnection, batch: Batch, relation: str) -> None:
     first = batch.first
-    key = [k for k in first.table.key if k in first.table.names]
-    shown = " || ' / ' || ".join(f"coalesce(cast(k.{quoted(n)} as varchar), '-')" for n in key)
+    shown = " || ' / ' || ".join(f"coalesce(cast(k.{quoted(n)} as varchar), '-')" for n in first.table.key)
     packed = ", ".join(f"{quoted(n)} := cast(k.{quoted(n)} as varchar)" for n in first.mapping.taken)
     reason, join = f"'{Reason.DUP_CONFLICT}'", ""
     if "sku" in first.mapping.taken and "sku" in first.table.key:
         column = f"c{first.header.index(first.mapping.taken['sku'])}"
-        reason = f"case when o.spelled <> k.sku then '{Reason.KEY_COLLISION}' else '{Reason.DUP_CONFLICT}' end"
+        identity = ", ".join(["k.delivery_id", *key_sql(first.table, "k")])
+        respelled = f"bool_or(o.spelled <> k.sku) over (partition by {identity})"
+        reason = f"case when {respelled} then '{Reason.KEY_COLLISION}' else '{Reason.DUP_CONFLICT}' end"
         join = (
             f" join (select delivery_id, row_number, cast({column} as varchar) as spelled from ({relation})) o "
             "on o.delivery_id = k.delivery_id and o.row_number = k.row_number"
         )
     connection.execute(
-        f"insert into rejected select k.delivery_id, k.row_number, {reason}, {literal(', '.join(key))}, {shown}, "
-        f"cast(to_json(struct_pack({packed})) as varchar) from keyed k join dropped d "
+        f"insert into rejected select k.delivery_id, k.row_number, {reason}, {literal(', '.join(first.table.key))}, "
+        f"{shown}, cast(to_json(struct_pack({packed})) as varchar) from keyed k join dropped d "
         f"on d.delivery_id = k.delivery_id and d.row_number = k.row_number and d.is_conflict{join}"
     )
 

@@ -19,10 +19,10 @@ MASK = "[masked]"
 _BLOCK_BYTES = 64  # of SHA-256, RFC 2104
 _KEY_BYTES = 32
 
-# Numbers that call a person: Chinese mobiles, international numbers with +, North American ones with separators.
+# Numbers that call a person: international ones with +, Chinese mobiles, North American ones with separators.
 _PHONES = (
-    r"(^|[^0-9])(1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4})([^0-9]|$)",
     r"(^|[^0-9])([+][0-9]{1,3}[ -]?[0-9(][0-9() -]{6,14}[0-9])([^0-9]|$)",
+    r"(^|[^0-9])(1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4})([^0-9]|$)",
     r"(^|[^0-9])([(]?[0-9]{3}[)]?[ .-][0-9]{3}[ .-][0-9]{4})([^0-9]|$)",
 )
 _EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+[.][A-Za-z]{2,}"

@@ -36,10 +36,12 @@ def _delivered_text(connection: duckdb.DuckDBPyConnection, batch: Batch) -> str:
     taken = [names[text.header.index(s)] for s in batch.first.mapping.taken.values()] or names[:1]
     quote = literal(batch.first.spec.quote)
     columns = "{" + ", ".join(f"'{n}': 'VARCHAR'" for n in names) + "}"
+    used = ", ".join(dict.fromkeys(taken))
     connection.execute(
-        f"create or replace temp table delivered as select {', '.join(dict.fromkeys(taken))}, filename from read_csv("
-        f"{_listed(paths)}, columns = {columns}, auto_detect = false, header = true, delim = {literal(text.delimiter)}, "
-        f"quote = {quote}, escape = {quote}, compression = '{'gzip' if text.is_gzip else 'none'}', filename = true, "
+        f"create or replace temp table delivered as select {used}, filename from read_csv("
+        f"{_listed(paths)}, columns = {columns}, auto_detect = false, header = true, "
+        f"delim = {literal(text.delimiter)}, quote = {quote}, escape = {quote}, compression = "
+        f"'{'gzip' if text.is_gzip else 'none'}', filename = true, "
         "strict_mode = true, null_padding = false, ignore_errors = false, max_line_size = 8000000, "
         "new_line = '\\n', encoding = 'utf-8', parallel = true)"
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-__all__ = ["is_first_run", "is_published", "run_line", "watermark_of"]
+__all__ = ["View", "is_first_run", "is_published", "run_line", "view_of"]
 
 _PUBLISHED = "published"
 
@@ -28,17 +29,25 @@ def is_first_run(home: Path, lines: list[dict[str, Any]], run_date: date) -> boo
     return not published and not others
 
 
-def watermark_of(lines: list[dict[str, Any]], *, home: Path, run_date: date, restate: bool, newest: int) -> int:
-    """Return the last sighting, by ``seq``, that the run for ``run_date`` sees.
+@dataclass(frozen=True)
+class View:
+    """What of the landing a run sees: sightings up to ``watermark``; a restated run also those of later runs."""
+
+    watermark: int
+    is_restated: bool
+
+
+def view_of(lines: list[dict[str, Any]], *, home: Path, run_date: date, restate: bool, newest: int) -> View:
+    """Return what the run for ``run_date`` sees of the landing, whose last sighting is ``newest``.
 
     A rerun of a published run sees what that saw, unless it restates; any other sees everything.
     """
     before = [line for line in lines if line["kind"] == "run" and line["run_date"] == run_date.isoformat()]
     if before and not restate and is_published(home, run_date):
-        return int(before[-1]["watermark"])
-    return newest
+        return View(int(before[-1]["watermark"]), bool(before[-1]["is_restated"]))
+    return View(newest, restate)
 
 
-def run_line(run_date: date, watermark: int) -> dict[str, Any]:
+def run_line(run_date: date, view: View) -> dict[str, Any]:
     """Return the ledger's line of an ingest run."""
-    return {"kind": "run", "run_date": run_date.isoformat(), "watermark": watermark}
+    return {"kind": "run", "run_date": run_date.isoformat(), **asdict(view)}

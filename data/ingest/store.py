@@ -14,7 +14,6 @@ from data.ingest.landing import Sighting
 from data.warehouse import quoted
 
 __all__ = [
-    "arrow_rows",
     "create_raw",
     "create_store",
     "known_sightings",
@@ -29,8 +28,8 @@ _STORE = (
         modified_at timestamptz, landed_at timestamptz, run_date date, in_first_run boolean, delivery_id bigint)""",
     """create table if not exists deliveries (
         delivery_id bigint, source varchar, table_name varchar, file_name varchar, sha256 varchar,
-        landed_at timestamptz, landed_run_date date, header varchar[], rows_in bigint, rows_raw bigint, rows_quarantined bigint,
-        rows_duplicate bigint)""",
+        landed_at timestamptz, landed_run_date date, header varchar[], rows_in bigint, rows_raw bigint,
+        rows_quarantined bigint, rows_duplicate bigint)""",
     """create table if not exists seen_files (
         source varchar, table_name varchar, file_name varchar, size bigint, modified_ns bigint, changed_ns bigint,
         sha256 varchar)""",

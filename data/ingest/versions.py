@@ -1,8 +1,8 @@
 """Which deliveries a run may see, and which of them are in force: pure logic on the ledger's sightings.
 
 A run for D sees what landed in the home's first run, and later what landed in runs for D or before; a rerun of a
-published D sees what its first publish saw. Of several contents under one name the newest by modification time, then
-digest, is in force; the others are kept and set aside.
+published D sees what its first publish saw, a restated one everything. Of several contents under one name the newest
+by modification time, then digest, is in force; the others are kept and set aside.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from data.ingest.landing import Sighting
+from data.ingest.runs import View
 from data.ingest.sources import date_in_name
 
 __all__ = ["VisibleDelivery", "visible_deliveries"]
@@ -39,17 +40,21 @@ class VisibleDelivery:
 
 
 def visible_deliveries(
-    sightings: Iterable[tuple[Sighting, int]], *, run_date: date, watermark: int, zone: ZoneInfo
+    sightings: Iterable[tuple[Sighting, int]], *, run_date: date, view: View, zone: ZoneInfo
 ) -> list[VisibleDelivery]:
     """Return the deliveries that the run for ``run_date`` may see.
 
     Args:
         sightings: with the delivery each shows.
         run_date: D.
-        watermark: the last sighting that counts, by ``seq``.
+        view: what of the landing the run sees.
         zone: the shop's timezone, for the day of a file without date in its name.
     """
-    seen = [(s, d) for s, d in sightings if s.seq <= watermark and (s.in_first_run or s.run_date <= run_date)]
+    seen = [
+        (s, d)
+        for s, d in sightings
+        if s.seq <= view.watermark and (view.is_restated or s.in_first_run or s.run_date <= run_date)
+    ]
     newest: dict[tuple[str, str, str], tuple[Sighting, int]] = {}
     for sighting, delivery_id in seen:
         name = (sighting.table, sighting.source, sighting.file_name)

@@ -101,14 +101,14 @@ def test_a_run_plans_for_the_day_that_closed_in_the_shops_timezone(shop: Path):
 
 
 def test_a_failure_leaves_a_notice_that_names_step_date_and_exit_code(shop: Path):
-    shared = importlib.import_module("dags._shared")
+    steps = importlib.import_module("dags._steps")
     errors = importlib.import_module("data.errors")
     failed = {
         "params": {"run_date": "2026-06-28", "home": str(shop)},
         "task_instance": SimpleNamespace(task_id="ingest"),
         "exception": errors.DataError("drop/a.csv, line 3: TRUNCATED"),
     }
-    shared.write_failure_notice(failed)
+    steps.write_failure_notice(failed)
     notice = json.loads((shop / "last_failure.json").read_text())
     assert (notice["step"], notice["run_date"], notice["exit_code"]) == ("ingest", "2026-06-28", 3)
     assert "line 3" in notice["message"]

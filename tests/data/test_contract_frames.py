@@ -9,7 +9,8 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from data.contracts import TABLES, TableKind, conform, empty_frame
+from data.contracts import TABLES, TableKind
+from data.contracts.frames import conform, empty_frame
 from data.contracts.frames import arrow_schema, conform_arrow
 from data.errors import ContractError
 

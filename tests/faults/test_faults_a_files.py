@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
-import os
 import random
 import threading
 import time
@@ -56,7 +55,9 @@ def test_fault_03_header_only_stops_sales(shop: DropShop):
 def test_fault_03_header_only_signals_degrade_and_an_empty_snapshot_means_none(shop: DropShop):
     shop.drop("order_lines", "a.csv", GOOD)
     shop.drop("signals", "s.csv", "date,source,region,element_type,element,metric,value\n")
-    shop.drop("purchase_orders", "po_2026-02-20.csv", "po_id,sku,expected_receipt_date,open_qty\nP1,SKU-001,2026-04-01,5\n")
+    shop.drop(
+        "purchase_orders", "po_2026-02-20.csv", "po_id,sku,expected_receipt_date,open_qty\nP1,SKU-001,2026-04-01,5\n"
+    )
     shop.drop("purchase_orders", "po_2026-02-27.csv", "po_id,sku,expected_receipt_date,open_qty\n")
     shop.run()
     assert "header and no row" in shop.notes()["EMPTY_DELIVERY"]
@@ -351,9 +352,11 @@ def test_fault_24_same_name_other_content_supersedes_and_the_old_is_kept(shop: D
 
 
 def test_fault_25_order_of_arrival_does_not_matter(shop: DropShop, tmp_path: Path):
-    days = {f"2026-02-{d:02d}": order_lines(40, day=f"2026-02-{d:02d}", start=d * 30) for d in range(20, 26)}  # ids overlap
+    days = {
+        f"2026-02-{d:02d}": order_lines(40, day=f"2026-02-{d:02d}", start=d * 30) for d in range(20, 24)
+    }  # ids overlap
     results = []
-    for attempt in range(3):
+    for attempt in range(2):
         other = DropShop(tmp_path / f"home{attempt}")
         names = sorted(days)
         random.Random(attempt).shuffle(names)
@@ -361,8 +364,8 @@ def test_fault_25_order_of_arrival_does_not_matter(shop: DropShop, tmp_path: Pat
             other.drop("order_lines", f"orders_{name}.csv", days[name], mtime=1_700_000_000)
             other.run(D)
         results.append(other.query("select * exclude (order_id) from stg_order_lines order by order_line_id"))
-    assert results[0] == results[1] == results[2]
-    assert len(results[0]) == 190
+    assert results[0] == results[1]
+    assert len(results[0]) == 130
 
 
 def test_a_landed_file_is_private_and_cannot_be_written(shop: DropShop):
@@ -371,7 +374,7 @@ def test_a_landed_file_is_private_and_cannot_be_written(shop: DropShop):
     digest = hashlib.sha256(GOOD.encode()).hexdigest()
     landed = shop.home / "landing" / digest[:2] / digest
     assert landed.read_text() == GOOD
-    assert (os.stat(landed).st_mode & 0o777, os.stat(shop.home / "landing").st_mode & 0o777) == (0o400, 0o700)
+    assert (landed.stat().st_mode & 0o777, (shop.home / "landing").stat().st_mode & 0o777) == (0o400, 0o700)
 
 
 def test_two_bad_files_are_named_in_one_error(shop: DropShop):

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from data.contracts import TABLES, empty_frame
+from data.contracts import TABLES
+from data.contracts.frames import empty_frame
 from data.step_io import open_step
 from forecasting.features import Tables
 from forecasting.panel import Panel, build_panel
@@ -18,9 +19,11 @@ from forecasting.panel import Panel, build_panel
 RUN_DATE = date(2026, 6, 28)
 
 
-def history_frame(units: np.ndarray, *, last: date = RUN_DATE, period_days: int = 1, **flags: np.ndarray) -> pl.DataFrame:
+def history_frame(
+    units: np.ndarray, *, last: date = RUN_DATE, period_days: int = 1, **flags: np.ndarray
+) -> pl.DataFrame:
     """Return ``demand_history`` of an (n, t) array; NaN cells have no row."""
-    n, t = units.shape
+    t = units.shape[1]
     series, period = np.nonzero(~np.isnan(units))
     frame = {
         "sku": [f"SKU-{s // 2:03d}" for s in series],
@@ -58,7 +61,9 @@ def panel_of(units: np.ndarray, *, period_days: int = 1, last: date = RUN_DATE, 
 def no_tables() -> Tables:
     text, day, number = pl.String, pl.Date, pl.Float64
     return Tables(
-        prices=pl.DataFrame(schema={"sku": text, "location_id": text, "channel": text, "from_date": day, "price": number}),
+        prices=pl.DataFrame(
+            schema={"sku": text, "location_id": text, "channel": text, "from_date": day, "price": number}
+        ),
         planned_prices=pl.DataFrame(schema={"sku": text, "location_id": text, "from_date": day, "price": number}),
         events=pl.DataFrame(
             schema={"name": text, "starts_date": day, "ends_date": day, "kind": text, "region": text, "ip": text}
@@ -98,23 +103,34 @@ def shop_home(home: Path, units: np.ndarray, *, period_days: int = 1, settings: 
         "sku", "location_id", "status", "category", "ip", "product_type", "regular_price",
         reason=pl.lit("sold"), demand_class=pl.lit("smooth"),
     )  # fmt: skip
-    supply = keys.select("sku").unique().with_columns(
-        supplier_id=pl.lit("S1"),
-        lead_time_days=pl.lit(14.0),
-        lead_time_sd_days=pl.lit(2.0),
-        review_period_days=pl.lit(7.0),
-        min_order_qty=pl.lit(1),
-        pack_size=pl.lit(1),
-        expected_receipt_date=pl.lit(RUN_DATE + timedelta(days=15)),
-        next_order_date=pl.lit(RUN_DATE + timedelta(days=7)),
-        is_order_date=pl.lit(True),
-        flags=pl.Series([[]] * (n // 2), dtype=pl.List(pl.String)),
+    supply = (
+        keys.select("sku")
+        .unique()
+        .with_columns(
+            supplier_id=pl.lit("S1"),
+            lead_time_days=pl.lit(14.0),
+            lead_time_sd_days=pl.lit(2.0),
+            review_period_days=pl.lit(7.0),
+            min_order_qty=pl.lit(1),
+            pack_size=pl.lit(1),
+            expected_receipt_date=pl.lit(RUN_DATE + timedelta(days=15)),
+            next_order_date=pl.lit(RUN_DATE + timedelta(days=7)),
+            is_order_date=pl.lit(True),
+            flags=pl.Series([[]] * (n // 2), dtype=pl.List(pl.String)),
+        )
     )
     with open_step("demand", home=home, run_date=RUN_DATE) as io:
         io.write("demand_history", history)
         io.write("assortment", assortment)
         io.write("item_supply", supply)
-        for name in ("stg_locations", "stg_prices", "stg_planned_prices", "stg_events", "trend_features", "preorder_ledger"):
+        for name in (
+            "stg_locations",
+            "stg_prices",
+            "stg_planned_prices",
+            "stg_events",
+            "trend_features",
+            "preorder_ledger",
+        ):
             io.write(name, empty_frame(TABLES[name]))
         io.write("overrides", empty_frame(TABLES["overrides"]))
     return home

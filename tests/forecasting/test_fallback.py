@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from forecasting.backtest import Inputs
 from forecasting.config import ForecastConfig, LearnerConfig
-from forecasting.fallback import UNSOLD_MEAN, Reason, climb
+from forecasting.fallback import UNSOLD_MEAN, Ladder, Launches, Reason, climb
 from forecasting.features import price_matrix
 from forecasting.forecast import Forecast, make_forecast
 from forecasting.models import CONTROL, LEARNER
-from forecasting.new_items import launch_analogues, preorder_levels
+from forecasting.new_items import launch_analogues, launch_curve, launch_forecast, preorder_levels
 from forecasting.overrides import with_overrides
 from forecasting.protection import Spans
 from forecasting.selection import ALL, Choice
@@ -88,7 +88,9 @@ def odd_series(kind: str, t: int, rng: np.random.Generator) -> np.ndarray:
 def test_any_series_gets_a_forecast(kinds: list[str], t: int, period_days: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     units = np.stack([odd_series(kind, t, rng) for kind in kinds])
-    marks = {n: rng.random(units.shape) < (0.4 if "gappy" in kinds else 0.02) for n in ("is_gap", "is_censored", "is_closed")}
+    marks = {
+        n: rng.random(units.shape) < (0.4 if "gappy" in kinds else 0.02) for n in ("is_gap", "is_censored", "is_closed")
+    }
     assert_sound(forecast_of(units, period_days=period_days, **marks), len(kinds), 10)
 
 
@@ -121,14 +123,14 @@ def test_same_inputs_same_forecast_to_the_last_bit() -> None:
     assert first.accuracy.equals(second.accuracy)
 
 
-def ladder_of(units: np.ndarray, learner: np.ndarray):
+def ladder_of(units: np.ndarray, learner: np.ndarray) -> Ladder:
     panel = panel_of(units)
     control = np.full(learner.shape, 2.0, dtype=np.float32)
     choices = {ALL: Choice(ALL, {LEARNER: 1.0}, 0.9, LEARNER, CONTROL, 0.1, False, {})}
-    return climb(
-        panel, {CONTROL: control, LEARNER: learner.astype(np.float32)}, np.array(["smooth"] * len(units)), choices,
-        launch_analogues(panel), np.full(len(units), np.nan), config=CONFIG,
-    )  # fmt: skip
+    forecasts = {CONTROL: control, LEARNER: learner.astype(np.float32)}
+    none = Launches([""] * len(units), np.zeros(len(units), dtype=bool))
+    names = np.array(["smooth"] * len(units))
+    return climb(panel, forecasts, names, choices, np.full(learner.shape, np.nan), none, config=CONFIG)
 
 
 def test_a_learner_that_says_nothing_gives_way_to_statistics() -> None:
@@ -146,14 +148,51 @@ def test_an_absurd_forecast_is_cut_to_the_cap_and_said_so() -> None:
     assert Reason.CAPPED in found.reason[0]
 
 
+def launches(level: float, decay: float, count: int = 20, t: int = 200) -> np.ndarray:
+    """Return items launched in turn whose demand falls by ``decay`` a week; the first two are old."""
+    units = np.full((count, t), np.nan)
+    units[:2] = 1.0
+    for row in range(2, count):
+        start = 5 * (row + 1)
+        units[row, start:] = level * decay ** ((np.arange(t - start)) // 7)
+    return units
+
+
 def test_launches_are_compared_with_the_nearest_group_that_has_enough() -> None:
     units = np.full((12, 100), np.nan)
     for row in range(10):
-        units[row, 30:] = 1.0 + (row % 2) * 4  # east sells 1, west 5 a day
+        units[row, 30 * (row > 1) :] = 1.0 + (row % 2) * 4  # east sells 1, west 5 a day
     found = launch_analogues(panel_of(units))
-    assert found.mean[10] == pytest.approx(1.0)
-    assert found.mean[11] == pytest.approx(5.0)
+    assert found.level[10] == pytest.approx(1.0)
+    assert found.level[11] == pytest.approx(5.0)
     assert found.basis[10].startswith("location")
+
+
+def test_the_curve_of_launches_is_found() -> None:
+    curve = launch_curve(panel_of(launches(1000.0, 0.8)))
+    assert curve[[0, 7, 14, 21]] == pytest.approx([1, 0.8, 0.64, 0.512], rel=0.01)
+
+
+def test_without_launches_the_curve_is_flat() -> None:
+    assert (launch_curve(panel_of(np.full((4, 100), 3.0))) == 1).all()
+
+
+def test_a_launch_goes_down_the_curve_from_its_own_level() -> None:
+    units = launches(1000.0, 0.8)
+    units[-1, :-7] = np.nan
+    units[-1, -7:] = 3000.0
+    panel = panel_of(units)
+    none = np.full(len(units), np.nan)
+    found = launch_forecast(panel, launch_analogues(panel), none, horizon=14, pooling=0.0)[-1]
+    assert found[:7].mean() == pytest.approx(2400, rel=0.05)
+    assert found[7:].mean() == pytest.approx(1920, rel=0.05)
+    pulled = launch_forecast(panel, launch_analogues(panel), none, horizon=14, pooling=7.0)[-1]
+    assert 0.5 * found.mean() < pulled.mean() < 0.9 * found.mean()
+
+
+def test_nothing_known_of_a_launch_is_not_a_number() -> None:
+    panel = panel_of(np.full((2, 20), np.nan))
+    assert np.isnan(launch_forecast(panel, launch_analogues(panel), np.full(2, np.nan), horizon=3, pooling=5)).all()
 
 
 def test_preorder_pace_points_to_the_level() -> None:
@@ -189,7 +228,9 @@ def test_overrides_are_the_last_layer(operation: str, value: float, expected: fl
 def test_end_of_sale_and_launch_bound_the_forecast() -> None:
     panel = panel_of(shop_units(4, 100) + 1)
     end = [RUN_DATE + timedelta(days=3), None, None, None]
-    panel = type(panel)(**{**panel.__dict__, "keys": panel.keys.with_columns(end_of_sale_date=pl.Series(end, dtype=pl.Date))})
+    panel = type(panel)(
+        **{**panel.__dict__, "keys": panel.keys.with_columns(end_of_sale_date=pl.Series(end, dtype=pl.Date))}
+    )
     n = panel.n_series
     found = make_forecast(
         Inputs(panel, np.arange(n), no_tables(), price_matrix(panel, no_tables(), horizon=10)),

@@ -31,7 +31,9 @@ def known_of(tables: Tables, *, horizon: int = 10, n: int = 4) -> Known:
 
 
 def test_prices_hold_until_the_next_and_planned_ones_are_known() -> None:
-    prices = price_rows(("SKU-000", "east", START - timedelta(5), 10.0), ("SKU-000", "east", START + timedelta(50), 12.0))
+    prices = price_rows(
+        ("SKU-000", "east", START - timedelta(5), 10.0), ("SKU-000", "east", START + timedelta(50), 12.0)
+    )
     planned = price_rows(("SKU-000", "east", RUN_DATE + timedelta(3), 8.0))
     tables = replace(no_tables(), prices=prices.with_columns(channel=pl.lit("*")), planned_prices=planned)
     price = known_of(tables).series["price"][0]
@@ -54,7 +56,9 @@ def test_prices_paid_stand_in_where_there_is_no_price_table() -> None:
 
 def test_events_count_for_their_region_and_ip_only() -> None:
     day = RUN_DATE + timedelta(days=4)
-    events = event_rows(("Fair", day, day + timedelta(1), "convention", "east", "*"), ("Comet day", day, day, "sale", "*", "Comet"))
+    events = event_rows(
+        ("Fair", day, day + timedelta(1), "convention", "east", "*"), ("Comet day", day, day, "sale", "*", "Comet")
+    )
     known = known_of(replace(no_tables(), events=events))
     everyone, column = np.arange(4), np.full(4, 103)
     assert known.cells("event_convention", everyone, column).tolist() == [1, 0, 1, 0]
@@ -84,7 +88,9 @@ def test_scrambling_what_comes_after_the_origin_changes_no_feature(origin: int, 
 
     def tables(noise: np.ndarray) -> Tables:
         values = np.arange(100.0) + noise
-        prices = pl.DataFrame({"sku": "SKU-000", "location_id": "east", "from_date": days, "price": 10 + values / 50, "channel": "*"})
+        prices = pl.DataFrame(
+            {"sku": "SKU-000", "location_id": "east", "from_date": days, "price": 10 + values / 50, "channel": "*"}
+        )
         heat = pl.DataFrame({"element_type": "ip", "element": "Comet", "region": "*", "ds": days, "heat": values})
         return replace(no_tables(), prices=prices, heat=heat)
 

@@ -74,7 +74,9 @@ def test_dispersion_finds_overdispersion_and_shrinks_to_the_class() -> None:
     rng = np.random.default_rng(2)
     even = rng.poisson(5, (20, 200)).astype(float)
     wild = rng.negative_binomial(1, 1 / 6, (20, 200)).astype(float)
-    found = dispersions(panel_of(np.vstack([even, wild])), np.array(["smooth"] * 20 + ["erratic"] * 20), prior_periods=20)
+    found = dispersions(
+        panel_of(np.vstack([even, wild])), np.array(["smooth"] * 20 + ["erratic"] * 20), prior_periods=20
+    )
     assert found[:20].max() < 0.3
     assert 0.6 < np.median(found[20:]) < 1.6
 

@@ -27,7 +27,7 @@ def test_scale_starts_with_the_first_period_on_sale() -> None:
 
 
 def test_wrmsse_worked_by_hand() -> None:
-    """Two items, two levels. Bottom: RMSSE 2 (weight 3/4) and 1 (1/4) = 1.75. Top: totals 1,3,2,4 -> scale 3; error 3."""
+    """Two items, two levels. Bottom: RMSSE 2 (weight 3/4) and 1 (1/4) = 1.75. Top: the totals are 1, 3, 2, 4."""
     history = np.array([[1.0, 2.0, 1.0, 2.0], [0.0, 1.0, 1.0, 2.0]])  # squared steps 1,1,1 and 1,0,1
     actual, forecast = np.array([[2.0], [1.0]]), np.array([[4.0], [1.0 + np.sqrt(2 / 3)]])
     levels = [np.array([0, 0]), np.array([0, 1])]
@@ -55,7 +55,9 @@ def test_wrmsse_against_a_loop() -> None:
         rows = np.flatnonzero(node == k)
         summed = np.nansum(history[rows], axis=0)
         start = min(int(np.argmax(~np.isnan(history[r]))) for r in rows)
-        error = np.sqrt(np.mean((forecast[rows].sum(0) - actual[rows].sum(0)) ** 2) / np.mean(np.diff(summed[start:]) ** 2))
+        error = np.sqrt(
+            np.mean((forecast[rows].sum(0) - actual[rows].sum(0)) ** 2) / np.mean(np.diff(summed[start:]) ** 2)
+        )
         expected += revenue[rows].sum() / revenue.sum() * error
     assert wrmsse(history, actual, forecast, revenue, [node])[0] == pytest.approx(expected)
 

@@ -59,9 +59,9 @@ def test_a_partial_day_does_not_teach() -> None:
 
 
 def test_negative_and_missing_units_do_no_harm() -> None:
-    history = history_frame(np.full((2, 30), 2.0)).with_columns(
-        units=pl.when(pl.col("ds") == RUN_DATE).then(-5.0).when(pl.col("ds") == RUN_DATE - timedelta(1)).then(None).otherwise("units")
-    )  # fmt: skip
+    last, before = pl.col("ds") == RUN_DATE, pl.col("ds") == RUN_DATE - timedelta(days=1)
+    units = pl.when(last).then(-5.0).when(before).then(None).otherwise("units")
+    history = history_frame(np.full((2, 30), 2.0)).with_columns(units=units)
     panel = build_panel(history, keys_frame(2), last_period=RUN_DATE, period_days=1, max_periods=100)
     assert panel.demand[:, -1].tolist() == [0, 0]
     assert panel.demand[:, -2].tolist() == [2, 2]

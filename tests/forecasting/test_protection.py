@@ -104,7 +104,9 @@ def test_level_errors_are_found_again() -> None:
 
 
 @pytest.mark.parametrize(("daily", "dispersion", "level_error"), [(0.2, 0.8, 0.1), (3.0, 0.3, 0.05), (60.0, 0.1, 0.02)])
-def test_paths_drawn_from_the_quantiles_have_the_totals_moments(daily: float, dispersion: float, level_error: float) -> None:
+def test_paths_drawn_from_the_quantiles_have_the_totals_moments(
+    daily: float, dispersion: float, level_error: float
+) -> None:
     """The rule that restocking follows: z AR(1), y = scale * Q(Phi(z)), summed over L + R."""
     mean = np.full((1, 28), daily)
     where = spans(14)

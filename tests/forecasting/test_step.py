@@ -51,7 +51,9 @@ def test_the_total_is_the_sum_of_means_over_l_plus_r(make_home: Callable[..., Pa
     summed = first.group_by("sku", "location_id").agg(pl.col("mean").sum()).sort("sku", "location_id")
     total = found["protection_demand"].sort("sku", "location_id")
     assert total["lead_time_days"].to_list() == [14.0] * 12
-    assert total["mean"].to_numpy() == pytest.approx(summed["mean"].to_numpy(), rel=0.06)  # a random L moves it a little
+    assert total["mean"].to_numpy() == pytest.approx(
+        summed["mean"].to_numpy(), rel=0.06
+    )  # a random L moves it a little
 
 
 def test_a_second_run_gives_the_same_bytes(make_home: Callable[..., Path]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -14,7 +13,8 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from data.contracts import TABLES, WHY_BATCH_COLUMNS, WHY_COLUMNS, conform, empty_frame
+from data.contracts import TABLES, WHY_BATCH_COLUMNS, WHY_COLUMNS
+from data.contracts.frames import conform, empty_frame
 from reporting.config import ReportingConfig
 from reporting.run_tables import Policy, RunFacts, RunTables
 
@@ -229,6 +229,7 @@ def _plan_frames(plan: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.D
     by_risk = plan.sort_values("money_at_risk", ascending=False, kind="stable")["sku"].tolist()
     products = pd.DataFrame({"sku": by_risk, "title": titles})
     orders = plan[plan["on_order"] > 0].head(200)
+    some = min(5, n // 4)
     return {
         "restock_plan": plan,
         "stg_products": products.sort_values("sku", ignore_index=True),
@@ -261,12 +262,12 @@ def _plan_frames(plan: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.D
             TABLES["plan_changes"],
             pd.DataFrame(
                 {
-                    "sku": plan["sku"].head(20),
+                    "sku": plan["sku"].head(4 * some),
                     "location_id": "main",
-                    "change": ["new", "gone", "up", "down"] * 5,
-                    "qty_before": [0, 12, 24, 48] * 5,
-                    "qty_now": [12, 0, 48, 24] * 5,
-                    "cause": ["demand", "position", "buffer", "constraint"] * 5,
+                    "change": ["new", "gone", "up", "down"] * some,
+                    "qty_before": [0, 12, 24, 48] * some,
+                    "qty_now": [12, 0, 48, 24] * some,
+                    "cause": ["demand", "position", "buffer", "constraint"] * some,
                 }
             ),
         ),
@@ -467,19 +468,19 @@ def _scores() -> pd.DataFrame:
     rows = []
     for i, element in enumerate(["Fox Saga", "Moon Idol", "sailor collar", "crimson", "lace"]):
         for j, region in enumerate(["*", "east", "north"]):
-            score = 95 - 17 * i + 5 * j
-            state = "hot" if score > 80 else "rising" if score > 60 else "quiet"
+            score = 4.5 - 1.2 * i + 0.3 * j
+            state = "hot" if score > 3 else "rising" if score > 2 else "quiet"
             rows.append(
                 (
                     ("ip", "ip", "collar", "colour", "fabric")[i],
                     element,
                     region,
-                    score / 50,
+                    score / 4,
                     0.2 - 0.1 * i,
                     0.5,
                     score,
-                    score - 8,
-                    score + 8,
+                    score - 0.7,
+                    score + 0.7,
                     max(0, 9 - 2 * i),
                     state,
                 )
@@ -566,7 +567,7 @@ def report_folder(run_tables: RunTables, tmp_path_factory: pytest.TempPathFactor
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Debian's headless Chromium."""
-    if not os.path.exists(CHROMIUM):
+    if not Path(CHROMIUM).exists():
         pytest.skip(f"no {CHROMIUM}: install Debian's chromium to test the pages in a browser (make test tries to)")
     from playwright.sync_api import sync_playwright
 

@@ -23,7 +23,11 @@ SPECIFIED = {
 
 def running_totals(line):
     """The figures that the sentence names as "so far", in order."""
-    return [c.figures[-1] for c in clauses(line) if c.key in {"sum", "moq", "pack", "total", *(n[4:] for n in WHY_TERMS[8:])}]
+    return [
+        c.figures[-1]
+        for c in clauses(line)
+        if c.key in {"sum", "moq", "pack", "total", *(n[4:] for n in WHY_TERMS[8:])}
+    ]
 
 
 def test_the_terms_are_the_contracts_why_columns():
@@ -41,7 +45,9 @@ def test_the_specifications_example_reads_as_it_is_written_there():
 
 def test_chinese_says_the_same():
     text = in_words(SPECIFIED, words=load_catalogue("zh"), today=date(2026, 11, 23))
-    assert text.startswith("至 12月14日 的 21 天内预计需求 360；其中 38 在订单到货前必然失去；已有 150 = 在手 120 + 在途 40 − 欠货 10")
+    assert text.startswith(
+        "至 12月14日 的 21 天内预计需求 360；其中 38 在订单到货前必然失去；已有 150 = 在手 120 + 在途 40 − 欠货 10"
+    )
     assert text.endswith("每包 24 → 264；订货 264。")
     assert re.findall(r"\d+", text)[-1] == "264"
 
@@ -55,14 +61,25 @@ def test_every_generated_line_ends_at_its_quantity(shop):
 
 @given(st.lists(st.integers(-500, 500), min_size=16, max_size=16))
 def test_the_last_running_total_is_the_sum_of_all_terms(values):
-    line = dict(zip(WHY_TERMS, values, strict=True)) | {"lead_time_days": 14, "review_period_days": 7, "order_qty": sum(values)}
+    line = dict(zip(WHY_TERMS, values, strict=True)) | {
+        "lead_time_days": 14,
+        "review_period_days": 7,
+        "order_qty": sum(values),
+    }
     told = running_totals(line)
     assert told[-1] == sum(values)
     assert told[-2] == sum(values)
 
 
 def test_surplus_is_said_and_nothing_is_ordered():
-    line = SPECIFIED | {"why_position": -700, "on_hand": 670, "why_surplus": 288, "why_buffer": 90, "why_pack": 0, "order_qty": 0}
+    line = SPECIFIED | {
+        "why_position": -700,
+        "on_hand": 670,
+        "why_surplus": 288,
+        "why_buffer": 90,
+        "why_pack": 0,
+        "order_qty": 0,
+    }
     keys = [clause.key for clause in clauses(line)]
     assert "surplus" in keys
     assert "moq_met" not in keys
@@ -76,7 +93,9 @@ def test_a_position_that_is_not_the_sum_of_what_is_shown_is_not_called_one():
 
 def test_a_negative_buffer_is_explained():
     line = SPECIFIED | {"why_buffer": -20, "service_level": 0.4}
-    assert "20 less, as a 40% chance needs less than the mean" in in_words(line, words=load_catalogue("en"), today=date(2026, 11, 23))
+    assert "20 less, as a 40% chance needs less than the mean" in in_words(
+        line, words=load_catalogue("en"), today=date(2026, 11, 23)
+    )
 
 
 @pytest.mark.parametrize("term", WHY_TERMS[8:])

@@ -68,7 +68,10 @@ def test_unfolding_shows_chart_sentence_and_a_sum_that_is_the_order(open_page, r
     panel.wait_for()
     qty = int(run_tables.frame("restock_plan").set_index("sku").loc[sku, "order_qty"])
     assert panel.locator(".why").inner_text().endswith(f"order {qty:,}.")
-    terms = [int(t.replace("−", "-").replace(",", "")) for t in panel.locator(".waterfall tbody tr:not(.total) td:nth-child(2)").all_inner_texts()]
+    terms = [
+        int(t.replace("−", "-").replace(",", ""))
+        for t in panel.locator(".waterfall tbody tr:not(.total) td:nth-child(2)").all_inner_texts()
+    ]
     assert sum(terms) == qty
     assert panel.locator("svg.fan path.band80").count() == 1
     assert panel.locator("svg.fan").get_attribute("aria-label").startswith(f"Demand and forecast of {sku}")
@@ -171,7 +174,9 @@ def test_every_control_has_a_name_and_headings_do_not_skip(open_page, report_fol
         levels = page.evaluate("Array.from(document.querySelectorAll('h1,h2,h3,h4')).map(h => Number(h.tagName[1]))")
         assert levels[0] == 1
         assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
-        assert page.evaluate("document.querySelectorAll('[id]').length === new Set(Array.from(document.querySelectorAll('[id]'), e => e.id)).size")
+        assert page.evaluate(
+            "document.querySelectorAll('[id]').length === new Set(Array.from(document.querySelectorAll('[id]'), e => e.id)).size"
+        )
 
 
 def test_it_prints(open_page, report_folder):

@@ -150,7 +150,9 @@ def test_days_are_written_as_each_language_writes_them():
 
 def test_no_value_is_a_dash_and_never_a_zero():
     words = load_catalogue("en")
-    assert {words.number(None), words.money(float("nan")), words.percent(None), words.day(None), words.code(None)} == {"–"}
+    assert {words.number(None), words.money(float("nan")), words.percent(None), words.day(None), words.code(None)} == {
+        "–"
+    }
 
 
 @given(st.floats(-1e9, 1e9), st.integers(0, 2))

@@ -38,20 +38,30 @@ def test_zeros_cost_four_characters():
 
 def frames(days, units, censored, freq_days=1):
     history = pl.DataFrame(
-        {"sku": "A", "location_id": "main", "ds": days, "units": units, "is_censored": censored}, schema_overrides={"units": pl.Float64}
+        {"sku": "A", "location_id": "main", "ds": days, "units": units, "is_censored": censored},
+        schema_overrides={"units": pl.Float64},
     )
     ahead = [date(2026, 11, 23 + i) for i in range(3)]
-    forecasts = pl.DataFrame({"sku": "A", "location_id": "main", "ds": ahead, **{band: [1.0, 2.0, 3.0] for band in BANDS}})
+    forecasts = pl.DataFrame(
+        {"sku": "A", "location_id": "main", "ds": ahead, **{band: [1.0, 2.0, 3.0] for band in BANDS}}
+    )
     return history, forecasts
 
 
 def series_of(history, forecasts, **options):
-    settings = {"first_period": date(2026, 11, 23), "period_days": 1, "history_periods": 10, "ahead_periods": 2} | options
+    settings = {
+        "first_period": date(2026, 11, 23),
+        "period_days": 1,
+        "history_periods": 10,
+        "ahead_periods": 2,
+    } | options
     return line_series(history, forecasts, keys=[("A", "main"), ("B", "main")], **settings)
 
 
 def test_history_ends_on_the_run_date_and_gaps_stay_gaps():
-    history, forecasts = frames([date(2026, 11, 19), date(2026, 11, 20), date(2026, 11, 22)], [4, 5, 6], [False, True, False])
+    history, forecasts = frames(
+        [date(2026, 11, 19), date(2026, 11, 20), date(2026, 11, 22)], [4, 5, 6], [False, True, False]
+    )
     found = series_of(history, forecasts)
     assert list(found) == [("A", "main")]
     assert found[("A", "main")].history == (4.0, 5.0, None, 6.0)
@@ -71,10 +81,21 @@ def test_only_the_periods_asked_for_are_kept():
 
 def test_weeks_count_by_sevens():
     history = pl.DataFrame(
-        {"sku": "A", "location_id": "main", "ds": [date(2026, 11, 9), date(2026, 11, 16)], "units": [7.0, 8.0], "is_censored": False}
+        {
+            "sku": "A",
+            "location_id": "main",
+            "ds": [date(2026, 11, 9), date(2026, 11, 16)],
+            "units": [7.0, 8.0],
+            "is_censored": False,
+        }
     )
     forecasts = pl.DataFrame(
-        {"sku": "A", "location_id": "main", "ds": [date(2026, 11, 23), date(2026, 11, 30)], **{band: [1.0, 2.0] for band in BANDS}}
+        {
+            "sku": "A",
+            "location_id": "main",
+            "ds": [date(2026, 11, 23), date(2026, 11, 30)],
+            **{band: [1.0, 2.0] for band in BANDS},
+        }
     )
     found = series_of(history, forecasts, period_days=7)[("A", "main")]
     assert found.history == (7.0, 8.0)

@@ -63,5 +63,5 @@ def test_a_bar_is_never_wider_than_its_frame(share):
 
 
 def test_heat_steps_rise_with_the_score():
-    assert [heat_cell(v) for v in (-5, 0, 19.9, 20, 50, 99, 100, 140)] == [0, 0, 0, 1, 2, 4, 4, 4]
+    assert [heat_cell(v) for v in (-5, 0, 0.9, 1, 2.5, 3, 4, 140)] == [0, 0, 0, 1, 2, 3, 4, 4]
     assert heat_cell(math.nan) == 0

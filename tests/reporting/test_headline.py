@@ -7,7 +7,8 @@ import math
 import pandas as pd
 import pytest
 
-from data.contracts import TABLES, empty_frame
+from data.contracts import TABLES
+from data.contracts.frames import empty_frame
 from reporting.headline import headline, out_or_at_risk, to_order, total_accuracy
 from reporting.plan_lines import records
 
@@ -28,7 +29,9 @@ def test_the_five_numbers_equal_a_count_by_hand(shop):
     assert found.skus_at_risk == len({line["sku"] for line in risky})
     assert found.excess_value == pytest.approx(math.fsum(line["excess_value"] for line in lines))
     weight = math.fsum(line["demand_mean"] for line in lines)
-    assert found.wape == pytest.approx(math.fsum(line["forecast_wape"] * line["demand_mean"] for line in lines) / weight)
+    assert found.wape == pytest.approx(
+        math.fsum(line["forecast_wape"] * line["demand_mean"] for line in lines) / weight
+    )
 
 
 def test_a_sku_at_risk_in_two_places_counts_once():

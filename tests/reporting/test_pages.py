@@ -62,8 +62,19 @@ def test_every_page_is_there_in_both_languages(report_folder):
 def test_no_page_names_an_address_outside(report_folder):
     for path in all_pages(report_folder):
         page = Page(path.read_text(encoding="utf-8"))
-        linked = {value for _, attrs in page.tags for key, value in attrs.items() if key in ("src", "href", "action", "srcset", "poster")}
-        outside = {v for v in linked if not v.startswith("#") and v != "data:," and v.split("#")[0] not in {p.name for p in all_pages(report_folder)}}
+        linked = {
+            value
+            for _, attrs in page.tags
+            for key, value in attrs.items()
+            if key in ("src", "href", "action", "srcset", "poster")
+        }
+        outside = {
+            v
+            for v in linked
+            if not v.startswith("#")
+            and v != "data:,"
+            and v.split("#")[0] not in {p.name for p in all_pages(report_folder)}
+        }
         assert outside == set(), path.name
         assert not re.search(r"url\(|@import", page.style)
 
@@ -195,7 +206,9 @@ def test_above_the_limit_only_the_exceptions_unfold(shop, tmp_path):
     assert len(data["rows"]) == 400
 
 
-@pytest.mark.parametrize("name", ["restock.en.html", "restock.html", "prices.en.html", "accuracy.en.html", "trends.html", "quality.en.html"])
+@pytest.mark.parametrize(
+    "name", ["restock.en.html", "restock.html", "prices.en.html", "accuracy.en.html", "trends.html", "quality.en.html"]
+)
 def test_the_page_reads_as_approved(name, shop, tmp_path_factory):
     """Set MERCHCAST_UPDATE_GOLDEN=1 to approve what is written now."""
     from reporting.step import write_reports

@@ -98,11 +98,14 @@ def test_an_unknown_action_is_an_exception_before_no_action():
 
 
 def test_a_run_without_anything_still_makes_a_page(shop):
-    from data.contracts import TABLES, empty_frame
+    from data.contracts import TABLES
+    from data.contracts.frames import empty_frame
     from reporting.restock_report import restock_html
 
     full = shop.make_run(5)
-    empty = {name: empty_frame(TABLES[name]) if name in TABLES else frame.head(0) for name, frame in full.frames.items()}
+    empty = {
+        name: empty_frame(TABLES[name]) if name in TABLES else frame.head(0) for name, frame in full.frames.items()
+    }
     tables = type(full)(frames=empty, history=full.history.head(0), forecasts=full.forecasts.head(0))
     facts = shop.facts(data_through=None)
     shared = shared_series(tables, facts=facts, config=shop.config)

@@ -42,7 +42,12 @@ def test_headings_and_the_first_column_stay_in_sight_and_can_be_filtered(book):
     for sheet in book.worksheets:
         assert sheet.freeze_panes == "B2"
         assert sheet.auto_filter.ref.startswith("A1:")
-    assert columns(book["Orders"])["sku"] == columns(book["All SKUs"])["sku"] == columns(book["Preorder batches"])["sku"] == 1
+    assert (
+        columns(book["Orders"])["sku"]
+        == columns(book["All SKUs"])["sku"]
+        == columns(book["Preorder batches"])["sku"]
+        == 1
+    )
 
 
 def test_all_skus_hold_every_figure_of_the_plan(book, run_tables):
@@ -52,7 +57,16 @@ def test_all_skus_hold_every_figure_of_the_plan(book, run_tables):
     assert len(body) == len(plan)
     for row in body:
         truth = plan.loc[row[0]]
-        for name in ("order_qty", "order_value", "money_at_risk", "on_hand", "demand_mean", "service_level", "why_need", "why_position"):
+        for name in (
+            "order_qty",
+            "order_value",
+            "money_at_risk",
+            "on_hand",
+            "demand_mean",
+            "service_level",
+            "why_need",
+            "why_position",
+        ):
             assert row[at[name] - 1] == pytest.approx(truth[name], abs=1e-9), name
         receipt = row[at["expected_receipt_date"] - 1]
         assert isinstance(receipt, datetime)
@@ -84,7 +98,9 @@ def test_text_from_data_is_inert_and_whole(report_folder, book, shop):
     with zipfile.ZipFile(report_folder / "restock.xlsx") as archive:
         for name in archive.namelist():
             text = archive.read(name).decode("utf-8")
-            assert set(re.findall(r"<f>(.*?)</f>", text)) <= set(re.findall(r"<f>(SUBTOTAL\(109,[A-Z0-9:]+\))</f>", text))
+            assert set(re.findall(r"<f>(.*?)</f>", text)) <= set(
+                re.findall(r"<f>(SUBTOTAL\(109,[A-Z0-9:]+\))</f>", text)
+            )
             assert "<hyperlink" not in text.lower()
 
 

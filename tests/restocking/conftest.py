@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from data.calendar import Calendar
-from data.contracts import QUANTILES, TABLES, conform, empty_frame
+from data.contracts import QUANTILES, TABLES
+from data.contracts.frames import conform, empty_frame
 from data.settings import Objective, Planning
 from restocking.config import RestockConfig
 from restocking.inventory_position import StockInputs
@@ -102,8 +103,11 @@ class Shop:
                 **quantiles(level, sd),
             )
         self.add("demand_paths", sku=sku, location_id=location_id, period_correlation=0.0, total_scale=1.0)
+        terms = next(row for row in self.rows["item_supply"] if row["sku"] == sku)
+        periods = int(terms["lead_time_days"] + terms["review_period_days"]) // self.calendar.period_days
+        if total is None and len(levels) >= periods:
+            total = {"mean": sum(levels[:periods]), "sd": sd * periods**0.5}
         if total is not None:
-            terms = self.rows["item_supply"][-1]
             self.add(
                 "protection_demand",
                 sku=sku,

@@ -106,7 +106,8 @@ def _ss_cost(s, S, *, one, mass, K):
 
 
 @pytest.mark.parametrize(
-    "case", [{"h": 1, "p": 4, "K": 5, "mean": 3}, {"h": 1, "p": 20, "K": 2, "mean": 1.5}, {"h": 2, "p": 5, "K": 20, "mean": 2}]
+    "case",
+    [{"h": 1, "p": 4, "K": 5, "mean": 3}, {"h": 1, "p": 20, "K": 2, "mean": 1.5}, {"h": 2, "p": 5, "K": 20, "mean": 2}],
 )
 def test_reorder_point_and_level_equal_brute_force(case):
     s, S, cost = ss_poisson(**case)

@@ -55,9 +55,7 @@ def test_scale_multiplies_every_path():
 def test_paths_do_not_depend_on_the_other_series_or_the_horizon():
     both = draw(normal_quantiles([50.0, 20.0], [5.0, 4.0]))
     alone = draw(normal_quantiles([20.0], [4.0]))
-    longer = PathSampler(PATHS, 20, 5).draw(
-        normal_quantiles([20.0], [4.0]), correlation=np.zeros(1), scale=np.ones(1)
-    )
+    longer = PathSampler(PATHS, 20, 5).draw(normal_quantiles([20.0], [4.0]), correlation=np.zeros(1), scale=np.ones(1))
     assert both[:, 1] == pytest.approx(alone[:, 0])
     assert longer == pytest.approx(alone)
 
@@ -79,8 +77,10 @@ def test_totals_get_the_stated_distribution(window, mean, sd):
         mean=np.full((PERIODS, 1), 7.0),
         known=np.array([True]),
     )
-    found = np.quantile(fitted[:window].sum(axis=0)[0], PROBABILITIES, method="hazen")
-    assert found == pytest.approx(total[0], abs=0.015 * mean + 0.05 * sd)
+    found = fitted[:window].sum(axis=0)[0]
+    for q, level in zip(PROBABILITIES, total[0], strict=True):
+        if level > 0:
+            assert (found <= level + 1e-9).mean() == pytest.approx(q, abs=2 / PATHS)
     assert (fitted[window:] == paths[window:]).all()
 
 

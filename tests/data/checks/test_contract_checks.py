@@ -1,4 +1,4 @@
-"""Rules from a contract: every kind has a planted fault that turns it red, counts are exact, nothing is green on nothing."""
+"""Rules from a contract: a planted fault for every kind, exact counts, nothing green on nothing."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_counts_are_those_of_a_loop_over_the_rows_whatever_the_batches(rows, bat
 
 
 def test_rows_that_come_in_batches_get_the_same_verdict_as_a_frame():
-    frame = PLANTED["key_unique"](at(shelf(50), 40, units=-3.0)).to_arrow()
+    frame = PLANTED["key_unique"](at(shelf(51), 40, units=-3.0)).to_arrow()
 
     def stream() -> pa.RecordBatchReader:
         return pa.RecordBatchReader.from_batches(frame.schema, frame.to_batches(max_chunksize=7))

@@ -16,7 +16,8 @@ from data.checks.summary import counts_by_status, in_words, red_first, results_f
 
 D = date(2026, 6, 28)
 USUAL = {D - timedelta(days=n): 100 for n in range(80)}
-GOOD = {"source": "s", "table": "t", "file_sha256": "abcdef0123", "rows_in": 10, "rows_loaded": 7, "rows_quarantined": 2, "rows_duplicate": 1}  # fmt: skip
+ROWS = {"rows_in": 10, "rows_loaded": 7, "rows_quarantined": 2, "rows_duplicate": 1}
+GOOD = {"source": "s", "table": "t", "file_sha256": "abcdef0123", **ROWS}
 
 ASKED = {
     "freshness": lambda newest=D: freshness("signals", newest, run_date=D, max_age_days=3),
@@ -54,22 +55,24 @@ def test_culprits_are_named():
 def test_a_weekday_on_which_the_shop_never_trades_is_not_judged():
     closed = {d: n for d, n in USUAL.items() if d.weekday() != D.weekday()}
     assert volume("order_lines", closed, run_date=D) is None
-    assert volume("order_lines", {d: 3 for d in USUAL}, run_date=D) is None  # too few rows to tell
+    assert volume("order_lines", dict.fromkeys(USUAL, 3), run_date=D) is None  # too few rows to tell
     assert volume("order_lines", {}, run_date=D) is None
 
 
 @given(factor=st.floats(0.31, 3.9), usual=st.integers(40, 100_000))
 def test_ordinary_swings_are_no_fault(factor, usual):
-    days = {d: usual for d in USUAL}
+    days = dict.fromkeys(USUAL, usual)
     assert volume("order_lines", {**days, D: round(usual * factor)}, run_date=D).status == "pass"
 
 
 def test_the_summary_names_failures_first_and_reads_as_a_sentence():
+    where = "restock", "restock_plan", "bounds.qty"
+    bad = CheckResult(*where, "fail", "error", "1 of 3 rows", "at least 0", 3, 1, ("A",), "Look.")
     results = [
         CheckResult("restock", "restock_plan", "columns", "pass", "error"),
         CheckResult("demand", "-", "NO_STOCK", "warn", "warn", "No stock.", advice="No stock."),
-        CheckResult("restock", "restock_plan", "bounds.qty", "fail", "error", "1 of 3 rows", "at least 0", 3, 1, ("A",), "Look."),
-    ]  # fmt: skip
+        bad,
+    ]
     checks = results_frame(results)
     assert counts_by_status(checks) == {"pass": 1, "warn": 1, "fail": 1}
     assert [in_words(row) for _, row in red_first(checks).iterrows()] == [

@@ -58,7 +58,9 @@ class WrittenHome:
             if path.suffix == ".parquet":
                 frame = pl.read_parquet(path)
                 instants = [c for c, t in frame.schema.items() if isinstance(t, pl.Datetime)]
-                local = [pl.col(c).dt.convert_time_zone("Asia/Shanghai").dt.strftime("%Y-%m-%d %H:%M:%S") for c in instants]
+                local = [
+                    pl.col(c).dt.convert_time_zone("Asia/Shanghai").dt.strftime("%Y-%m-%d %H:%M:%S") for c in instants
+                ]
                 parts.append(frame.with_columns(local).with_columns(pl.all().cast(pl.String)))
                 continue
             header, rows = self.records(path)
@@ -99,5 +101,3 @@ def written(request: pytest.FixtureRequest) -> WrittenHome:
     """Both worlds in turn."""
     home: WrittenHome = request.getfixturevalue(request.param)
     return home
-
-

@@ -62,7 +62,9 @@ def test_receipts_add_up_to_what_arrived(written):
     receipts = written.clean("receipts").with_columns(
         pl.col("received_date").str.to_date(), pl.col("received_qty").cast(pl.Float64)
     )
-    arrived = receipts.group_by("sku", "location_id", pl.col("received_date").alias("ds")).agg(pl.col("received_qty").sum())
+    arrived = receipts.group_by("sku", "location_id", pl.col("received_date").alias("ds")).agg(
+        pl.col("received_qty").sum()
+    )
     daily = written.truth("daily").filter(pl.col("received_qty") > 0).select("sku", "location_id", "ds", "received_qty")
     both = daily.join(arrived, on=["sku", "location_id", "ds"], how="full", suffix="_file", coalesce=True)
     assert both.filter(pl.col("received_qty").fill_null(0) != pl.col("received_qty_file").fill_null(0)).is_empty()

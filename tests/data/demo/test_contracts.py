@@ -16,8 +16,10 @@ EXTRA = {"utm_source"}  # a new column, as the ledger says
 
 def header_of(written, path) -> list[str]:
     if path.suffix == ".parquet":
-        return pl.read_parquet_schema(path).names() if hasattr(pl.read_parquet_schema(path), "names") else list(
-            pl.read_parquet_schema(path)
+        return (
+            pl.read_parquet_schema(path).names()
+            if hasattr(pl.read_parquet_schema(path), "names")
+            else list(pl.read_parquet_schema(path))
         )
     return written.records(path)[0]
 

@@ -106,7 +106,14 @@ def test_many_kinds_of_faults_are_planted(full):
     assert 0.01 < share < 0.05  # a few per cent of the rows of CSV files
     kinds = set(ledger["kind"])
     assert {"byte_order_mark", "line_end_crlf", "line_end_mixed", "columns_reordered", "new_column"} <= kinds
-    assert {"duplicate_delivery", "late_rows", "hostile_title", "phone_in_title", "above_cap", "one_second_apart"} <= kinds
+    assert {
+        "duplicate_delivery",
+        "late_rows",
+        "hostile_title",
+        "phone_in_title",
+        "above_cap",
+        "one_second_apart",
+    } <= kinds
 
 
 def test_hostile_titles_and_a_phone_number_are_there(written):
@@ -125,7 +132,9 @@ def test_a_file_was_delivered_twice(written):
     assert original.read_bytes() == twice[0].read_bytes()
 
 
-@pytest.mark.parametrize(("line_end", "expected"), [("LF", b"a,b\n1,2\n"), ("CRLF", b"a,b\r\n1,2\r\n"), ("mixed", b"a,b\n1,2\r\n")])
+@pytest.mark.parametrize(
+    ("line_end", "expected"), [("LF", b"a,b\n1,2\n"), ("CRLF", b"a,b\r\n1,2\r\n"), ("mixed", b"a,b\n1,2\r\n")]
+)
 def test_line_ends(line_end, expected):
     assert csv_bytes(["a", "b"], [["1", "2"]], Dialect(line_end=line_end)) == expected
 

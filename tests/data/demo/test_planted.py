@@ -10,7 +10,9 @@ from data.demo.bookings import campaign_sample
 
 
 def lines_of(home, truth: str) -> pl.DataFrame:
-    lines = home.clean("order_lines").with_columns(pl.col("ordered_at").str.to_datetime(), pl.col("quantity").cast(pl.Int64))
+    lines = home.clean("order_lines").with_columns(
+        pl.col("ordered_at").str.to_datetime(), pl.col("quantity").cast(pl.Int64)
+    )
     marked = home.truth(truth)
     keep = [c for c in marked.columns if c not in {"sku", "location_id", "ordered_at", "quantity"}]
     return lines.join(marked.select(keep), on="order_line_id")
@@ -27,7 +29,9 @@ def test_volume_is_that_of_a_real_shop(full):
 
 
 def test_the_tail_is_long(full):
-    units = full.truth("daily").group_by("sku").agg(pl.col("sold_qty").sum()).sort("sold_qty", descending=True)["sold_qty"]
+    units = (
+        full.truth("daily").group_by("sku").agg(pl.col("sold_qty").sum()).sort("sold_qty", descending=True)["sold_qty"]
+    )
     total = units.sum()
     assert units.head(len(units) // 10).sum() > 0.4 * total
     months = 24
@@ -63,7 +67,10 @@ def test_new_and_ending_items(full):
 def test_few_buyers_place_many_orders_within_an_hour(full):
     mine = lines_of(full, "brushing").filter(pl.col("kind") == "few_buyers")
     by = mine.group_by("incident").agg(
-        pl.len(), pl.col("buyer_ref").n_unique(), pl.col("ordered_at").dt.truncate("1h").n_unique().alias("hours"), pl.col("sku").n_unique()
+        pl.len(),
+        pl.col("buyer_ref").n_unique(),
+        pl.col("ordered_at").dt.truncate("1h").n_unique().alias("hours"),
+        pl.col("sku").n_unique(),
     )
     assert len(by) == 26
     assert (by["hours"] == 1).all()
@@ -123,7 +130,10 @@ def test_viral_spikes_are_talked_about(full):
     for element, peak in bursts.select("element", "peak_date").rows():
         mine = searches.filter(pl.col("element") == element).group_by("date").agg(pl.col("value").sum()).sort("date")
         offset = (pl.col("date") - peak).dt.total_days()
-        at, before = mine.filter(offset.is_between(0, 2))["value"].mean(), mine.filter(offset.is_between(-14, -6))["value"].mean()
+        at, before = (
+            mine.filter(offset.is_between(0, 2))["value"].mean(),
+            mine.filter(offset.is_between(-14, -6))["value"].mean(),
+        )
         ratios.append(at / before)
     assert np.median(ratios) > 1.8
 
@@ -141,9 +151,13 @@ def test_bursts_are_of_every_kind_and_some_are_alive(full):
     bursts = full.truth("trend_bursts")
     counts = dict(bursts.group_by("kind").len().rows())
     assert counts["slow"] >= 20 <= counts["sudden"]
-    assert counts["one_day_spike"] >= 20 and counts["source_doubling"] >= 5 and counts["season"] >= 25
+    assert counts["one_day_spike"] >= 20
+    assert counts["source_doubling"] >= 5
+    assert counts["season"] >= 25
     day = pl.lit(full.summary.run_date).str.to_date()
-    fresh = bursts.filter(pl.col("kind").is_in(["slow", "sudden"]) & (day - pl.col("starts_date")).dt.total_days().is_between(0, 30))
+    fresh = bursts.filter(
+        pl.col("kind").is_in(["slow", "sudden"]) & (day - pl.col("starts_date")).dt.total_days().is_between(0, 30)
+    )
     assert len(fresh) >= 5
     unsold = set(bursts["element"]) - set(full.clean("products")["ip"].drop_nulls()) - {None}
     assert "mirror_whale" in unsold
@@ -180,13 +194,18 @@ def test_prices_vary_enough_to_learn_from(full):
     assert elasticities.group_by("product_type").agg(pl.col("elasticity").mean())["elasticity"].max() < -1.0
 
 
-def test_demand_answers_price_as_planted(full):
-    """With the truth in hand, the planted elasticity comes back: slope of log expected demand on log price."""
-    truth = full.truth("elasticities")
-    promotions = full.truth("promotions")
-    assert promotions["lift"].min() >= 1.0
-    assert promotions["discount"].is_between(0.05, 0.35).all()
-    assert len(truth) == full.summary.skus
+def test_demand_answers_price_as_planted(small_world):
+    """Demand moves with the price to the power of the elasticity; promotions add their lift."""
+    found, styles = small_world.prices, small_world.shop.styles
+    ratio = found.paid / styles["price"].to_numpy()[:, None, None]
+    by_price = ratio ** styles["elasticity"].to_numpy()[:, None, None]
+    extra = found.demand_lift / by_price
+    quiet = found.promotion < 0
+    np.testing.assert_allclose(extra[:, 0, :][quiet], 1.0, rtol=1e-5)
+    np.testing.assert_allclose(extra[:, 1, :], 1.0, rtol=1e-5)
+    lift = found.promotions["lift"].to_numpy()[found.promotion[~quiet]]
+    np.testing.assert_allclose(extra[:, 0, :][~quiet], lift, rtol=1e-5)
+    assert (found.paid[:, 0, :][~quiet] < found.regular[:, 0, :][~quiet]).all()
 
 
 def test_planted_pairs_sell_beyond_their_parts(full):
@@ -203,7 +222,11 @@ def test_planted_pairs_sell_beyond_their_parts(full):
 def test_extended_sizes_of_costumes_are_short_and_of_clothing_not(full):
     products = full.clean("products").unique("sku", keep="last").select("sku", "category", "size_group")
     daily = full.truth("daily").filter(pl.col("expected_demand") > 0).join(products, on="sku")
-    out = daily.filter(pl.col("size_group").is_not_null()).group_by("category", "size_group").agg((pl.col("end_qty") == 0).mean())
+    out = (
+        daily.filter(pl.col("size_group").is_not_null())
+        .group_by("category", "size_group")
+        .agg((pl.col("end_qty") == 0).mean())
+    )
     share = {(c, g): s for c, g, s in out.rows()}
     assert share["costume", "extended"] > 1.3 * share["costume", "standard"]
     assert full.truth("size_gaps").filter("is_planted")["category"].to_list() == ["costume"]

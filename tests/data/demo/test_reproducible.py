@@ -27,7 +27,11 @@ def test_the_same_seed_gives_the_same_bytes(small, tmp_path):
 def test_another_seed_gives_another_shop(small, tmp_path):
     write_small(tmp_path / "other", seed=6)
     mine, other = digests(small.home), digests(tmp_path / "other")
-    for name in ("drop/order_lines/order_lines_2026-06-28.csv.gz", "truth/brushing.parquet", "truth/elasticities.parquet"):
+    for name in (
+        "drop/order_lines/order_lines_2026-06-28.csv.gz",
+        "truth/brushing.parquet",
+        "truth/elasticities.parquet",
+    ):
         assert mine[name] != other[name]
 
 

@@ -14,7 +14,9 @@ from data.demo.suppliers import SUPPLIERS, closed_spans, expected_receipt_date, 
 FIRST, LAST = date(2025, 1, 1), date(2026, 12, 31)
 
 
-@given(offset=st.integers(0, 600), lead=st.integers(0, 70), supplier=st.sampled_from([s.supplier_id for s in SUPPLIERS]))
+@given(
+    offset=st.integers(0, 600), lead=st.integers(0, 70), supplier=st.sampled_from([s.supplier_id for s in SUPPLIERS])
+)
 def test_expected_dates_agree_with_the_planners_calendar(offset, lead, supplier):
     ordered = FIRST + timedelta(days=offset)
     spans = closed_spans(supplier, first=FIRST, last=LAST + timedelta(days=200))

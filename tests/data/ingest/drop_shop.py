@@ -54,7 +54,9 @@ class DropShop:
         data = content.encode() if isinstance(content, str) else content
         path = self.path(table, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") and not data.startswith(b"\x1f\x8b") else data)
+        path.write_bytes(
+            gzip.compress(data, mtime=0) if name.endswith(".gz") and not data.startswith(b"\x1f\x8b") else data
+        )
         stamp = path.stat().st_mtime - 60 if mtime is None else mtime  # old enough not to be waited for
         os.utime(path, (stamp, stamp))
         return path
@@ -97,7 +99,7 @@ class DropShop:
     def quarantined(self) -> list[tuple[int, str, str | None, str | None]]:
         """Row number, reason, column and value of the open rows in quarantine."""
         return self.query(
-            'select row_number, reason, "column", value from quarantine where status = \'open\' order by 1, 2'
+            "select row_number, reason, \"column\", value from quarantine where status = 'open' order by 1, 2"
         )
 
     def notes(self) -> dict[str, str]:

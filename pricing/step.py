@@ -1,0 +1,323 @@
+"""The price step: elasticities and suggestions of the night, and the preview of a working copy of the rule book."""
+
+from __future__ import annotations
+
+import os
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from data.errors import ConfigError
+from data.settings import load_settings
+from data.step_io import StepIO, open_step
+from pricing.book import book_digest, load_book, parse_book
+from pricing.config import PricingConfig
+from pricing.elasticity import estimate_elasticities
+from pricing.errors import RuleBookError
+from pricing.findings import Finding
+from pricing.lines import LineInputs, price_lines
+from pricing.lint import lint
+from pricing.plan import PreviewBook, preview_plan
+from pricing.rules import RuleBook
+from pricing.suggest import priceable, suggest_prices
+from pricing.weekly import weekly_with_prices
+
+__all__ = ["lint_home", "preview", "run"]
+
+BOOK = "pricing_rules.yml"
+_APPROVED = "approved"
+_LINES = "price_inputs.parquet"
+_DEFAULT_BOOK = Path(__file__).resolve().parent / "rules" / "default.yml"
+_CAP_DAYS = 30  # [days] window of max_change_percent_per_30_days
+
+
+def run(home: Path, run_date: date) -> dict[str, int]:
+    """Write ``price_suggestions`` and ``elasticities`` for ``run_date`` and return the rows read and written.
+
+    The working copy of the rule book comes into force if it has no error; else the last book in force stays, and the
+    run says so.
+
+    Raises:
+        RuleBookError: the book has errors and none was in force before.
+    """
+    with open_step("price", home=home, run_date=run_date) as io:
+        config = PricingConfig.model_validate(io.settings.rooms.get("pricing", {}))
+        text, book = _book_tonight(io)
+        elasticities = _elasticities(io, config)
+        io.write("elasticities", elasticities if len(elasticities) else io.read("elasticities").iloc[:0])
+        lines = price_lines(_line_inputs(io, elasticities, config), run_date=run_date, config=config)
+        table = suggest_prices(lines, book, run_date=run_date, config=config)
+        io.write("price_suggestions", table if len(table) else io.read("price_suggestions").iloc[:0])
+        _check(io, lines, table)
+    _keep(home, text, lines[priceable(lines)], run_date)
+    return io.counts
+
+
+def preview(home: Path) -> str:
+    """Return the plan of the working copy of the rule book on the last night's data, as text.
+
+    Raises:
+        RuleBookError: the working copy has errors.
+        ConfigError: there was no night yet.
+    """
+    settings = load_settings(home)
+    config = PricingConfig.model_validate(settings.rooms.get("pricing", {}))
+    text = _working_copy(home) or ""
+    book = load_book(text, currency=settings.shop.currency, name=str(home / BOOK))
+    lines, run_date = _kept_lines(home)
+    in_force = _in_force(home) or text
+    before, _ = parse_book(in_force, currency=settings.shop.currency)
+    return preview_plan(
+        lines,
+        PreviewBook(book, book_digest(text)),
+        PreviewBook(before or book, book_digest(in_force)),
+        run_date=run_date,
+        config=config,
+    )
+
+
+def lint_home(home: Path) -> list[Finding]:
+    """Return what is wrong with the working copy of the rule book, on the last night's data where there is one.
+
+    Raises:
+        ConfigError: there is no rule book.
+    """
+    settings = load_settings(home)
+    text = _working_copy(home)
+    if text is None:
+        raise ConfigError(f"no {home / BOOK}: `merchcast init` makes one")
+    if not (home / _APPROVED / _LINES).is_file():
+        return lint(text, currency=settings.shop.currency)
+    lines, run_date = _kept_lines(home)
+    return lint(text, currency=settings.shop.currency, lines=lines, run_date=run_date)
+
+
+def _working_copy(home: Path) -> str | None:
+    path = home / BOOK
+    if not path.is_file():
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise RuleBookError(f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8") from error
+
+
+def _in_force(home: Path) -> str | None:
+    path = home / _APPROVED / BOOK
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _book_tonight(io: StepIO) -> tuple[str, RuleBook]:
+    """The text and the book that tonight's prices follow."""
+    currency = io.settings.shop.currency
+    try:
+        text = _working_copy(io.home)
+        if text is None:
+            return _book_without_copy(io, currency)
+        return text, load_book(text, currency=currency, name=BOOK)
+    except RuleBookError as error:
+        text = _in_force(io.home)
+        if text is None:
+            raise
+        io.check(
+            "rule_book_sound",
+            failed=1,
+            rows=1,
+            table="price_suggestions",
+            severity="warn",
+            observed=str(error),
+            expected="a rule book without errors",
+            advice="Prices follow the last book in force. Run `merchcast prices lint` and correct pricing_rules.yml.",
+        )
+        return text, load_book(text, currency=currency, name=f"{_APPROVED}/{BOOK}")
+
+
+def _book_without_copy(io: StepIO, currency: str) -> tuple[str, RuleBook]:
+    text = _in_force(io.home)
+    if text is None:
+        text = _DEFAULT_BOOK.read_text(encoding="utf-8").replace("currency: CNY", f"currency: {currency}")
+        io.note("NO_RULE_BOOK", "No pricing_rules.yml: the book that comes with merchcast is used.")
+    else:
+        io.note("NO_RULE_BOOK", "No pricing_rules.yml: prices follow the last book in force.")
+    return text, load_book(text, currency=currency)
+
+
+def _elasticities(io: StepIO, config: PricingConfig) -> pd.DataFrame:
+    """Elasticities of the SKUs whose cost is known: the others get no suggestion, so nothing is spent on them."""
+    products = io.query(
+        "select sku, any_value(product_type order by location_id) as product_type, "
+        "any_value(category order by location_id) as category from assortment "
+        "where unit_cost is not null and status <> 'not_product' group by sku order by sku"
+    )
+    if products.empty:
+        io.note("NO_UNIT_COST", "No SKU has a unit cost: there are no price suggestions.", table="price_suggestions")
+        return products.head(0)
+    since = io.run_date - timedelta(weeks=config.elasticity_weeks)
+    weekly = io.query_polars(
+        "select h.sku, h.location_id, cast(date_trunc('week', h.ds) as date) as week, "
+        "cast(sum(cast(h.units as decimal(18, 4))) as double) as units, "
+        f"cast(count(*) * {io.calendar.period_days} as double) as days, "
+        "cast(sum(cast(h.units as decimal(18, 4)) * h.unit_price) filter (where h.unit_price > 0) as double) "
+        "/ nullif(cast(sum(cast(h.units as decimal(18, 4))) filter (where h.unit_price > 0) as double), 0) as price, "
+        "cast(count(*) filter (where h.on_promotion) as double) / count(*) as promotion_share "
+        "from demand_history h where h.sku in (select sku from assortment where unit_cost is not null) "
+        "and h.ds > $1 and not (h.is_censored or h.is_closed or h.is_gap or h.is_partial) "
+        "group by h.sku, h.location_id, week order by h.sku, h.location_id, week",
+        [since],
+    )
+    prices = io.query_polars(
+        "select sku, location_id, from_date, cast(price as double) as price from stg_prices "
+        "where sku in (select sku from assortment where unit_cost is not null) and price > 0 "
+        "order by sku, location_id, from_date, channel"
+    )
+    return estimate_elasticities(weekly_with_prices(weekly, prices), products, config=config)
+
+
+def _line_inputs(io: StepIO, elasticities: pd.DataFrame, config: PricingConfig) -> LineInputs:
+    day = io.run_date
+    overrides, holds = io.read("overrides"), io.read("holds")
+    first = pd.Timestamp(day + timedelta(days=1))
+    in_force = overrides["kind"].eq("price") & (overrides["from_date"] <= first) & (overrides["to_date"] >= first)
+    assortment = io.read("assortment")
+    return LineInputs(
+        assortment=assortment[assortment["unit_cost"].notna()],
+        products=io.read("stg_products"),
+        locations=io.read("stg_locations", columns=["location_id", "region"]),
+        prices_now=_prices_now(io, day),
+        price_window=_price_window(io, day),
+        charged=_charged(io, day),
+        competitors=_competitors(io, day, config),
+        demand=_demand(io, day, config),
+        positions=io.read("inventory_positions"),
+        heat=io.read("trend_scores", columns=["element_type", "element", "region", "heat", "state"]),
+        elasticities=elasticities if len(elasticities) else io.read("elasticities").iloc[:0],
+        planned=io.query(
+            "select distinct sku, location_id from stg_planned_prices where from_date > $1 and from_date <= $2 "
+            "order by sku, location_id",
+            [day, day + timedelta(days=config.horizon_days)],
+        ),
+        overrides=overrides[in_force],
+        holds=holds,
+    )
+
+
+_PRICED = "price > 0 and sku in (select sku from assortment where unit_cost is not null)"
+
+
+def _prices_now(io: StepIO, day: date) -> pd.DataFrame:
+    """The price in force at the close of D, with the day it came into force."""
+    return io.query(
+        "select sku, location_id, channel, cast(arg_max(price, from_date) as double) as price, "
+        f"max(from_date) as from_date from stg_prices where from_date <= $1 and {_PRICED} "
+        "group by sku, location_id, channel order by sku, location_id, channel",
+        [day],
+    )
+
+
+def _price_window(io: StepIO, day: date) -> pd.DataFrame:
+    """Lowest and highest price in force in the last 30 days, the one that held at their start included."""
+    return io.query(
+        "with spans as (select sku, location_id, channel, price, lead(from_date) over (partition by sku, location_id, "
+        f"channel order by from_date) as until from stg_prices where from_date <= $1 and {_PRICED}) "
+        "select sku, location_id, channel, cast(min(price) as double) as lowest, cast(max(price) as double) as highest "
+        "from spans where until is null or until > $2 group by sku, location_id, channel "
+        "order by sku, location_id, channel",
+        [day, day - timedelta(days=_CAP_DAYS - 1)],
+    )
+
+
+def _charged(io: StepIO, day: date) -> pd.DataFrame:
+    """Lowest price paid in the reference window, null for what was not yet on sale at its start."""
+    return io.query(
+        "select sku, location_id, cast(min(unit_price) filter (where ds > $2 and unit_price > 0) as double) as lowest "
+        "from demand_history where ds <= $1 and sku in (select sku from assortment where unit_cost is not null) "
+        "group by sku, location_id having min(ds) <= $2 order by sku, location_id",
+        [day, day - timedelta(days=io.settings.shop.reference_days)],
+    )
+
+
+def _competitors(io: StepIO, day: date, config: PricingConfig) -> pd.DataFrame:
+    return io.query(
+        "select sku, competitor, cast(arg_max(price, date) as double) as price from stg_competitor_prices "
+        "where date > $2 and date <= $1 and price > 0 group by sku, competitor order by sku, competitor",
+        [day, day - timedelta(days=config.competitor_days)],
+    )
+
+
+def _demand(io: StepIO, day: date, config: PricingConfig) -> pd.DataFrame:
+    """Mean demand over the horizon, the spread of its total as a ratio, and what was sold a day lately."""
+    span = timedelta(days=config.horizon_days)
+    mean = io.query(
+        "select sku, location_id, cast(sum(cast(mean as decimal(18, 6))) as double) as mean, count(*) as periods "
+        "from forecasts where ds > $1 and ds <= $2 and sku in (select sku from assortment where unit_cost is not null) "
+        "group by sku, location_id order by sku, location_id",
+        [day, day + span],
+    )
+    total = io.read("protection_demand", columns=["sku", "location_id", "mean", "q10", "q90"])
+    sd = (total["q90"] - total["q10"]).clip(lower=0) / 2.5631031310892007  # of a normal, from its 10% and 90% points
+    total = total.assign(cv=(sd / total["mean"].where(total["mean"] > 0)).clip(upper=5.0))[["sku", "location_id", "cv"]]
+    recent = io.query(
+        "select sku, location_id, cast(sum(cast(units as decimal(18, 4))) as double) / $3 as recent_daily "
+        "from demand_history where ds > $2 and ds <= $1 group by sku, location_id order by sku, location_id",
+        [day, day - timedelta(days=7), 7],
+    )
+    joined = mean.merge(total, on=["sku", "location_id"], how="left", validate="1:1")
+    joined = joined.merge(recent, on=["sku", "location_id"], how="left", validate="1:1")
+    covered = joined["periods"].to_numpy(dtype=float) * io.calendar.period_days
+    scale = np.where(covered > 0, config.horizon_days / np.maximum(covered, 1), 0.0)  # a forecast shorter than it
+    return joined.assign(mean=joined["mean"] * scale).drop(columns="periods")
+
+
+def _check(io: StepIO, lines: pd.DataFrame, table: pd.DataFrame) -> None:
+    missing = lines[~priceable(lines)]
+    io.check(
+        "price_and_cost_known",
+        failed=len(missing),
+        rows=len(lines),
+        table="price_suggestions",
+        severity="warn",
+        sample=missing["sku"].head(5),
+        expected="a price and a unit cost for every active SKU",
+        advice="SKUs without them get no suggestion: complete products or supply_terms.",
+    )
+    if table.empty:
+        return
+    moved = table["suggested_price"] != table["current_price"]
+    still = table["status"].isin(["unchanged", "conflict"])
+    io.check("unchanged_means_unchanged", failed=moved & still, rows=len(table), table="price_suggestions",
+             expected="no new price on an unchanged or conflict line", advice="Please report it.")  # fmt: skip
+    below = (table["status"] == "auto") & (table["suggested_price"] < table["unit_cost"])
+    io.check("no_automatic_price_below_cost", failed=below, rows=len(table), table="price_suggestions",
+             expected="suggested_price >= unit_cost where status is auto", advice="Please report it.")  # fmt: skip
+    reasonless = moved & (table["binding_rule"].isna() | table["clamp_trail"].isna())
+    io.check("every_change_says_why", failed=reasonless, rows=len(table), table="price_suggestions",
+             expected="a binding rule and a clamp trail on every changed line", advice="Please report it.")  # fmt: skip
+
+
+def _keep(home: Path, text: str, lines: pd.DataFrame, run_date: date) -> None:
+    """Keep the book in force and tonight's lines, for `prices diff` and for a night with a broken book."""
+    folder = home / _APPROVED
+    folder.mkdir(exist_ok=True)
+    _replace(folder / BOOK, text.encode())
+    frame = lines.assign(run_date=pd.Timestamp(run_date))
+    temporary = folder / f".{_LINES}.{os.getpid()}"
+    frame.to_parquet(temporary, index=False)
+    temporary.replace(folder / _LINES)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)
+
+
+def _kept_lines(home: Path) -> tuple[pd.DataFrame, date]:
+    path = home / _APPROVED / _LINES
+    if not path.is_file():
+        raise ConfigError(f"no prices to compare with in {home}: run `merchcast run` first")
+    frame = pd.read_parquet(path)
+    if frame.empty:
+        raise ConfigError("no SKU has a price and a unit cost: there is nothing to price")
+    return frame.drop(columns="run_date"), pd.Timestamp(frame["run_date"].iloc[0]).date()
