@@ -94,7 +94,9 @@ def brushing_facts(excluded: pl.DataFrame, lines: pl.DataFrame, truth: pl.DataFr
         right = called.join(loaded, on="order_line_id", how="semi").height
         caught = hits.filter(pl.col("kind") == kind)
         incidents = f"{caught['incident'].n_unique()} of {planted['incident'].n_unique()} incidents"
-        facts.append(Fact(f"brushing, {kind}", _share(caught.height, planted.height), _share(right, called.height), incidents))
+        facts.append(
+            Fact(f"brushing, {kind}", _share(caught.height, planted.height), _share(right, called.height), incidents)
+        )
     overall = f"{found.height} lines called, {loaded.height} planted"
     facts.append(Fact("brushing, all", _share(hits.height, loaded.height), _share(hits.height, found.height), overall))
     return facts
@@ -103,7 +105,9 @@ def brushing_facts(excluded: pl.DataFrame, lines: pl.DataFrame, truth: pl.DataFr
 def viral_fact(excluded: pl.DataFrame, truth: pl.DataFrame) -> Fact:
     """Return how much of the real viral demand was kept (as recall)."""
     lost = truth.join(excluded, on="order_line_id", how="semi").height
-    return Fact("viral demand kept", 1 - (_share(lost, truth.height) or 0.0), None, f"{lost} of {truth.height} lines excluded")
+    return Fact(
+        "viral demand kept", 1 - (_share(lost, truth.height) or 0.0), None, f"{lost} of {truth.height} lines excluded"
+    )
 
 
 def censoring_facts(history: pl.DataFrame, truth: pl.DataFrame) -> list[Fact]:
@@ -143,7 +147,9 @@ def burst_facts(signals: pl.DataFrame, aliases: pl.DataFrame, truth: pl.DataFram
     settings = load_settings(home)
     config = TrendConfig.model_validate(settings.trends)
     timezone = settings.shop.timezone
-    timely = without_late(with_national(known_signals(resolved_names(signals, aliases), timezone=timezone)), config=config)
+    timely = without_late(
+        with_national(known_signals(resolved_names(signals, aliases), timezone=timezone)), config=config
+    )
     last_day = int(timely["known"].max())  # type: ignore[arg-type]
     cube, _ = cleaned(signal_cube(timely, last_day=last_day, config=config), config=config)
     state = heat_of(cube, config=config).state
@@ -176,7 +182,12 @@ def _burst_fact(planted: pl.DataFrame, alarms: pl.DataFrame, kind: str) -> Fact:
         if own.height:
             delays.append(int(own["day"].min()) - burst["start"])  # type: ignore[arg-type]
     spread = f"delay median {np.median(delays):g}, P90 {np.quantile(delays, 0.9):g} days" if delays else "none found"
-    return Fact(f"trend bursts, {kind}", _share(len(delays), planted.height), None, f"{len(delays)} of {planted.height}; {spread}")
+    return Fact(
+        f"trend bursts, {kind}",
+        _share(len(delays), planted.height),
+        None,
+        f"{len(delays)} of {planted.height}; {spread}",
+    )
 
 
 def _false_alarms(
@@ -192,7 +203,11 @@ def _false_alarms(
     false = alarms.with_row_index("alarm").join(matched.select("alarm"), on="alarm", how="anti")
     facts = []
     for name, part, n_series in (
-        ("all regions together", false.filter(pl.col("region") == ALL_REGIONS), series.filter(pl.col("region") == ALL_REGIONS).height),
+        (
+            "all regions together",
+            false.filter(pl.col("region") == ALL_REGIONS),
+            series.filter(pl.col("region") == ALL_REGIONS).height,
+        ),
         ("every region", false, series.height),
     ):
         rate = part.height / max(n_series * n_days / QUARTER_DAYS, 1e-9)
@@ -201,11 +216,18 @@ def _false_alarms(
     traps = truth.filter(~pl.col("is_true_burst")).with_columns(
         start=pl.col("starts_date").cast(pl.Int32).cast(pl.Int64), end=pl.col("ends_date").cast(pl.Int32).cast(pl.Int64)
     )
-    caught = false.join(traps.select("element_type", "element", "start", "end", "kind"), on=["element_type", "element"]).filter(
-        (pl.col("day") >= pl.col("start")) & (pl.col("day") <= pl.col("end") + 3)
-    )
+    caught = false.join(
+        traps.select("element_type", "element", "start", "end", "kind"), on=["element_type", "element"]
+    ).filter((pl.col("day") >= pl.col("start")) & (pl.col("day") <= pl.col("end") + 3))
     fallen = caught.unique(["element_type", "element", "start"]).height
-    facts.append(Fact("trend traps that alarmed", None, None, f"{fallen} of {traps.height} (one-day spikes, a source that doubles)"))
+    facts.append(
+        Fact(
+            "trend traps that alarmed",
+            None,
+            None,
+            f"{fallen} of {traps.height} (one-day spikes, a source that doubles)",
+        )
+    )
     return facts
 
 

@@ -236,13 +236,13 @@ def airflow(home: HomeOption = _DEFAULT_HOME, port: Annotated[int, typer.Option(
 @prices_app.command("lint")
 def prices_lint(home: HomeOption = _DEFAULT_HOME) -> None:
     """Check pricing_rules.yml; exit code 2 where it has an error."""
-    from cli.prices import lint_findings
+    from pricing.step import lint_home
 
     path = home / "pricing_rules.yml"
-    findings = lint_findings(home)
-    for line in findings.lines:
-        print(f"{path}:{line}")
-    if findings.has_errors:
+    findings = lint_home(home)
+    for finding in findings:
+        print(f"{path}:{finding}")
+    if any(finding.severity == "error" for finding in findings):
         raise ConfigError(f"{path} has errors")
     say(f"{path}: no errors")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from data.ingest.accounts import (
 from data.ingest.exchange import let_go
 from data.ingest.intake import Intake, take_in
 from data.ingest.landing import Landing, sighting_line
+from data.ingest.notes import snapshot_notes
 from data.ingest.privacy import buyer_key, hmac_pads
 from data.ingest.products import non_products
 from data.ingest.runs import View, is_first_run, run_line, view_of
@@ -39,8 +40,9 @@ from data.step_io import StepIO, open_step
 __all__ = ["run"]
 
 _SOLD = ("order_lines", "period_sales", "returns")
+_ROW_DATED = ("stock",)  # its rows must state their day
 _STAGED_FIRST = ("products", "returns")  # sales are judged by them
-_MANY_UNKNOWN_SHARE = 0.05  # of the SKUs that sold: beyond it the product list, not the sale, is likely wrong
+_EVENTS_AHEAD_DAYS = 365
 
 
 def run(home: Path, run_date: date, restate: bool = False) -> dict[str, int]:
@@ -89,6 +91,7 @@ def _stage(io: StepIO, intake: Intake, view: View) -> None:
     """Create every ``stg_*`` table and the marts as of D."""
     connection, settings, run_date = io.warehouse.connection, io.settings, io.run_date
     visible = visible_deliveries(intake.sightings, run_date=run_date, view=view, zone=settings.zone)
+    intake.notes += snapshot_notes(v for v in visible if v.table not in _ROW_DATED)
     delays = {(t, s.name or t): s.delay_days for t, specs in settings.sources.items() for s in specs}
     create_visible(connection, visible, delays=delays)
     for table in INPUTS:
@@ -110,6 +113,7 @@ def _stage(io: StepIO, intake: Intake, view: View) -> None:
     refuse_both_sales_shapes(connection, freq=settings.planning.freq)
     _write_accounts(io, unknown)
     _write_marts(io)
+    _note_missing_events(io)
     _check_staged(io)
 
 
@@ -226,6 +230,20 @@ def _write_marts(io: StepIO) -> None:
             observed=f"{len(bad)} lines of overrides.csv cannot be used",
             advice="Correct the lines; until then they have no effect.",
         )
+
+
+def _note_missing_events(io: StepIO) -> None:
+    """A named holiday calendar promises events; a coming year without any is one that nobody delivered."""
+    calendar = io.settings.shop.holiday_calendar
+    if calendar is None:
+        return
+    until = io.run_date + timedelta(days=_EVENTS_AHEAD_DAYS)
+    row = io.warehouse.connection.execute(
+        "select count(*) from stg_events where ends_date >= $1 and starts_date <= $2", [io.run_date, until]
+    ).fetchone()
+    if not (row and row[0]):
+        message = f"No event between {io.run_date} and {until}, though the shop follows the calendar {calendar}."
+        io.note("EVENTS_MISSING", message, table="events")
 
 
 def _check_staged(io: StepIO) -> None:

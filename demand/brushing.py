@@ -31,6 +31,9 @@ _SLACK = 2.0  # ordinary trade spreads more than Poisson: twice the usual rate, 
 _FLOOR = 0.5
 _RETURN_WAIT_DAYS = 30  # younger orders may still come back
 _RETURN_INFORMATIVE = 3.0  # expected returns from which none of them means something [orders]
+_TAIL_GAPS = 5.0  # times a ring's own gap that still belong to it
+_TAIL_SECONDS = 600.0  # a gap this short belongs to it anyway
+_TAIL_USUAL = 4.0  # but none longer than a quarter of the SKU's usual gap
 _RETURN_RATIO = 0.34  # a burst that comes back at over a third of the usual rate was really bought
 
 
@@ -101,13 +104,36 @@ def ring_orders(orders: pl.DataFrame, *, config: BrushingConfig) -> pl.DataFrame
     known = orders.drop_nulls("buyer").join(per_buyer, on="buyer", how="left", maintain_order="left")
     known = known.with_columns(is_fresh=pl.col("n_orders") == 1)
     base = _fresh_base(known)
+    everyone = known
     found: list[pl.DataFrame] = []
     for hours in sorted(config.ring_window_hours):
         for shift in (0, hours * _HOUR // 2):
             hits = _rings(known, base, width=hours * _HOUR, shift=shift, config=config)
             found.append(hits)
             known = known.join(hits, on=["sku", "order"], how="anti", maintain_order="left")
-    return pl.concat(found)
+    return _with_tails(everyone, pl.concat(found))
+
+
+def _with_tails(known: pl.DataFrame, hits: pl.DataFrame) -> pl.DataFrame:
+    """Return the hits and the one-order accounts that follow or precede them in the ring's own rhythm.
+
+    A window's edge cuts a ring: what is left beyond it is too little to be found by itself. Orders belong to the ring
+    as long as no gap is far longer than the ring's usual one, or near the SKU's usual one.
+    """
+    marked = hits.with_columns(is_hit=True)
+    fresh = (
+        known.filter("is_fresh")
+        .join(hits.select("sku").unique(), on="sku", how="semi")
+        .join(marked, on=["sku", "order"], how="left")
+        .with_columns(pl.col("is_hit").fill_null(value=False))
+        .sort("sku", "at", "order")
+    )
+    gap = pl.col("at").diff().over("sku")
+    usual = (pl.col("at").max() - pl.col("at").min()).over("sku") / pl.len().over("sku")
+    rhythm = gap.filter("is_hit").median().over("sku")
+    limit = pl.min_horizontal(pl.max_horizontal(_TAIL_GAPS * rhythm, pl.lit(_TAIL_SECONDS)), usual / _TAIL_USUAL)
+    chained = fresh.with_columns(chain=(gap.fill_null(0) > limit).cum_sum().over("sku"))
+    return chained.filter(pl.col("is_hit").any().over("sku", "chain")).select("sku", "order")
 
 
 def _fresh_base(known: pl.DataFrame) -> pl.DataFrame:
@@ -133,14 +159,14 @@ def _rings(known: pl.DataFrame, base: pl.DataFrame, *, width: int, shift: int, c
     few_known = stats.binom.cdf(
         (cells["n"] - cells["fresh"]).to_numpy(), cells["n"].to_numpy(), cells["base_share"].to_numpy()
     )
-    cells = cells.filter(pl.Series(few_known < config.share_chance))
+    cells = cells.gather(np.flatnonzero(few_known < config.share_chance))
     if cells.is_empty():
         return known.head(0).select("sku", "order")
     windows = _usual(placed.join(cells, on="sku", how="semi"), cells, width=width, shift=shift, config=config)
     beyond = stats.poisson.sf(windows.fresh - 1, _SLACK * windows.usual_fresh + _FLOOR)
     excess = np.maximum(windows.n - windows.usual_n, 1e-9)
     pure = (windows.fresh - windows.usual_fresh) / excess >= config.ring_min_fresh_share
-    bad = cells.filter(pl.Series(np.asarray((beyond < config.chance) & pure)))
+    bad = cells.gather(np.flatnonzero((beyond < config.chance) & pure))
     return placed.filter("is_fresh").join(bad, on=cell, how="semi").select("sku", "order")
 
 

@@ -108,6 +108,9 @@ class SpikeConfig(_Frozen):
     line_factor: float = Field(
         default=20.0, gt=1, description="Times the SKU's 95th percentile of line quantity from which a line is a spike."
     )
+    habit_factor: float = Field(
+        default=5.0, gt=1, description="Times the SKU's third largest line that a spike must exceed as well."
+    )
     line_min_units: float = Field(default=50.0, gt=0, description="A smaller line is never a spike [units].")
     line_min_lines: int = Field(default=8, ge=2, description="Lines that a SKU needs to be judged by its own [lines].")
     period_factor: float = Field(

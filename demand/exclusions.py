@@ -60,7 +60,8 @@ def suspicious_lines(lines: pl.DataFrame, *, timezone: str, run_day: int, config
 def line_spikes(lines: pl.DataFrame, *, config: SpikeConfig) -> pl.DataFrame:
     """Return ``order_line_id`` and ``excess`` [units] of lines with a quantity far beyond the SKU's habit.
 
-    The habit is the 95th percentile of the SKU's line quantities, of the shop's where it has few lines. The line is
+    The habit is the 95th percentile of the SKU's line quantities, of the shop's where it has few lines. A SKU that
+    three times sold in large lines has wholesale buyers: its third largest line is habit too. The line is
     capped at the 99th percentile of the lines that are no spikes: the rest is excess. Source of the rule: a quantity
     typed or converted a hundred times too high.
 
@@ -72,11 +73,18 @@ def line_spikes(lines: pl.DataFrame, *, config: SpikeConfig) -> pl.DataFrame:
         return pl.DataFrame(schema={"order_line_id": pl.String, "excess": pl.Float64})
     shop_usual = float(lines["quantity"].quantile(_USUAL_QUANTILE, "lower") or 1.0)
     usual = lines.group_by("sku").agg(
-        n=pl.len(), own=pl.col("quantity").quantile(_USUAL_QUANTILE, "lower"), top=pl.col("quantity").max()
+        n=pl.len(),
+        own=pl.col("quantity").quantile(_USUAL_QUANTILE, "lower"),
+        top=pl.col("quantity").max(),
+        third=pl.col("quantity").top_k(3).min(),
     )
+    known = pl.col("n") >= config.line_min_lines
     usual = usual.with_columns(
-        usual=pl.when(pl.col("n") >= config.line_min_lines).then("own").otherwise(pl.lit(shop_usual)).clip(1.0)
-    ).with_columns(limit=(config.line_factor * pl.col("usual")).clip(config.line_min_units))
+        usual=pl.when(known).then("own").otherwise(pl.lit(shop_usual)).clip(1.0),
+        habit=pl.when(known).then(config.habit_factor * pl.col("third")).otherwise(0.0),
+    ).with_columns(
+        limit=pl.max_horizontal(config.line_factor * pl.col("usual"), "habit", pl.lit(config.line_min_units))
+    )
     usual = usual.filter(pl.col("top") > pl.col("limit"))
     near = lines.join(usual, on="sku", how="inner")
     caps = (

@@ -8,12 +8,13 @@ __all__ = ["item_facts", "prices_by_location", "regular_prices"]
 
 _KEYS = ["sku", "location_id"]
 _DAY = pl.Int64
+_DEFAULT_LOCATION = "main"  # of rows that state no location
 
 
-def prices_by_location(prices: pl.DataFrame, keys: pl.DataFrame, *, default_location: str = "main") -> pl.DataFrame:
+def prices_by_location(prices: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     """Return ``sku``, ``location_id``, ``from_day``, ``price`` for each item of ``keys``.
 
-    A SKU without prices of its own at a location takes those filed under ``default_location``: a shop with one price
+    A SKU without prices of its own at a location takes those filed under ``main``: a shop with one price
     list states no location. Of several channels the first by name counts, ``*`` before all.
 
     Args:
@@ -22,7 +23,7 @@ def prices_by_location(prices: pl.DataFrame, keys: pl.DataFrame, *, default_loca
     """
     channel = pl.col("channel") == pl.col("channel").min().over(_KEYS)
     own = prices.filter(channel).select(*_KEYS, "from_day", "price")
-    general = own.filter(pl.col("location_id") == default_location).drop("location_id")
+    general = own.filter(pl.col("location_id") == _DEFAULT_LOCATION).drop("location_id")
     lacking = keys.select(_KEYS).join(own.select(_KEYS).unique(), on=_KEYS, how="anti")
     return pl.concat(
         [

@@ -170,7 +170,7 @@ def _greedy(
 
 
 def _preference(shelf: list[list[object]], day: int, how: Match, config: ReturnConfig) -> list[list[object]]:
-    """Return the sales that a return of ``day`` may belong to, likeliest first: the latest, or nearest the usual lag."""
+    """Return the sales a return of ``day`` may belong to, likeliest first: the latest, or nearest the usual lag."""
     stop = _first_after(shelf, day)
     if how is not Match.LAG:
         return shelf[:stop][::-1]

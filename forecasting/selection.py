@@ -95,6 +95,8 @@ def choose(
         own = _best(moments, grid, series=int(members.sum()))
         weights = toward if members.sum() < _MIN_SERIES else (1 - shrinkage) * own + shrinkage * toward
         choices[name] = _choice(name, names, moments, weights, gate_margin)
+        if choices[name].gated and members.sum() >= _MIN_SERIES:  # the shop's weights spoilt it: its own may pass
+            choices[name] = _choice(name, names, moments, own, gate_margin)
     return choices
 
 

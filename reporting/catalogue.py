@@ -63,10 +63,28 @@ class Catalogue:
         return template.format(**values) if values else template
 
     def code(self, code: Any) -> str:
-        """Return the words for an enum code; a code nobody translated is shown as it is."""
+        """Return the words for an enum code; a code nobody translated is shown as it is.
+
+        ``surplus_12`` is the code ``surplus_N`` with its figure; ``a; b`` are two codes.
+
+        >>> load_catalogue("en").code("surplus_12")
+        'surplus of 12'
+        """
         if is_missing(code) or code == "":
             return DASH
-        return self.codes.get(str(code), str(code))
+        text = str(code)
+        if text in self.codes:
+            return self.codes[text]
+        if "; " in text:
+            return "; ".join(self.code(part) for part in text.split("; "))
+        stem, _, figure = text.rpartition("_")
+        if figure.isdigit() and f"{stem}_N" in self.codes:
+            return self.codes[f"{stem}_N"].format(n=self.number(int(figure)))
+        return text
+
+    def advice(self, check: Any, text: Any) -> str:
+        """Return what to do about a check in the reader's language; where nobody translated it, as the check says."""
+        return self.codes.get(f"advice:{check}", "" if is_missing(text) else str(text))
 
     def code_list(self, codes: Any) -> str:
         """Return several codes as one text, in the given order."""

@@ -12,6 +12,8 @@ from html import escape
 
 __all__ = ["bar", "heat_cell", "line_chart", "sparkline"]
 
+LABEL_HEIGHT = 12  # [px]
+
 
 def sparkline(
     history: Sequence[float],
@@ -93,14 +95,18 @@ def line_chart(
     stride = max(1, math.ceil(len(ticks) / 10))
     for i in range(0, len(ticks), stride):
         parts.append(f'<text x="{_px(x_of(i))}" y="{height - 6}" class="axis mid">{escape(str(ticks[i]))}</text>')
+    ends = []
     for k, (name, values) in enumerate(series[:4]):
         points = [f"{_px(x_of(i))} {_px(y_of(v))}" if math.isfinite(v) else "" for i, v in enumerate(values)]
         parts.append(f'<path class="line s{k}" d="{_path(points)}"/>')
         last = next(((i, v) for i, v in reversed(list(enumerate(values))) if math.isfinite(v)), None)
         if last:
-            x, y = _px(x_of(last[0])), _px(y_of(last[1]))
-            parts.append(f'<circle class="dot s{k}" cx="{x}" cy="{y}" r="3"/>')
-            parts.append(f'<text x="{_px(x_of(last[0]) + 7)}" y="{y}" class="axis t{k}">{escape(name)}</text>')
+            ends.append((y_of(last[1]), x_of(last[0]), k, name))
+    floor = -math.inf
+    for height_of_end, x, k, name in sorted(ends):
+        floor = max(height_of_end, floor + LABEL_HEIGHT)  # labels of lines that end close together stand below each other
+        parts.append(f'<circle class="dot s{k}" cx="{_px(x)}" cy="{_px(height_of_end)}" r="3"/>')
+        parts.append(f'<text x="{_px(x + 8)}" y="{_px(floor + 4)}" class="axis t{k}">{escape(name)}</text>')
     return _svg(parts, width=width, height=height, label=label, css="chart")
 
 
@@ -115,7 +121,7 @@ def bar(share: float, *, tone: str = "", label: str = "", width: int = 90, heigh
 
 
 def heat_cell(score: float) -> int:
-    """Return the shade 0 ... 4 of a score in standard units (0 = usual, above 2 = unusual); the figure stands there too.
+    """Return the shade 0 ... 4 of a score in standard units (0 = usual, above 2 = unusual).
 
     >>> [heat_cell(score) for score in (-1.0, 0.4, 1.0, 2.0, 7.5)]
     [0, 0, 1, 2, 4]

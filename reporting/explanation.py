@@ -13,6 +13,7 @@ import pandas as pd
 
 from reporting.arithmetic import in_words
 from reporting.catalogue import Catalogue, as_day, load_catalogue
+from reporting.plan_lines import records
 
 __all__ = ["EXPLAINED", "explanation"]
 
@@ -44,8 +45,8 @@ def explanation(sku: str, location: str | None, *, tables: Mapping[str, pd.DataF
     """
     words = load_catalogue(language)
     rows = {name: _of(frame, sku, location) for name, frame in tables.items()}
-    parts = [_line(line, rows, words) for line in rows["restock_plan"].to_dict("records")]
-    for line in rows["not_replenished"].to_dict("records"):
+    parts = [_line(line, rows, words) for line in records(rows["restock_plan"])]
+    for line in records(rows["not_replenished"]):
         facts = _facts(line, (("reason", "code"), ("since_date", "day")), words)
         parts.append(_heading(line) + f"\n{words.code('not_replenished')}\n" + facts)
     return "\n\n".join(parts) or None
@@ -62,7 +63,7 @@ def _line(line: _Row, rows: Mapping[str, pd.DataFrame], words: Catalogue) -> str
     parts = [_heading(line), in_words(line, words=words, today=today), _facts(line, _ORDER, words)]
     if len(here["forecasts"]):
         parts.append(_forecast(here["forecasts"], words, today))
-    for price in here["price_suggestions"].to_dict("records"):
+    for price in records(here["price_suggestions"]):
         parts.append(f"{words.text('page.prices')} ({price['channel']})\n" + _facts(price, _PRICE, words))
     return "\n".join(parts)
 

@@ -95,7 +95,7 @@ def quality_view(tables: RunTables, *, facts: RunFacts, words: Catalogue, config
     """Return what the data-quality page shows."""
     checks, accounts = tables.frame("checks"), tables.frame("row_accounts")
     common: dict[str, Any] = {"words": words, "today": facts.run_date, "limit": config.table_limit}
-    ordered = _checks(checks)
+    ordered = _checks(checks, words=words)
     totals = {name: int(accounts[name].sum()) if len(accounts) else 0 for name in ROW_COUNTS}
     loud = ordered[ordered["status"] != "pass"] if len(ordered) else ordered
     passed = ordered[ordered["status"] == "pass"] if len(ordered) else ordered
@@ -122,10 +122,14 @@ def quality_html(
     return render("quality.html.j2", frame, view=view)
 
 
-def _checks(checks: pd.DataFrame) -> pd.DataFrame:
+def _checks(checks: pd.DataFrame, *, words: Catalogue) -> pd.DataFrame:
     if checks.empty:
         return checks
-    placed = checks.assign(where=checks["step"] + " / " + checks["table"], _loud=checks["status"].map(LOUD).fillna(0))
+    placed = checks.assign(
+        where=checks["step"] + " / " + checks["table"],
+        advice=[words.advice(check, text) for check, text in zip(checks["check"], checks["advice"], strict=True)],
+        _loud=checks["status"].map(LOUD).fillna(0),
+    )
     return placed.sort_values(["_loud", "step", "table", "check"], kind="stable").drop(columns="_loud")
 
 

@@ -23,7 +23,7 @@ LINE_COLUMNS: tuple[Column, ...] = (
     Column("order_qty", "quantity", sub="packs_text"),
     Column("order_value", "money"),
     Column("money_at_risk", "money"),
-    Column("order_by_date", "date"),
+    Column("order_by_date", "date", tone="late"),
     Column("expected_receipt_date", "date"),
     Column("on_hand", "quantity"),
     Column("on_order", "quantity"),

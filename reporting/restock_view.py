@@ -6,6 +6,7 @@ No plan figure is computed here; sums and counts are of the published columns.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import pandas as pd
@@ -31,6 +32,7 @@ from reporting.tables import TableView, table_view
 
 __all__ = ["GroupView", "Kpi", "RestockView", "Shared", "check_summary", "policy_text", "restock_view", "subtitle"]
 
+MODELS_NAMED = 2  # in the header; the rest is a share
 ROW_COUNTS = ("rows_in", "rows_loaded", "rows_quarantined", "rows_duplicate")
 
 
@@ -139,7 +141,10 @@ def restock_view(
             _titled(tables.frame("transfer_plan"), titles), TRANSFER_COLUMNS, name="transfers", **common
         ),
         batches=table_view(
-            _batches(tables.frame("batch_plan"), tables, words=words), BATCH_COLUMNS, name="batches", **common
+            _batches(tables.frame("batch_plan"), tables, words=words, today=today),
+            BATCH_COLUMNS,
+            name="batches",
+            **common,
         ),
         promises=table_view(_promises(tables.frame("promise_changes")), PROMISE_COLUMNS, name="promises", **common),
         idle=table_view(_titled(idle, _product_titles(tables)), IDLE_COLUMNS, name="idle", **common),
@@ -185,7 +190,7 @@ def _warnings(checks: pd.DataFrame, *, words: Catalogue) -> list[dict[str, str]]
             "check": words.code(row["check"]),
             "where": f"{row['step']} / {row['table']}",
             "observed": "" if is_missing(row["observed"]) else str(row["observed"]),
-            "advice": "" if is_missing(row["advice"]) else str(row["advice"]),
+            "advice": words.advice(row["check"], row["advice"]),
         }
         for row in records(loud)
     ]
@@ -263,6 +268,7 @@ def _group(
         sparkline=[
             _spark(line, shared=shared, facts=facts, words=words, config=config) for line in records(group.lines)
         ],
+        late=["late" if day < pd.Timestamp(facts.run_date) else "" for day in group.lines["order_by_date"]],
         line_tone=["" if status == "ok" else status for status in group.lines["status"]],
         status_note=[_status_note(line, words=words, facts=facts) for line in records(group.lines)],
     )
@@ -318,10 +324,12 @@ def _models(models: pd.DataFrame, *, words: Catalogue) -> str:
         return words.text("header.unknown")
     ranked = models.sort_values(["lines", "model"], ascending=[False, True], kind="stable")
     total = float(ranked["lines"].sum())
-    told = [
-        f"{words.code(m)} {words.percent(n / total)}" for m, n in zip(ranked["model"], ranked["lines"], strict=True)
-    ]
-    return ", ".join(told[:4])
+    shares = list(zip(ranked["model"], ranked["lines"] / total, strict=True))
+    told = [f"{words.percent(share)} {words.code(model)}" for model, share in shares[:MODELS_NAMED]]
+    if len(shares) > MODELS_NAMED:
+        rest = sum(share for _, share in shares[MODELS_NAMED:])
+        told.append(words.text("header.other_models", share=words.percent(rest)))
+    return " · ".join(told)
 
 
 def _titled(frame: pd.DataFrame, titles: dict[Any, Any]) -> pd.DataFrame:
@@ -333,8 +341,11 @@ def _product_titles(tables: RunTables) -> dict[Any, Any]:
     return dict(zip(products["sku"], products["title"], strict=True)) if len(products) and "title" in products else {}
 
 
-def _batches(batches: pd.DataFrame, tables: RunTables, *, words: Catalogue) -> pd.DataFrame:
-    """Return the batches, the next to be committed first, with their arithmetic in words."""
+def _batches(batches: pd.DataFrame, tables: RunTables, *, words: Catalogue, today: date) -> pd.DataFrame:
+    """Return the batches in the order in which they ask for a decision, with their arithmetic in words.
+
+    What is to be decided comes first, then what waits, each by its commit date; last what waits with its date past.
+    """
     if batches.empty:
         return batches
     named = _titled(batches, _product_titles(tables))
@@ -345,7 +356,10 @@ def _batches(batches: pd.DataFrame, tables: RunTables, *, words: Catalogue) -> p
             for lo, hi in zip(named["forecast_final_p10"], named["forecast_final_p90"], strict=True)
         ],
     )
-    return named.sort_values(["commit_by_date", "campaign_id", "sku"], kind="stable", na_position="last")
+    past = named["commit_by_date"] < pd.Timestamp(today)
+    placed = named.assign(_waits=(named["decision"] == "wait").astype(int) + ((named["decision"] == "wait") & past))
+    keys = ["_waits", "commit_by_date", "campaign_id", "sku"]
+    return placed.sort_values(keys, kind="stable", na_position="last").drop(columns="_waits")
 
 
 def _batch_words(row: dict[str, Any], *, words: Catalogue) -> str:

@@ -18,7 +18,8 @@ from reporting.tables import Column, TableView, table_view
 __all__ = ["HeatMap", "TrendView", "heat_map", "trend_html", "trend_view"]
 
 MAP_ROWS = 30  # elements in the map: about one screen
-SKUS_SHOWN = 12  # of an alert's SKUs; the rest is a count
+SKUS_SHOWN = 6  # of an alert's SKUs; the rest is a count
+SCORES_SHOWN = 150  # the hottest; all are in the published table
 STATES = ("hot", "rising", "cooling", "quiet", "unknown_element")
 
 ALERT_COLUMNS = (
@@ -89,7 +90,9 @@ def trend_view(tables: RunTables, *, facts: RunFacts, words: Catalogue, config: 
     return TrendView(
         counts=[(state, words.code(state), states.count(state)) for state in STATES],
         alerts=table_view(_alerts(alerts, words=words), ALERT_COLUMNS, name="alerts", **common),
-        scores=table_view(_scores(scores, words=words), SCORE_COLUMNS, name="scores", **common),
+        scores=table_view(
+            _scores(scores, words=words), SCORE_COLUMNS, name="scores", **{**common, "limit": SCORES_SHOWN}
+        ),
         heat=heat_map(scores, words=words),
     )
 

@@ -17,7 +17,7 @@ __all__ = ["LineValues", "cut_to_limit", "expected_sold"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-_PIECES_PER_LINE = 8  # a line of hundreds of packs is cut into this many pieces at most
+_PIECES_PER_LINE = 25  # a line of hundreds of packs is cut into this many pieces at most
 _ROWS_PER_CHUNK = 20_000  # bounds the memory of one evaluation
 
 

@@ -52,7 +52,7 @@ class PathSampler:
         horizon, n_series, _ = quantiles.shape
         if horizon > self.horizon:
             raise ValueError(f"the sampler holds {self.horizon} periods, the forecast has {horizon}")
-        knots = with_zero(quantiles)
+        knots = with_low_tail(quantiles)
         grid = np.clip(np.round(correlation / _CORRELATION_STEP) * _CORRELATION_STEP, -0.95, 0.95).round(2)
         paths = np.empty((horizon, n_series, self.n_paths))
         for rho in np.unique(grid):
@@ -73,20 +73,19 @@ class PathSampler:
         return self._weights[rho]
 
 
-def with_zero(quantiles: Floats) -> Floats:
-    """Return the quantiles in ascending order, after a knot of 0 at probability 0, along the last axis [units]."""
+def with_low_tail(quantiles: Floats) -> Floats:
+    """Return the quantiles in ascending order, after a knot at probability 0, along the last axis [units].
+
+    Below the lowest quantile the function falls on as between the lowest two, and never below 0. A fall to 0 at once
+    would give every steady seller a day without sales in forty.
+    """
     ordered = np.maximum.accumulate(np.maximum(quantiles, 0.0), axis=-1)
-    return np.concatenate([np.zeros_like(ordered[..., :1]), ordered], axis=-1)
-
-
-def _with_low_tail(quantiles: Floats) -> Floats:
-    """Return the quantiles of a total with a knot at probability 0 that goes on as steeply as the lowest two [units]."""
-    knots = with_zero(quantiles)
-    return np.concatenate([np.maximum(2 * knots[..., 1:2] - knots[..., 2:3], 0.0), knots[..., 1:]], axis=-1)
+    lowest = np.maximum(2 * ordered[..., :1] - ordered[..., 1:2], 0.0)
+    return np.concatenate([lowest, ordered], axis=-1)
 
 
 def interpolation_weights(u: Floats) -> Floats:
-    """Return weights W, shape (n_knots, len(u)), such that ``with_zero(q) @ W`` is the quantile function at ``u``.
+    """Return weights W, shape (n_knots, len(u)), such that ``with_low_tail(q) @ W`` is the quantile function at ``u``.
 
     Linear between knots; above 0.99 exponential: q99 + (q99 - q95) / ln 5 * ln(0.01 / (1 - u)).
     """
@@ -118,7 +117,7 @@ def calibrate_totals(
     order = totals.argsort(axis=1, kind="stable")
     n_paths = paths.shape[2]
     wanted = np.empty_like(totals)
-    in_order = _with_low_tail(quantiles) @ interpolation_weights((np.arange(n_paths) + 0.5) / n_paths)
+    in_order = with_low_tail(quantiles) @ interpolation_weights((np.arange(n_paths) + 0.5) / n_paths)
     np.put_along_axis(wanted, order, in_order, axis=1)
     sold = totals > 0
     ratio = np.divide(wanted, totals, out=np.ones_like(totals), where=sold)

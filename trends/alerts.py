@@ -65,10 +65,10 @@ def score_frame(cube: Cube, heat: Heat, carried: pl.DataFrame) -> pl.DataFrame:
 
 
 def _empty_scores() -> pl.DataFrame:
-    floats = {n: pl.Float64 for n in ("heat", "growth", "breadth", "score", "score_lo", "score_hi")}
+    floats = dict.fromkeys(("heat", "growth", "breadth", "score", "score_lo", "score_hi"), pl.Float64)
     return pl.DataFrame(
         schema={
-            **{k: pl.String for k in _KEYS},
+            **dict.fromkeys(_KEYS, pl.String),
             **floats,
             "streak_days": pl.Int64,
             "state": pl.String,

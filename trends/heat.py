@@ -154,7 +154,7 @@ def _low_median(values: Floats32) -> Floats32:
     """Return the median of the known days, the lower of the middle two where their number is even."""
     ordered = np.sort(values, axis=0)  # NaN goes last
     n = np.isfinite(ordered).sum(axis=0)
-    return np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0)[None], axis=0)[0]
+    return np.asarray(np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0)[None], axis=0)[0], dtype=np.float32)
 
 
 def _without_common(ratios: Floats32, config: TrendConfig) -> Floats32:
@@ -232,7 +232,7 @@ def _source_means(values: Floats32, sources: list[NDArray[np.int64]]) -> Floats3
 def _second_highest(by_source: Floats32) -> Floats32:
     """Return the second highest of the known sources, the only one where there is one, NaN where none."""
     if len(by_source) == 1:
-        return by_source[0]
+        return np.asarray(by_source[0], dtype=np.float32)
     ordered = np.sort(np.where(np.isfinite(by_source), by_source, -np.inf), axis=0)
     best, second = ordered[-1], ordered[-2]
     value = np.where(np.isfinite(second), second, best)
@@ -253,7 +253,7 @@ def _spread(by_source: Floats32, config: TrendConfig) -> Floats32:
     n = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, by_source, 0).sum(axis=0) / n
     between = np.where(known, (by_source - mean) ** 2, 0).sum(axis=0) / np.maximum(n - 1, 1) / n
-    return np.sqrt(running * (1.0 + between)).astype(np.float32)
+    return np.asarray(np.sqrt(running * (1.0 + between)), dtype=np.float32)
 
 
 @dataclass(frozen=True)

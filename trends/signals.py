@@ -161,12 +161,12 @@ _WEEK = 7
 
 
 def _all_zero_days(layer: Floats32) -> NDArray[np.bool_]:
-    known = np.isfinite(layer).any(axis=1)
-    something = np.nan_to_num(layer).any(axis=1)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(layer).any(axis=1))
+    something: NDArray[np.bool_] = np.asarray(np.nan_to_num(layer).any(axis=1))
     out = np.zeros(len(layer), dtype=np.bool_)
     for day in np.flatnonzero(known & ~something):
         # a failure may last: once it began, it goes on until a figure is not zero
-        out[day] = bool(something[max(0, day - _WEEK) : day].any()) or (day > 0 and bool(out[day - 1]))
+        out[day] = something[max(0, day - _WEEK) : day].any() or (day > 0 and out[day - 1])
     return out
 
 

@@ -10,12 +10,14 @@ __all__ = ["traffic_signals"]
 
 _METRICS = ("page_views", "add_to_cart", "live_interactions")
 _SOURCE = "site_traffic"
+_PER = 10_000.0
 
 
 def traffic_signals(traffic: pl.DataFrame, elements: pl.DataFrame, regions: pl.DataFrame) -> pl.DataFrame:
     """Return traffic by element, region, metric and day, in the columns of :func:`trends.signals.known_signals`.
 
-    The views of a product count for each of its elements. They are known at the close of their day.
+    The views of a product count for each of its elements, as so many of every 10,000 of the region's on that day: what
+    moves the whole shop is nobody's trend. They are known at the close of their day.
 
     Args:
         traffic: ``date``, ``sku``, ``location_id`` and the counts.
@@ -28,6 +30,10 @@ def traffic_signals(traffic: pl.DataFrame, elements: pl.DataFrame, regions: pl.D
     )
     # summed by SKU first, so that the join with elements stays small
     by_sku = by_place.group_by("sku", "region", "day").agg(pl.col(_METRICS).sum())
+    total = {metric: pl.col(metric).sum().over("region", "day") for metric in _METRICS}
+    by_sku = by_sku.with_columns(
+        pl.when(total[m] > 0).then(_PER * pl.col(m) / total[m]).otherwise(0.0).alias(m) for m in _METRICS
+    )
     by_element = (
         by_sku.join(elements, on="sku")
         .group_by("element_type", "element", "region", "day")

@@ -14,19 +14,19 @@ from pathlib import Path
 
 import duckdb
 
-from data.contracts import TABLES, Mode, Table
+from data.contracts import TABLES, Table
 from data.ingest.deliveries import DeliveredFile, batches, inspected
 from data.ingest.faults import DeliveryMissing, DeliveryRefused, DeliveryUnstable, Fault, combined
 from data.ingest.landing import Landed, Landing, Sighting, is_young, sightings_in
 from data.ingest.loading import Accounts, load_batch, mark_duplicates, store_accounts
+from data.ingest.notes import Note, column_notes, shrunk_notes, text_notes
 from data.ingest.parsing import parse
-from data.ingest.schema import likely_meant
 from data.ingest.shifts import refuse_unit_shift
 from data.ingest.sources import Arrival, Source
 from data.ingest.store import known_sightings, remember_sighting
 from data.settings import SourceSettings
 
-__all__ = ["Intake", "Note", "take_in"]
+__all__ = ["Intake", "take_in"]
 
 _SETTLE_TRIES = 8
 _SETTLE_SECONDS = 0.25
@@ -34,17 +34,6 @@ _NO_SPEC = SourceSettings(name="-", path="-")
 
 Identity = tuple[str, str, str]
 """Table, source, digest: what makes a delivery."""
-
-
-@dataclass(frozen=True)
-class Note:
-    """Something the planner should know of, that stopped nothing."""
-
-    code: str
-    table: str
-    message: str
-    rows: int = 0
-    sample: tuple[str, ...] = ()
 
 
 @dataclass
@@ -256,6 +245,7 @@ def _load(
             by_table.setdefault(sighting.table, []).append((sighting, delivery_id))
     for name in sorted(by_table, key=list(TABLES).index):
         _load_table(connection, landing, intake, TABLES[name], by_table[name], specs, refused, shop_timezone)
+    intake.notes += shrunk_notes(connection, intake.sightings, new)
     for sighting, delivery_id in new:
         remember_sighting(connection, sighting, delivery_id)
         intake.sightings.append((sighting, delivery_id))
@@ -294,7 +284,8 @@ def _load_table(
             files.append(file)
         if refused:
             return
-        _note_columns(intake, table, files)
+        intake.notes += column_notes(table, files)
+        intake.notes += text_notes(table, files)
         accounts: list[Accounts] = []
         for batch in batches(files):
             run_date = batch.first.sighting.run_date
@@ -335,22 +326,3 @@ def _refuse_empty(file: DeliveredFile) -> None:
             source=file.sighting.source,
             file=file.sighting.file_name,
         )
-
-
-def _note_columns(intake: Intake, table: Table, files: list[DeliveredFile]) -> None:
-    """Report columns that nothing takes, rows of nothing, and encodings that were brought into line."""
-    unknown = {name: file.mapping.absent for file in files for name in file.mapping.unknown}
-    if unknown:
-        names = list(unknown)
-        meant = likely_meant(tuple(names), tuple(dict.fromkeys(c for absent in unknown.values() for c in absent)))
-        hint = "".join(f" Is {k!r} meant as {v!r}? Then map it." for k, v in list(meant.items())[:5])
-        message = f"{len(names)} columns of {table.name} are not used; they stay in landing.{hint}"
-        intake.notes.append(Note("UNKNOWN_COLUMNS", table.name, message, len(names), tuple(names[:5])))
-    empty = [f.sighting.file_name for f in files if f.records == 0]
-    if empty and table.mode is not Mode.SNAPSHOT:
-        message = f"{len(empty)} files of {table.name} have a header and no row."
-        intake.notes.append(Note("EMPTY_DELIVERY", table.name, message, len(empty), tuple(empty[:5])))
-    changed = [f.sighting.file_name for f in files if f.text is not None and f.text.changes]
-    if changed:
-        message = f"{len(changed)} files of {table.name} were brought to UTF-8 with line feeds."
-        intake.notes.append(Note("NORMALISED_TEXT", table.name, message, len(changed), tuple(changed[:5])))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 
-__all__ = ["COMMON_NON_PRODUCTS", "is_non_product", "non_products"]
+__all__ = ["COMMON_NON_PRODUCTS", "non_products"]
+
+_MOST_LETTERS = 0.25  # of all codes; above it one letter is an ordinary SKU here
 
 COMMON_NON_PRODUCTS: dict[str, str] = {
     "POST": "postage",
@@ -47,18 +49,22 @@ COMMON_NON_PRODUCTS: dict[str, str] = {
 """Globs, compared without regard to case, and what each stands for."""
 
 
-def is_non_product(sku: str, globs: Iterable[str] = ()) -> bool:
-    """Return whether a code is no product, by the common globs and the source's own.
+def non_products(skus: Sequence[str], globs: Iterable[str] = ()) -> list[str]:
+    """Return the codes among ``skus`` that are no products, in their order.
 
-    >>> is_non_product("gift_0001_20"), is_non_product("85123A"), is_non_product("X-1", ["X-*"])
-    (True, False, True)
+    Codes of one letter (``M``, ``D``, ``S``) are common bookings, but only among codes that are longer: a shop whose
+    SKUs are letters means them.
+
+    Args:
+        skus: all codes of the shop.
+        globs: what the shop's settings add to the common codes.
+
+    >>> non_products(["gift_0001_20", "85123A", "M", "X-1"], ["X-*"]), non_products(["A", "M"])
+    (['gift_0001_20', 'M', 'X-1'], [])
     """
-    return bool(_pattern((*COMMON_NON_PRODUCTS, *globs)).fullmatch(sku.casefold()))
-
-
-def non_products(skus: Iterable[str], globs: Iterable[str] = ()) -> list[str]:
-    """Return the codes among ``skus`` that are no products, in their order."""
-    pattern = _pattern((*COMMON_NON_PRODUCTS, *globs))
+    letters = sum(len(sku) == 1 for sku in skus)
+    common = [g for g in COMMON_NON_PRODUCTS if len(g) > 1 or letters <= _MOST_LETTERS * len(skus)]
+    pattern = _pattern((*common, *globs))
     return [sku for sku in skus if pattern.fullmatch(sku.casefold())]
 
 

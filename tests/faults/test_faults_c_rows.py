@@ -103,7 +103,8 @@ def test_fault_53_more_returned_than_the_line_it_names_sold(shop: DropShop):
         "returns",
         "r.csv",
         RETURNS
-        + "R1,2026-03-01 12:00:00,SKU-002,9,L2\nR2,2026-03-01 12:00:00,SKU-003,9,L9999\nR3,2026-03-01 12:00:00,SKU-003,1,L3\n",
+        + "R1,2026-03-01 12:00:00,SKU-002,9,L2\nR2,2026-03-01 12:00:00,SKU-003,9,L9999\n"
+        + "R3,2026-03-01 12:00:00,SKU-003,1,L3\n",
     )
     shop.run()
     assert shop.quarantined() == [(1, "RETURN_EXCEEDS_SALES", "quantity", "9")]

@@ -139,3 +139,15 @@ def test_as_of_a_week_is_known_when_its_last_day_is_over(tmp_path: Path):
         (date(2026, 2, 16), 3.0),
         (date(2026, 2, 23), 4.0),
     ]
+
+
+def test_fault_77_a_year_without_events_is_said_where_a_calendar_is_named(shop: DropShop):
+    shop.drop("order_lines", "a.csv", order_lines())
+    shop.run()
+    assert "EVENTS_MISSING" not in shop.notes()
+    shop.shop["holiday_calendar"] = "CN"
+    shop.run()
+    assert "calendar CN" in shop.notes()["EVENTS_MISSING"]
+    shop.drop("events", "e.csv", "name,starts_date,ends_date\nSpring Festival,2027-02-06,2027-02-12\n")
+    shop.run()
+    assert "EVENTS_MISSING" not in shop.notes()

@@ -14,6 +14,7 @@ from forecast_shops import RUN_DATE, shop_units
 from data.contracts import QUANTILES
 from data.step_io import open_step
 from forecasting import review_step, step
+from forecasting.protection import Spans
 
 SMALL = "forecasting: {learner: {trees: 10, leaves: 8, min_rows: 300}}\n"
 
@@ -47,13 +48,13 @@ def test_the_total_is_the_sum_of_means_over_l_plus_r(make_home: Callable[..., Pa
     home = make_home(shop_units(12, 130), settings=SMALL)
     step.run(home, RUN_DATE)
     found = tables(home)
-    first = found["forecasts"].filter((pl.col("ds") - RUN_DATE).dt.total_days() <= 21)
-    summed = first.group_by("sku", "location_id").agg(pl.col("mean").sum()).sort("sku", "location_id")
+    lengths = Spans(np.full(1, 14.0), np.full(1, 2.0), np.full(1, 7.0), 1).drawn[0]  # equally likely
+    ahead = (pl.col("ds") - RUN_DATE).dt.total_days()
+    weighted = pl.col("mean") * ahead.map_elements(lambda day: float(np.mean(lengths >= day)), return_dtype=pl.Float64)
+    summed = found["forecasts"].group_by("sku", "location_id").agg(weighted.sum()).sort("sku", "location_id")
     total = found["protection_demand"].sort("sku", "location_id")
     assert total["lead_time_days"].to_list() == [14.0] * 12
-    assert total["mean"].to_numpy() == pytest.approx(
-        summed["mean"].to_numpy(), rel=0.06
-    )  # a random L moves it a little
+    assert total["mean"].to_numpy() == pytest.approx(summed["mean"].to_numpy(), rel=1e-5)
 
 
 def test_a_second_run_gives_the_same_bytes(make_home: Callable[..., Path]) -> None:

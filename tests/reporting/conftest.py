@@ -48,7 +48,8 @@ def facts(run_date: date = RUN_DATE, **changes: Any) -> RunFacts:
 
 def days(offsets: Any) -> pd.Series:
     """Run date plus offsets in days; NaN gives NaT."""
-    return pd.Series(pd.Timestamp(RUN_DATE) + pd.to_timedelta(pd.Series(offsets, dtype="float64"), unit="D"))
+    known = pd.Series(offsets, dtype="float64")
+    return (pd.Timestamp(RUN_DATE) + pd.to_timedelta(known.fillna(0).astype("int64"), unit="D")).where(known.notna())
 
 
 def make_plan(n: int, *, seed: int = 1, exceptions: float = 0.3) -> pd.DataFrame:
@@ -456,7 +457,7 @@ def _prices(plan: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
                 "competitor_median": price,
                 "rule_ids": [["clear_slow_costumes"]] * n,
                 "binding_rule": "price_ending",
-                "clamp_trail": "clear_slow_costumes: 164 days of cover (>= 120) -> -10 % = 241.20;  price_ending .90 -> 241.90",
+                "clamp_trail": "clear_slow_costumes: 164 days of cover (>= 120) -> -10 % = 241.20;  ending -> 241.90",
                 "status": status,
                 "reason": "rule",
             }

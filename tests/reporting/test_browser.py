@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -15,6 +16,15 @@ def visible(page, selector):
     return page.locator(selector).evaluate_all("rows => rows.filter(r => r.offsetParent !== null).length")
 
 
+def wait_for(page, condition):
+    """Wait until something holds; Playwright's own wait_for_function needs eval, which the pages forbid."""
+    for _ in range(100):
+        if condition():
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError("it never came to hold")
+
+
 @pytest.mark.parametrize("name", ["restock", "prices", "accuracy", "trends", "quality"])
 @pytest.mark.parametrize("ending", ["html", "en.html"])
 def test_every_page_opens_without_an_error_or_a_request(open_page, report_folder, name, ending):
@@ -25,7 +35,7 @@ def test_every_page_opens_without_an_error_or_a_request(open_page, report_folder
 
 def test_sorting_orders_by_the_figures_and_says_so(open_page, report_folder):
     page = open_page(report_folder / "restock.en.html")
-    head = page.locator("#lines-order thead th", has_text="Value [CNY]")
+    head = page.locator("#lines-order thead th", has_text="Order value [CNY]")
     value = "#lines-order tbody tr td:nth-child({})".format(head.evaluate("h => h.cellIndex + 1"))
 
     def figures():
@@ -43,7 +53,7 @@ def test_sorting_orders_by_the_figures_and_says_so(open_page, report_folder):
 def test_search_finds_a_title_with_markup_in_it(open_page, report_folder, shop):
     page = open_page(report_folder / "restock.en.html")
     page.fill("#search", "<script>alert(1)")
-    page.wait_for_function("document.getElementById('found').textContent.startsWith('1 of')")
+    wait_for(page, lambda: page.locator("#found").inner_text().startswith("1 of"))
     assert page.locator("#list tbody tr[data-i]").count() == 1
     assert page.locator("#list tbody tr small").first.inner_text() == "<script>alert(1)</script>"
     assert visible(page, ROWS) <= 1
@@ -114,7 +124,7 @@ def test_a_link_leads_to_its_sku_whatever_its_name(open_page, report_folder, run
     assert page.locator("tr.detail h3").inner_text().startswith(quiet)
     assert page.evaluate("document.activeElement.textContent") == quiet
     page.evaluate("location.hash = '#sku=NO-SUCH'")
-    page.wait_for_function("document.getElementById('found').textContent.includes('NO-SUCH')")
+    wait_for(page, lambda: "NO-SUCH" in page.locator("#found").inner_text())
 
 
 def test_columns_can_be_shown_and_hidden(open_page, report_folder):
@@ -136,7 +146,7 @@ def test_the_list_turns_pages_and_sorts_over_all_lines(open_page, report_folder,
     assert plan.loc[first, "on_hand"] == plan["on_hand"].max()
     page.get_by_label("Last page").click()
     assert "page 3 of 3" in page.locator("#pager").inner_text()
-    page.wait_for_function("document.querySelectorAll('#list svg.spark').length >= 90")
+    wait_for(page, lambda: page.locator("#list svg.spark").count() == 100)
 
 
 def test_find_narrows_a_table_of_another_page(open_page, report_folder):
@@ -173,10 +183,9 @@ def test_every_control_has_a_name_and_headings_do_not_skip(open_page, report_fol
         assert nameless == 0
         levels = page.evaluate("Array.from(document.querySelectorAll('h1,h2,h3,h4')).map(h => Number(h.tagName[1]))")
         assert levels[0] == 1
-        assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False))
-        assert page.evaluate(
-            "document.querySelectorAll('[id]').length === new Set(Array.from(document.querySelectorAll('[id]'), e => e.id)).size"
-        )
+        assert all(b - a <= 1 for a, b in pairwise(levels))
+        ids = page.locator("[id]").evaluate_all("all => all.map(e => e.id)")
+        assert len(ids) == len(set(ids))
 
 
 def test_it_prints(open_page, report_folder):
@@ -197,29 +206,41 @@ def test_five_thousand_lines_stay_quick(open_page, shop, tmp_path):
     page = open_page(tmp_path / "restock.html")
     page.locator("#list tbody tr[data-i]").first.wait_for()
     assert time.monotonic() - started < 4  # under 2 s on a quiet machine
-    worst = page.evaluate(
-        """() => { const box = document.getElementById("search"); const began = performance.now();
-        box.value = "figure"; box.dispatchEvent(new Event("input", {bubbles: true}));
-        return new Promise(done => setTimeout(() => requestAnimationFrame(() => done(performance.now() - began - 100)), 100)); }"""
-    )
+    worst = page.evaluate(SEARCH_TIME)
     assert worst < 500  # [ms]
 
+
+SEARCH_TIME = """() => {
+  const box = document.getElementById("search"), began = performance.now();
+  box.value = "figure";
+  box.dispatchEvent(new Event("input", {bubbles: true}));
+  return new Promise(done => setTimeout(() => requestAnimationFrame(() => done(performance.now() - began - 100)), 100));
+}"""  # [ms] until the page is drawn again, less the pause that a typist is given
 
 # Text whose contrast against its own ground is below WCAG AA (4.5, or 3 for large text).
 CONTRAST = """() => {
   const parse = (c) => { const m = c.match(/[\\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m; };
-  const light = (c) => { const v = c.slice(0, 3).map(x => x / 255).map(x => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
-  const ground = (e) => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor); if (c[3] > 0.99) return c; }
-    return parse(getComputedStyle(document.body).backgroundColor); };
+  const linear = (x) => (x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+  const light = (c) => {
+    const [r, g, b] = c.slice(0, 3).map(x => linear(x / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (e) => {
+    for (; e; e = e.parentElement) {
+      const c = parse(getComputedStyle(e).backgroundColor);
+      if (c[3] > 0.99) return c;
+    }
+    return parse(getComputedStyle(document.body).backgroundColor);
+  };
   const bad = new Set();
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let n = walker.nextNode(); n; n = walker.nextNode()) {
     const e = n.parentElement;
     if (!n.textContent.trim() || !e.offsetParent || e.closest("svg, script, button:disabled, .skip")) continue;
-    const s = getComputedStyle(e), a = light(parse(s.color)), b = light(ground(e));
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), size = parseFloat(s.fontSize);
-    if (ratio < (size >= 24 || (size >= 18.7 && s.fontWeight >= 700) ? 3 : 4.5)) bad.add(e.className + " " + ratio.toFixed(2) + " " + n.textContent.slice(0, 30));
+    const s = getComputedStyle(e), a = light(parse(s.color)), b = light(ground(e)), size = parseFloat(s.fontSize);
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    const wanted = size >= 24 || (size >= 18.7 && s.fontWeight >= 700) ? 3 : 4.5;
+    if (ratio < wanted) bad.add(e.className + " " + ratio.toFixed(2) + " " + n.textContent.slice(0, 30));
   }
   return Array.from(bad).slice(0, 10);
 }"""

@@ -33,7 +33,7 @@ def test_a_gap_lifts_the_pen():
 
 def test_the_reorder_point_is_drawn_at_its_height():
     drawn = ElementTree.fromstring(sparkline([0, 10], [10], reorder_line=5.0))
-    level = [path for path in drawn if path.attrib["class"] == "level"][0].attrib["d"]
+    level = next(path for path in drawn if path.attrib["class"] == "level").attrib["d"]
     assert level == "M2 14H118"  # halfway between the top (3) and the floor (25)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -25,8 +25,12 @@ RUN_DATE = date(2026, 6, 28)  # a Sunday
 
 def frame(table: str, rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Rows as the contract's frame."""
-    contract = TABLES[table]
-    return conform(contract, pd.DataFrame(list(rows))) if rows else empty_frame(contract)
+    return conform(TABLES[table], pd.DataFrame(list(rows))) if rows else _empty(table)
+
+
+@cache
+def _empty(table: str) -> pd.DataFrame:
+    return empty_frame(TABLES[table])
 
 
 class Shop:
@@ -240,4 +244,4 @@ def shop() -> Callable[..., Shop]:
     return Shop
 
 
-__all__ = ["RUN_DATE", "Shop", "frame", "quantiles", "replace"]
+__all__ = ["RUN_DATE", "Shop", "frame", "quantiles"]

@@ -18,8 +18,7 @@ def taken_in(small, tmp_path_factory):
     shutil.copytree(small.home, home)
     run(home, date.fromisoformat(small.summary.run_date))
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as connection:
-        tables = {name: connection.sql(f"select * from {name}").pl() for name in ("quarantine", "row_accounts")}
-    return tables
+        return {name: connection.sql(f"select * from {name}").pl() for name in ("quarantine", "row_accounts")}
 
 
 def by_file(taken_in) -> pl.DataFrame:

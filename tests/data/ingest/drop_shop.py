@@ -34,6 +34,7 @@ class DropShop:
         self.timezone = timezone
         self.sources: dict[str, Any] = {}
         self.planning: dict[str, Any] = {}
+        self.shop: dict[str, Any] = {}
         home.mkdir(parents=True, exist_ok=True)
         self.source("order_lines", timezone=timezone)
 
@@ -74,7 +75,7 @@ class DropShop:
     def run(self, run_date: date = D, *, restate: bool = False) -> dict[str, int]:
         """Run the ingest step."""
         settings = {
-            "shop": {"name": "Drop", "timezone": self.timezone, "currency": "CNY"},
+            "shop": {"name": "Drop", "timezone": self.timezone, "currency": "CNY", **self.shop},
             "planning": self.planning,
             "sources": self.sources,
         }

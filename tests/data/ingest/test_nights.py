@@ -159,7 +159,7 @@ def test_two_sources_of_one_table_each_have_a_snapshot(shop: DropShop):
 
 
 def test_a_home_with_odd_characters_in_its_path(tmp_path: Path):
-    shop = DropShop(tmp_path / "my [shop]* it's?")
+    shop = DropShop(tmp_path / "my [shop]* it's")
     shop.drop("order_lines", "a b'[1].csv", order_lines())
     shop.run()
     assert shop.accounts()["a b'[1].csv"] == (200, 200, 0, 0)
@@ -186,3 +186,19 @@ def test_the_checks_of_the_contracts_see_the_staged_tables(shop: DropShop):
     shop.run()
     tables = {t for (t,) in shop.query("select distinct \"table\" from checks where status = 'pass'")}
     assert {"stg_order_lines", "item_supply", "row_accounts"} <= tables
+
+
+def test_a_shop_that_writes_each_day_to_one_name_is_warned(shop: DropShop):
+    shop.drop("order_lines", "sales.csv", order_lines(), mtime=1_000_000)
+    shop.run(D)
+    shop.drop("order_lines", "sales.csv", order_lines(50, day="2026-03-02", start=500), mtime=2_000_000)
+    shop.run(NEXT)
+    assert "200 rows of earlier days are set aside" in shop.notes()["SUPERSEDED_SHRINKS"]
+
+
+def test_undated_parts_of_a_snapshot_are_said(shop: DropShop):
+    shop.drop("order_lines", "a.csv", order_lines())
+    for part in ("one", "two"):
+        shop.drop("locations", f"{part}.csv", f"location_id\n{part}\n")
+    shop.run(D)
+    assert shop.notes()["SNAPSHOT_UNDATED"].startswith("2 files of source locations state no date")

@@ -65,7 +65,7 @@ def test_the_size_of_the_pieces_does_not_matter(data, one, two):
 def test_a_quote_in_the_middle_of_an_unquoted_field_is_text():
     found, out = scan('1,MIRROR 5" ROUND,2\n2,b,3\n', 3)
     assert (found.records, found.bad_count, found.irregular_quotes) == (2, 0, 1)
-    assert next(csv.reader([out.decode()])) == ["1", 'MIRROR 5" ROUND', "2"]
+    assert next(csv.reader(io.StringIO(out.decode()))) == ["1", 'MIRROR 5" ROUND', "2"]
 
 
 def test_after_a_quote_that_never_closes_reading_goes_on_at_the_next_line():

@@ -1,3 +1,0 @@
-"""The rule book at the command line."""
-
-from __future__ import annotations

@@ -1,0 +1,111 @@
+"""What a planner should know of an intake that stopped nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from data.contracts import TABLES, Mode, Table
+from data.ingest.deliveries import DeliveredFile
+from data.ingest.landing import Sighting
+from data.ingest.schema import likely_meant
+from data.ingest.store import raw_name
+from data.ingest.versions import VisibleDelivery
+from data.warehouse import quoted
+
+__all__ = ["Note", "column_notes", "shrunk_notes", "snapshot_notes", "text_notes"]
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the planner should know of, that stopped nothing."""
+
+    code: str
+    table: str
+    message: str
+    rows: int = 0
+    sample: tuple[str, ...] = ()
+
+
+def column_notes(table: Table, files: Sequence[DeliveredFile]) -> list[Note]:
+    """Return a note on columns that nothing takes, with the contract columns they may stand for."""
+    unknown = {name: file.mapping.absent for file in files for name in file.mapping.unknown}
+    if not unknown:
+        return []
+    absent = tuple(dict.fromkeys(c for columns in unknown.values() for c in columns))
+    meant = list(likely_meant(tuple(unknown), absent).items())[:_SHOWN]
+    hint = "".join(f" Is {k!r} meant as {v!r}? Then map it." for k, v in meant)
+    message = f"{len(unknown)} columns of {table.name} are not used; they stay in landing.{hint}"
+    return [Note("UNKNOWN_COLUMNS", table.name, message, len(unknown), tuple(unknown)[:_SHOWN])]
+
+
+def text_notes(table: Table, files: Sequence[DeliveredFile]) -> list[Note]:
+    """Return notes on files without a row, and on text that was brought into line."""
+    notes = []
+    empty = [f.sighting.file_name for f in files if f.records == 0]
+    if empty and table.mode is not Mode.SNAPSHOT:
+        message = f"{len(empty)} files of {table.name} have a header and no row."
+        notes.append(Note("EMPTY_DELIVERY", table.name, message, len(empty), tuple(empty[:_SHOWN])))
+    changed = [f.sighting.file_name for f in files if f.text is not None and f.text.changes]
+    if changed:
+        message = f"{len(changed)} files of {table.name} were brought to UTF-8 with line feeds."
+        notes.append(Note("NORMALISED_TEXT", table.name, message, len(changed), tuple(changed[:_SHOWN])))
+    return notes
+
+
+def shrunk_notes(
+    connection: duckdb.DuckDBPyConnection,
+    before: Iterable[tuple[Sighting, int]],
+    new: Iterable[tuple[Sighting, int]],
+) -> list[Note]:
+    """Return notes on new versions of a file that begin later than the version they supersede.
+
+    The rows of the days between are no longer in force: right for a correction, wrong for a shop that writes each
+    day's rows to the same name.
+    """
+    latest = {(s.table, s.source, s.file_name): d for s, d in before}
+    notes = []
+    for sighting, delivery_id in new:
+        table = TABLES[sighting.table]
+        old = latest.get((sighting.table, sighting.source, sighting.file_name))
+        if old is None or table.business_date is None or table.mode is Mode.SNAPSHOT:
+            continue
+        day = quoted(table.business_date)
+        rows = connection.execute(
+            f"select count(*), min({day})::date from {raw_name(table)} where delivery_id = $1 "
+            f"and {day} < (select min({day}) from {raw_name(table)} where delivery_id = $2)",
+            [old, delivery_id],
+        ).fetchall()
+        lost, first = rows[0]
+        if lost:
+            message = (
+                f"{sighting.file_name} supersedes a version that went back to {first}: {lost} rows of earlier days are "
+                "set aside. If each file brings new rows only, give each its own name, by date."
+            )
+            notes.append(Note("SUPERSEDED_SHRINKS", table.name, message, lost, (sighting.file_name,)))
+    return notes
+
+
+def snapshot_notes(visible: Iterable[VisibleDelivery]) -> list[Note]:
+    """Return notes on undated files of one snapshot source that arrived together: only the newest counts."""
+    together: dict[tuple[str, str, str], int] = {}
+    for v in visible:
+        if v.in_force and v.arrival_rank and TABLES[v.table].mode is Mode.SNAPSHOT:
+            place = (v.table, v.source, v.snapshot_date.isoformat())
+            together[place] = together.get(place, 0) + 1
+    return [
+        Note(
+            "SNAPSHOT_UNDATED",
+            table,
+            f"{count} files of source {source} state no date: the one changed last replaces the others. Put the day "
+            "into "
+            "the name, or an as_of_date into the rows; for parts of one snapshot, name a source for each.",
+            count,
+        )
+        for (table, source, _), count in sorted(together.items())
+        if count > 1
+    ]

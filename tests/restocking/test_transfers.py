@@ -1,0 +1,42 @@
+"""Transfers: from surplus only, and they lower the order of the place that receives them."""
+
+from __future__ import annotations
+
+
+def two_places(shop, **lane):
+    case = shop().item("A", "east", demand=1.0, stock=200).item("A", "west", demand=4.0, stock=40)
+    return case.add("stg_lanes", **{"from_location_id": "east", "to_location_id": "west", "days": 2.0, **lane})
+
+
+def test_surplus_moves_to_the_need_before_anything_is_ordered(shop):
+    tables = two_places(shop).plan()
+    plan = tables.restock_plan.set_index("location_id")
+    transfer = tables.transfer_plan.iloc[0]
+    need = 84 - 40 - (56 - 40)
+    assert (transfer["from_location_id"], transfer["to_location_id"], transfer["qty"]) == ("east", "west", need)
+    assert (plan.loc["west", "order_qty"], plan.loc["west", "why_transfer"]) == (0, -need)
+    assert plan.loc["west", "action"] == "transfer"
+    assert plan.loc["west", "p_stockout_if_ordered"] == 0
+
+
+def test_only_surplus_is_given_away(shop):
+    case = shop().item("A", "east", demand=1.0, stock=70).item("A", "west", demand=4.0, stock=40)
+    case.add("stg_lanes", from_location_id="east", to_location_id="west", days=2.0)
+    tables = case.plan()
+    assert tables.transfer_plan["qty"].tolist() == [10]  # east keeps 60 days of its own demand
+    assert tables.restock_plan.set_index("location_id").loc["west", "order_qty"] == 18
+
+
+def test_nothing_moves_without_a_lane_or_where_it_is_slow_or_dear(shop):
+    assert two_places(shop, to_location_id="south").plan().transfer_plan.empty
+    assert two_places(shop, days=15.0).plan().transfer_plan.empty
+    assert two_places(shop, freight_per_unit=4.0).plan().transfer_plan.empty
+    assert two_places(shop).tune(transfers=False).plan().transfer_plan.empty
+
+
+def test_one_surplus_is_never_given_twice(shop):
+    case = two_places(shop).item("A", "south", demand=8.0, stock=10)
+    case.add("stg_lanes", from_location_id="east", to_location_id="south", days=2.0)
+    moved = case.plan().transfer_plan
+    assert moved["qty"].sum() <= 200 - 60
+    assert moved["to_location_id"].tolist() == ["south", "west"]
