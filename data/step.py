@@ -28,7 +28,7 @@ from data.ingest.privacy import buyer_key, hmac_pads
 from data.ingest.products import non_products
 from data.ingest.runs import View, is_first_run, run_line, view_of
 from data.ingest.sources import sources_of
-from data.ingest.store import create_raw, create_store, raw_name
+from data.ingest.store import create_store, raw_name
 from data.ingest.switches import holds_in_force, overrides_in_force
 from data.ingest.versions import visible_deliveries
 from data.sql.consistency import refuse_both_sales_shapes
@@ -94,8 +94,6 @@ def _stage(io: StepIO, intake: Intake, view: View) -> None:
     intake.notes += snapshot_notes(v for v in visible if v.table not in _ROW_DATED)
     delays = {(t, s.name or t): s.delay_days for t, specs in settings.sources.items() for s in specs}
     create_visible(connection, visible, delays=delays)
-    for table in INPUTS:
-        create_raw(connection, table)
     _find_non_products(connection, io)
     find_excess_returns(connection)
     for name in _STAGED_FIRST:

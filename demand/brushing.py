@@ -250,23 +250,24 @@ def _return_rate(orders: pl.DataFrame, *, run_day: int) -> float:
 def _usual_night(daily: pl.DataFrame, bursts: pl.DataFrame, *, config: BrushingConfig) -> pl.DataFrame:
     """Return the usual ``night`` and ``light`` orders of each burst's SKU near that day.
 
-    Usual is the mean of the SKU's other days within the neighbourhood. The night is scaled by how the rest of the
-    shop's night compares with its own neighbourhood, so that a midnight sale is usual.
+    Usual is the mean of the SKU's other days within the neighbourhood, and no less than its share of the shop's orders
+    would be of what the rest of the shop sold that night: a midnight sale is usual.
     """
     first, last = int(daily["day"].min()), int(daily["day"].max())  # type: ignore[arg-type]
-    shop = np.zeros(last - first + 1)
-    totals = daily.group_by("day").agg(pl.col("night").sum()).sort("day")
-    shop[totals["day"].to_numpy() - first] = totals["night"].to_numpy()
+    totals = daily.group_by("day").agg(pl.col("night").sum(), pl.col("light").sum()).sort("day")
+    shop = np.zeros((2, last - first + 1))
+    shop[:, totals["day"].to_numpy() - first] = totals.select("night", "light").to_numpy().T
     parts = {str(k[0]): p for k, p in daily.join(bursts, on="sku", how="semi").group_by("sku", maintain_order=True)}
     night, light = np.zeros(bursts.height), np.zeros(bursts.height)
     for i, (sku, day, own) in enumerate(bursts.select("sku", "day", "night").iter_rows()):
         low, high = max(day - config.neighbourhood_days, first), min(day + config.neighbourhood_days, last)
+        near = parts[str(sku)].filter(pl.col("day").is_between(low, high) & (pl.col("day") != day))
         others = max(high - low, 1)
-        part = parts[str(sku)]
-        near = part.filter(pl.col("day").is_between(low, high) & (pl.col("day") != day))
-        mean_shop = (shop[low - first : high - first + 1].sum() - shop[day - first]) / others
-        factor = max((shop[day - first] - own) / mean_shop, 1.0) if mean_shop > 0 else 1.0
-        night[i] = _capped_sum(near["night"].to_numpy()) / others * factor
+        mine = float(near["night"].sum() + near["light"].sum())
+        all_orders = shop[:, low - first : high - first + 1].sum() - shop[:, day - first].sum()
+        share = mine / all_orders if all_orders > 0 else 0.0
+        rest_of_night = shop[0, day - first] - own
+        night[i] = max(_capped_sum(near["night"].to_numpy()) / others, share * rest_of_night / max(1.0 - share, 0.1))
         light[i] = float(near["light"].sum()) / others
     return pl.DataFrame({"night": night, "light": light})
 

@@ -86,6 +86,11 @@ class CampaignPlan:
         """Date by which the units can be shipped with 90% probability."""
         return promise_date(self.order_date, self.outcomes, 0.9)
 
+    @property
+    def is_awaited(self) -> bool:
+        """True while units are still to come: neither finished nor fully received."""
+        return self.state not in FINISHED_STATES and not (self.received > 0 and self.on_order == 0)
+
     def is_in_force(self, run_date: date, keep_days: int) -> bool:
         """Return whether the campaign still belongs in the tables: not finished, or only lately."""
         if self.state not in FINISHED_STATES or self.since is None:

@@ -106,8 +106,8 @@ def _batch_plan(plans: list[CampaignPlan]) -> pd.DataFrame:
                 "unit_cost": None if tier is None else tier.unit_cost,
                 "decision": p.decision.value,
                 "commit_by_date": pd.Timestamp(p.commit_by_date),
-                "promise_p50_date": _stamp(None if p.state is State.CANCELLED else p.promise_p50),
-                "promise_p90_date": _stamp(None if p.state is State.CANCELLED else p.promise_p90),
+                "promise_p50_date": _stamp(p.promise_p50 if p.is_awaited else None),
+                "promise_p90_date": _stamp(p.promise_p90 if p.is_awaited else None),
                 **p.size.why,
                 "why_decision": 0 if made else -p.size.qty,
             }

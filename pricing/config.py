@@ -30,6 +30,12 @@ class PricingConfig(BaseModel):
     scarce_probability: float = Field(
         default=0.5, gt=0, lt=1, description="Never cheapened where it sells out within the horizon this likely [0-1]."
     )
+    scarce_cover_days: float = Field(
+        default=7.0, ge=0, le=90, description="Never cheapened with less stock on hand than lasts so long [days]."
+    )
+    least_profit_probability: float = Field(
+        default=0.7, ge=0, le=1, description="An optimise rule moves a price only if profit rises this likely [0-1]."
+    )
     candidate_prices: int = Field(default=41, ge=5, le=401, description="Prices tried by an optimise rule [prices].")
     least_profit_gain_percent: float = Field(
         default=0.5, ge=0, le=50, description="An optimise rule moves a price only for this much more [percent]."

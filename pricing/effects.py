@@ -29,7 +29,7 @@ class Outlook:
 
     ``units_mean`` and ``units_sd`` at the current price over the horizon [units]; ``supply`` [units]; prices and costs
     [currency]; ``salvage_value`` counts only where ``ends_within`` the horizon; ``refund_units`` are units sold lately
-    whose buyers are refunded a cut [units].
+    whose buyers are refunded a cut [units]; ``days_of_cover`` is from stock on hand alone [days].
     """
 
     price: Floats
@@ -43,6 +43,7 @@ class Outlook:
     elasticity_lo: Floats
     elasticity_hi: Floats
     refund_units: Floats
+    days_of_cover: Floats
 
     def rows(self, mask: npt.NDArray[np.bool_]) -> Outlook:
         """Return the outlook of the lines in a mask."""

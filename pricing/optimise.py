@@ -7,18 +7,17 @@ import numpy.typing as npt
 from scipy import stats
 
 from pricing.config import PricingConfig
-from pricing.effects import Floats, Outlook, profit_at
+from pricing.effects import Floats, Outlook, price_effects, profit_at
 from pricing.guardrails import Cents
 
 __all__ = ["best_prices", "is_known", "is_scarce"]
 
 
 def is_scarce(outlook: Outlook, *, config: PricingConfig) -> npt.NDArray[np.bool_]:
-    """Return which lines sell out within the horizon at the current price, more likely than ``scarce_probability``."""
+    """Return which lines run out: within the horizon more likely than ``scarce_probability``, or within days."""
     spread = np.where(outlook.units_sd > 0, outlook.units_sd, 1e-9)
-    return np.asarray(
-        stats.norm.sf((outlook.supply - outlook.units_mean) / spread) > config.scarce_probability, dtype=bool
-    )
+    p_out = stats.norm.sf((outlook.supply - outlook.units_mean) / spread)
+    return np.asarray((p_out > config.scarce_probability) | (outlook.days_of_cover < config.scarce_cover_days))
 
 
 def is_known(outlook: Outlook, *, config: PricingConfig) -> npt.NDArray[np.bool_]:
@@ -34,7 +33,8 @@ def best_prices(outlook: Outlook, low: Cents, high: Cents, *, within_percent: fl
 
     Candidates lie evenly between the bounds and within ``within_percent`` of the current price. What is scarce is
     never cheapened: lower candidates are left out. Where the elasticity is not known, where nothing is forecast to
-    sell, or the gain is below ``least_profit_gain_percent``, the current price stays.
+    sell, the gain is below ``least_profit_gain_percent``, or profit rises less likely than
+    ``least_profit_probability``, the current price stays.
 
     Args:
         outlook: of n lines.
@@ -55,4 +55,8 @@ def best_prices(outlook: Outlook, low: Cents, high: Cents, *, within_percent: fl
         profit, _ = profit_at(price / 100, outlook, outlook.elasticity)
         better = usable & (price > 0) & (profit > best_profit) & (profit > needed)
         best, best_profit = np.where(better, price, best), np.where(better, profit, best_profit)
-    return best.astype(np.int64)
+    likely = np.zeros(len(current), dtype=bool)
+    moved = best != current
+    effects = price_effects(best[moved] / 100, outlook.rows(moved))
+    likely[moved] = effects.p_profit_up >= config.least_profit_probability
+    return np.where(likely, best, current).astype(np.int64)

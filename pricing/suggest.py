@@ -158,6 +158,7 @@ def _outlook(lines: pd.DataFrame, rails: LineRails, config: PricingConfig) -> Ou
         elasticity_lo=column("elasticity_lo"),
         elasticity_hi=column("elasticity_hi"),
         refund_units=finite("recent_units") * days,
+        days_of_cover=finite("days_of_cover"),
     )
 
 

@@ -32,13 +32,13 @@ class TrendConfig(BaseModel):
         ge=3,
         description="Elements from which a day's common move (holiday, outage) is taken out [elements].",
     )
-    drift: float = Field(default=0.75, ge=0, description="Allowance of the CUSUM [standard units per day].")
-    alarm_level: float = Field(default=5.0, gt=0, description="CUSUM level that starts a burst [standard units].")
+    drift: float = Field(default=0.5, ge=0, description="Allowance of the CUSUM [standard units per day].")
+    alarm_level: float = Field(default=4.0, gt=0, description="CUSUM level that starts a burst [standard units].")
     daily_cap: float = Field(
         default=3.0, gt=0, description="Most that one day may add to the CUSUM: a one-day spike is no trend."
     )
     min_rise: float = Field(
-        default=0.15, ge=0, description="Log ratio of the last 3 days to the baseline that a burst needs at its start."
+        default=0.25, ge=0, description="Log ratio of the last 3 days to the baseline that a burst needs at its start."
     )
     end_drift: float = Field(
         default=0.5, description="Standard units below which a burst's days count towards its end."

@@ -17,7 +17,7 @@ from data.contracts.frames import arrow_schema
 from data.errors import DataError
 from data.ingest.exchange import arrow_rows
 from data.ingest.faults import Reason
-from data.ingest.store import create_raw, raw_name
+from data.ingest.store import raw_name
 from data.warehouse import quoted
 
 __all__ = [
@@ -42,7 +42,6 @@ def find_unknown_skus(connection: duckdb.DuckDBPyConnection, *, has_products: bo
     if not has_products:
         return 0
     for name in _SALES:
-        create_raw(connection, TABLES[name])
         connection.execute(
             f"insert into unknown_skus select distinct r.sku from {raw_name(TABLES[name])} r join visible v using "
             "(delivery_id) "

@@ -12,7 +12,7 @@ from data.errors import DataError
 from data.ingest.casting import literal
 from data.ingest.deliveries import Batch, DeliveredFile, delivery_key
 from data.ingest.faults import DeliveryRefused, Fault, Reason
-from data.ingest.store import create_raw, raw_name, remember_delivery
+from data.ingest.store import raw_name, remember_delivery
 from data.warehouse import quoted
 
 __all__ = ["Accounts", "load_batch", "mark_duplicates", "store_accounts"]
@@ -59,7 +59,6 @@ def load_batch(
         DataError: the accounts do not add up.
     """
     table = batch.first.table
-    create_raw(connection, table)
     _make_keys(connection, batch)
     _resolve_within_files(connection, batch, relation)
     _refuse_beyond_limit(connection, batch)

@@ -99,10 +99,11 @@ class FileSource:
                 source=self.name,
                 file=str(written),
             )
-        whole = written if written.is_absolute() else self.home / written
-        parts = whole.parts
-        wild = next((i for i, part in enumerate(parts) if _WILD.search(part)), len(parts))
-        base = Path(*parts[:wild])
+        root = Path(written.anchor) if written.is_absolute() else self.home
+        parts = written.relative_to(written.anchor).parts
+        is_plain = (root / written).exists()  # then a bracket in it is a bracket
+        wild = len(parts) if is_plain else next((i for i, p in enumerate(parts) if _WILD.search(p)), len(parts))
+        base = root.joinpath(*parts[:wild])
         if wild == len(parts) and base.is_dir():
             return base, "*"
         return base, "/".join(parts[wild:])

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import duckdb
 
-from data.contracts import Table
+from data.contracts import INPUTS, Table
 from data.ingest.casting import sql_type
 from data.ingest.landing import Sighting
 from data.warehouse import quoted
 
 __all__ = [
-    "create_raw",
     "create_store",
     "known_sightings",
     "raw_name",
@@ -40,27 +39,26 @@ _STORE = (
 
 
 def create_store(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the ingest's tables, unless they exist."""
+    """Create the ingest's tables and a ``raw_<table>`` for each input table, unless they exist.
+
+    A raw table has the contract's columns behind where each row comes from. ``is_duplicate`` marks a row that an
+    earlier delivery already brought, value for value; it stays, for the earlier delivery may be superseded.
+    """
     for statement in _STORE:
         connection.execute(statement)
+    there = {row[0] for row in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    for table in INPUTS:
+        if raw_name(table) not in there:
+            columns = ", ".join(f"{quoted(c.name)} {sql_type(c.dtype)}" for c in table.columns)
+            connection.execute(
+                f"create table {raw_name(table)} (delivery_id bigint, row_number bigint, is_duplicate boolean, "
+                f"{columns})"
+            )
 
 
 def raw_name(table: Table) -> str:
     """Return the name of the raw table of an input table."""
     return f"raw_{table.name}"
-
-
-def create_raw(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Create ``raw_<table>``, unless it exists: the contract's columns behind where each row comes from.
-
-    ``is_duplicate`` marks a row that an earlier delivery already brought, value for value; it stays, for the earlier
-    delivery may be superseded.
-    """
-    columns = ", ".join(f"{quoted(c.name)} {sql_type(c.dtype)}" for c in table.columns)
-    connection.execute(
-        f"create table if not exists {raw_name(table)} (delivery_id bigint, row_number bigint, is_duplicate boolean, "
-        f"{columns})"
-    )
 
 
 def known_sightings(connection: duckdb.DuckDBPyConnection) -> list[tuple[Sighting, int]]:

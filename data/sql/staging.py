@@ -13,8 +13,8 @@ from datetime import date
 import duckdb
 
 from data.contracts import TABLES, DType, Mode, Table
-from data.ingest.casting import literal
-from data.ingest.store import create_raw, raw_name
+from data.ingest.casting import literal, sql_type
+from data.ingest.store import raw_name
 from data.ingest.versions import VisibleDelivery
 from data.warehouse import quoted
 
@@ -68,7 +68,9 @@ def stage_table(
         period_days: 1 or 7: a row of ``period_sales`` is known when its period is over.
         without: conditions on the raw row ``r``; rows that meet one of them are left out.
     """
-    create_raw(connection, table)
+    if not connection.execute("select 1 from visible where table_name = $1 limit 1", [table.name]).fetchall():
+        _stage_nothing(connection, table)
+        return
     if table.mode is Mode.SNAPSHOT:
         candidates = _snapshot_candidates(connection, table, run_date)
     else:
@@ -83,6 +85,11 @@ def stage_table(
     connection.execute(
         f"create or replace table stg_{table.name} as select {columns} from ({winners}) w order by {order}"
     )
+
+
+def _stage_nothing(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    columns = ", ".join(f"{quoted(c.name)} {sql_type(c.dtype)}" for c in TABLES[f"stg_{table.name}"].columns)
+    connection.execute(f"create or replace table stg_{table.name} ({columns})")
 
 
 def local_day(column: str, zone: str) -> str:
@@ -183,7 +190,6 @@ def stage_history(connection: duckdb.DuckDBPyConnection, *, run_date: date) -> N
 
     Superseded deliveries count: what the stock was on a day stays true when the file is written anew.
     """
-    create_raw(connection, TABLES["stock"])
     connection.execute(
         "create or replace table stg_stock_history as select sku, location_id, as_of_date, on_hand from ("
         "select r.*, v.version, v.in_force from raw_stock r join visible v using (delivery_id) "

@@ -1,0 +1,101 @@
+"""The step on a warehouse: reads what the rooms wrote, leaves the reports where publish takes them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from data.contracts import TABLES
+from data.contracts.frames import empty_frame
+from data.publish.step import reports_folder
+from data.step_io import open_step
+from reporting import step
+
+SETTINGS = """
+shop: {name: Dimension Shop, timezone: Asia/Shanghai, currency: CNY, language: en}
+planning: {order_weekdays: [SUN], objective: {service_level: 0.95}, budget: 5000}
+connections: {shop_db: {env: SECRET_URL}}
+reporting: {group_limit: 15}
+"""
+
+
+@pytest.fixture
+def home(tmp_path, shop):
+    """A home whose warehouse holds a run that the rooms might have written."""
+    (tmp_path / "merchcast.yml").write_text(SETTINGS, encoding="utf-8")
+    tables = shop.make_run(60)
+    last = shop.run_date
+    with open_step("restock", home=tmp_path, run_date=last) as io:
+        for name, frame in tables.frames.items():
+            if name in TABLES and name not in ("checks", "quarantine", "stg_purchase_orders", "stg_suppliers", "stg_products"):
+                io.write(name, frame)
+        io.write("demand_history", _history(tables))
+        io.write("forecasts", _forecasts(tables))
+    return tmp_path
+
+
+def _history(tables):
+    frame = tables.history.to_pandas()
+    return frame.assign(
+        gross_units=frame["units"], returned_units=0.0, return_receipts=0.0, is_excluded=False, excluded_units=0.0,
+        is_closed=False, is_gap=False, is_partial=False, on_promotion=False, cancelled_units=0.0,
+    )[[c for c in TABLES["demand_history"].names if c in {*frame.columns, "gross_units", "returned_units",
+       "return_receipts", "is_excluded", "excluded_units", "is_closed", "is_gap", "is_partial", "on_promotion",
+       "cancelled_units"}]]  # fmt: skip
+
+
+def _forecasts(tables):
+    frame = tables.forecasts.to_pandas()
+    return frame.assign(
+        q05=frame["q025"], q25=frame["q10"], q75=frame["q90"], q80=frame["q90"], q95=frame["q90"], q99=frame["q975"],
+        model="blend", fallback_level=0, reason="blend_of_models",
+    )  # fmt: skip
+
+
+def test_the_step_leaves_every_report_and_clears_what_lay_there(home, shop):
+    folder = reports_folder(home, shop.run_date)
+    folder.mkdir(parents=True)
+    (folder / "restock.fr.html").write_text("of an older version", encoding="utf-8")
+    counts = step.run(home, shop.run_date)
+    names = {path.name for path in folder.iterdir()}
+    assert counts["rows_in"] > 0
+    assert names == {
+        *(f"{page}{ending}" for page in ("restock", "prices", "accuracy", "trends", "quality") for ending in (".html", ".zh.html")),
+        "restock.xlsx",
+    }
+
+
+def test_the_page_speaks_the_shops_language_and_shows_the_settings_but_no_connection(home, shop):
+    step.run(home, shop.run_date)
+    html = (reports_folder(home, shop.run_date) / "restock.html").read_text(encoding="utf-8")
+    assert '<html lang="en">' in html
+    assert "run of 22 Nov 2026 · data through 22 Nov 2026" in html
+    assert "100% blend" in html
+    assert "budget 5,000.00 CNY" in html
+    assert "planning.budget" in html
+    assert "SECRET_URL" not in html
+
+
+def test_a_second_run_of_the_step_writes_the_same_bytes(home, shop):
+    step.run(home, shop.run_date)
+    folder = reports_folder(home, shop.run_date)
+    first = {path.name: path.read_bytes() for path in folder.iterdir() if "quality" not in path.name}
+    step.run(home, shop.run_date)
+    changed = [name for name, content in first.items() if (folder / name).read_bytes() != content]
+    assert [name for name in changed if not name.startswith("restock")] == []
+
+
+def test_a_home_without_any_table_still_gets_its_pages(tmp_path, shop):
+    (tmp_path / "merchcast.yml").write_text(SETTINGS, encoding="utf-8")
+    with open_step("restock", home=tmp_path, run_date=shop.run_date) as io:
+        io.write("restock_plan", empty_frame(TABLES["restock_plan"]))
+    step.run(tmp_path, shop.run_date)
+    assert (reports_folder(tmp_path, shop.run_date) / "restock.html").stat().st_size > 10_000
+
+
+def test_another_days_tables_are_refused(home, shop):
+    from data.errors import DataError
+
+    with pytest.raises(DataError, match="holds the run for"):
+        step.run(home, shop.run_date + timedelta(days=1))
