@@ -38,7 +38,7 @@ simple_auth_manager_all_admins = False
 [database]
 sql_alchemy_conn = sqlite:///{airflow_home / "airflow.db"}
 [logging]
-logging_level = WARNING
+logging_level = ERROR
 base_log_folder = {airflow_home / "logs"}
 [usage_data_collection]
 enabled = False

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from data.checks.deliveries import freshness, rows_accounted_for, volume
 from data.checks.runner import check_batches
 from data.contracts import INPUTS, TABLES, Table
 from data.errors import DataError
@@ -43,6 +44,14 @@ _SOLD = ("order_lines", "period_sales", "returns")
 _ROW_DATED = ("stock",)  # its rows must state their day
 _STAGED_FIRST = ("products", "returns")  # sales are judged by them
 _EVENTS_AHEAD_DAYS = 365
+_FRESH = {
+    "order_lines": ("business_date", 3),
+    "period_sales": ("ds", 3),
+    "stock": ("as_of_date", 7),
+    "signals": ("date", 3),
+}
+"""Table -> its business date, and the age from which its newest row is old [days]."""
+_VOLUME_WEEKS = 9
 
 
 def run(home: Path, run_date: date, restate: bool = False) -> dict[str, int]:
@@ -112,6 +121,7 @@ def _stage(io: StepIO, intake: Intake, view: View) -> None:
     _write_accounts(io, unknown)
     _write_marts(io)
     _note_missing_events(io)
+    _judge_deliveries(io)
     _check_staged(io)
 
 
@@ -178,11 +188,9 @@ def _write_accounts(io: StepIO, unknown: int) -> None:
     accounts = row_accounts(connection)
     io.write("row_accounts", accounts)
     io.write("quarantine", quarantine(connection))
-    sums = connection.execute(
-        "select sum(rows_in), sum(rows_quarantined) from deliveries semi join visible using (delivery_id)"
-    ).fetchone()
-    rows_in = int(sums[0] or 0) if sums else 0
-    quarantined = int(sums[1] or 0) if sums else 0
+    frame = accounts.to_pandas()
+    io.results.append(rows_accounted_for(frame))
+    rows_in, quarantined = int(frame["rows_in"].sum()), int(frame["rows_quarantined"].sum())
     io.check(
         "QUARANTINE",
         failed=quarantined,
@@ -242,6 +250,25 @@ def _note_missing_events(io: StepIO) -> None:
     if not (row and row[0]):
         message = f"No event between {io.run_date} and {until}, though the shop follows the calendar {calendar}."
         io.note("EVENTS_MISSING", message, table="events")
+
+
+def _judge_deliveries(io: StepIO) -> None:
+    """Is what came recent, and about as much as usual? Both only warn."""
+    connection = io.warehouse.connection
+    for name, (column, max_age_days) in _FRESH.items():
+        if not io.has_source(name):
+            continue
+        newest = connection.execute(f"select max({column}) from stg_{name}").fetchall()[0][0]
+        if newest is not None and name == "period_sales":
+            newest += timedelta(days=io.calendar.period_days - 1)
+        io.results.append(freshness(name, newest, run_date=io.run_date, max_age_days=max_age_days))
+    since = io.run_date - timedelta(weeks=_VOLUME_WEEKS)
+    rows = connection.execute(
+        "select business_date, count(*) from stg_order_lines where business_date >= $1 group by 1", [since]
+    ).fetchall()
+    usual = volume("order_lines", dict(rows), run_date=io.run_date) if rows else None
+    if usual is not None:
+        io.results.append(usual)
 
 
 def _check_staged(io: StepIO) -> None:

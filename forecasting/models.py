@@ -36,9 +36,6 @@ LEARNER = "lightgbm"
 
 _PROFILE_PRIOR_UNITS = 150.0  # [units] sales of a series at which its own weekday profile weighs as much as the pooled
 _PROFILE_WEEKS = 8
-_LEVEL = "recent_level"  # the rolling mean of four weeks (weekly: of eight)
-_LEVEL_FLOOR = 0.05  # [units] a series that sold nothing of late can still sell
-_LARGEST_LOG = 30.0
 _SHARD_CELLS = 2_000_000  # cells whose features are made at a time: some 300 MB
 _KNUTH, _MIX = 2_654_435_761, 40_503  # multiplicative hashing: an even draw of rows that needs no random state
 
@@ -168,7 +165,6 @@ class Learner:
     forecaster: Any
     booster: Any
     statics: list[str]
-    level: int
     rows: int
 
     def predict(self, panel: Panel, known: Known, *, horizon: int) -> NDArray[np.float32]:
@@ -182,7 +178,7 @@ class Learner:
         past = _cells(panel, known, rows, first=origin - tail, last=origin, with_target=True)
         ahead = _cells(panel, known, rows, first=origin, last=origin + horizon, with_target=False)
         ahead = ahead.drop(self.statics)
-        self.forecaster.models_ = {LEARNER: _Booster(self.booster, self.level)}
+        self.forecaster.models_ = {LEARNER: _Booster(self.booster)}
         result = self.forecaster.predict(horizon, new_df=past, X_df=ahead).sort("unique_id", "ds")
         values = result[LEARNER].to_numpy().reshape(len(rows), horizon)
         out[rows] = values
@@ -190,24 +186,14 @@ class Learner:
 
 
 class _Booster:
-    """What mlforecast needs of a model: ``predict``. Trees hold the log ratio to the recent level."""
+    """What mlforecast needs of a model: ``predict``."""
 
-    def __init__(self, booster: Any, level: int) -> None:
-        self.booster, self.level = booster, level
+    def __init__(self, booster: Any) -> None:
+        self.booster = booster
 
     def predict(self, features: Any) -> NDArray[np.float64]:
-        matrix = np.asarray(features, dtype=np.float32)
-        ratio: NDArray[np.float64] = self.booster.predict(matrix, raw_score=True)
-        return np.asarray(np.exp(np.minimum(ratio + _log_level(matrix[:, self.level]), _LARGEST_LOG)))
-
-
-def _log_level(level: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the log of the recent level, the trees' starting point.
-
-    From the shop's mean the boosting would need hundreds of rounds to reach the items that sell most, and totals
-    would come out too low until then.
-    """
-    return np.log(np.nan_to_num(level.astype(np.float64)) + _LEVEL_FLOOR)
+        values: NDArray[np.float64] = self.booster.predict(np.asarray(features, dtype=np.float32))
+        return np.maximum(values, 0)
 
 
 def _cells(
@@ -258,22 +244,8 @@ def _forecaster(season: int) -> Any:
             ]
         }
     return MLForecast(
-        models={LEARNER: lgb.LGBMRegressor()},
-        freq=1,
-        lags=lags,
-        lag_transforms=transforms,
-        lag_transforms_namer=_feature_name,
-        num_threads=1,
+        models={LEARNER: lgb.LGBMRegressor()}, freq=1, lags=lags, lag_transforms=transforms, num_threads=1
     )
-
-
-def _feature_name(transform: Any, lag: int) -> str:
-    """Return a short name for a lag feature; that of the level is fixed."""
-    kind = type(transform).__name__
-    window = transform.window_size
-    if kind == "RollingMean" and window in (28, 8):
-        return _LEVEL
-    return f"{kind}_{window}_lag{lag}"
 
 
 def fit_learner(panel: Panel, known: Known, *, config: LearnerConfig, max_rows: int, seed: int) -> Learner | None:
@@ -290,18 +262,11 @@ def fit_learner(panel: Panel, known: Known, *, config: LearnerConfig, max_rows: 
     features, target, names = _training_matrix(panel, known, forecaster, max_rows=max_rows)
     parameters = _parameters(config, len(target), seed)
     statics = [n for n in names if n in known.static]
-    level = names.index(_LEVEL)
     train = lgb.Dataset(
-        features,
-        label=target,
-        init_score=_log_level(features[:, level]),
-        feature_name=names,
-        categorical_feature=statics,
-        params=parameters,
-        free_raw_data=True,
+        features, label=target, feature_name=names, categorical_feature=statics, params=parameters, free_raw_data=True
     )
     booster = lgb.train(parameters, train, num_boost_round=config.trees)
-    return Learner(forecaster, booster, list(known.static), level, len(target))
+    return Learner(forecaster, booster, list(known.static), len(target))
 
 
 def _training_matrix(

@@ -183,8 +183,8 @@ def copula(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return ``period_correlation`` and ``total_scale`` of each series.
 
-    Paths z_t are stationary Gaussian AR(1) with correlation rho; y_t = scale * Q_t(Phi(z_t)) with Q_t linear between
-    (0, 0) and the quantiles, exponential above the last. Both are solved for so that the sum over the fixed L + R
+    Paths z_t are stationary Gaussian AR(1) with correlation rho; y_t = scale * Q_t(Phi(z_t)) with Q_t as in
+    :func:`quantile_curve`. Both are solved for so that the sum over the fixed L + R
     periods has the mean and the variance of ``totals`` without lead-time spread. The covariance of two periods is the
     Hermite series sum_j c_j^2 rho^(j k) / j! of the average period's quantile function.
 
@@ -245,12 +245,14 @@ def _solved_correlation(
 
 
 def quantile_curve(values: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return (n, k) values of each row's quantile function at ``uniform``: linear from (0, 0), exponential at the top.
+    """Return (n, k) values of each row's quantile function at ``uniform``: linear, exponential at the top.
 
-    Above the last level (0.99): q99 + (q99 - q95) / ln 5 * ln(0.01 / (1 - u)).
+    Below the first level it goes on as between the first two, not below 0; above the last (0.99):
+    q99 + (q99 - q95) / ln 5 * ln(0.01 / (1 - u)). Restocking draws its paths by the same rule.
     """
     grid = np.concatenate([[0.0], LEVELS])
-    padded = np.concatenate([np.zeros((len(values), 1)), values], axis=1)
+    lowest = np.maximum(2 * values[:, :1] - values[:, 1:2], 0.0)
+    padded = np.concatenate([lowest, values], axis=1)
     at = np.clip(np.searchsorted(grid, uniform, side="right") - 1, 0, len(grid) - 2)
     share = (uniform - grid[at]) / (grid[at + 1] - grid[at])
     inner = padded[:, at] + (padded[:, at + 1] - padded[:, at]) * np.minimum(share, 1.0)[None, :]

@@ -2,15 +2,15 @@
 
 Model of the weekly units of a SKU at a location: Poisson-like counts with mean
 
-    mu = days * exp(a[series] + s[category, week] + g[type] * promotion + e * log(price))
+    mu = days * exp(a[series] + s[type, week] + g[type] * promotion + e * log(price))
 
-with an effect of every series and of every category and week (season), fitted by alternating between the effects, which
-have closed forms, and Newton steps for the price and promotion terms of each product type (Poisson
+with an effect of every series and of every product type and week (season), fitted by alternating between the effects,
+which have closed forms, and Newton steps for the price and promotion terms of each product type (Poisson
 pseudo-maximum-likelihood: right for any distribution whose mean is right; Santos Silva & Tenreyro 2006). Weeks without
-sales stay in; stocked-out, closed and partial days were left out before. Then each SKU's own price term is fitted with
-the rest held, with variances from sums of scores over blocks of weeks (errors of neighbouring weeks hang together),
-and shrunk up the hierarchy as in a random-effects meta-analysis (DerSimonian & Laird 1986). The sign is imposed at the
-end, on the posterior: elasticities are below zero.
+sales stay in; stocked-out, closed and partial days were left out before, and days on promotion where the regular price
+is known. Then each SKU's own price term is fitted with the rest held, with variances from sums of scores over blocks
+of weeks (errors of neighbouring weeks hang together), and shrunk up the hierarchy as in a random-effects meta-analysis
+(DerSimonian & Laird 1986). The sign is imposed at the end, on the posterior: elasticities are below zero.
 """
 
 from __future__ import annotations
@@ -97,21 +97,16 @@ def _usable(weekly: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
 
 
 def _filled_price(rows: pd.DataFrame, groups: list[pd.Series]) -> pd.Series:
-    """The price paid; in weeks without sales what would have been paid.
+    """The regular price in force; where the shop keeps no prices, the price paid, else the last one paid.
 
-    Weeks without sales are those with high prices: dropping them, or giving them their neighbours' price, makes demand
-    look less elastic than it is. So they get the regular price in force (else the last one paid), less the usual
-    discount while a promotion ran.
+    The price paid depends on which days of a week sold, and so on demand: with promotions it makes slow items look
+    far more elastic than they are. The price in force does not.
     """
     paid = rows["price"].where(rows["price"] > 0).astype(float)
     regular = rows["regular_price"].where(rows["regular_price"] > 0).astype(float)
-    promoted = rows["promotion_share"].fillna(0.0)
-    whole = paid.notna() & regular.notna() & (promoted > 0.5)
-    ratios = paid[whole].to_numpy(dtype=float) / regular[whole].to_numpy(dtype=float)
-    usual = float(np.median(np.log(ratios))) if len(ratios) else 0.0
+    has_regular = regular.notna().groupby(groups, sort=False).transform("any")
     last = paid.groupby(groups, sort=False).ffill()
-    expected = (regular * np.exp(min(usual, 0.0) * promoted)).where(regular.notna(), last)
-    price = paid.where(paid.notna(), expected)
+    price = regular.where(has_regular, last)
     return price.groupby(groups, sort=False).bfill()
 
 
@@ -140,7 +135,6 @@ def _panel(rows: pd.DataFrame, items: pd.DataFrame) -> _Panel:
     position = pd.Series(np.arange(len(items)), index=items["sku"])
     sku = rows["sku"].map(position).to_numpy(dtype=np.int64)
     kinds = pd.factorize(items["product_type"], sort=True)[0].astype(np.int64)
-    categories = pd.factorize(items["category"], sort=True)[0].astype(np.int64)
     weeks, labels = pd.factorize(rows["week"], sort=True)
     series = pd.factorize(pd.MultiIndex.from_frame(rows[["sku", "location_id"]]))[0].astype(np.int64)
     log_price = rows["log_price"].to_numpy(dtype=float)
@@ -153,7 +147,7 @@ def _panel(rows: pd.DataFrame, items: pd.DataFrame) -> _Panel:
         series=series,
         sku=sku,
         kind=kinds[sku],
-        season=categories[sku] * len(labels) + weeks.astype(np.int64),
+        season=kinds[sku] * len(labels) + weeks.astype(np.int64),
         block=weeks.astype(np.int64) // _BLOCK_WEEKS,
     )
 

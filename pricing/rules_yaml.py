@@ -95,7 +95,7 @@ def read_document(text: str) -> Document:
             if document.findings and reader.is_lost:
                 break
     except MarkedYAMLError as error:
-        is_cut = "end of stream" in str(error.problem) or "stream end" in str(error.problem)
+        is_cut = any(word in f"{error.context} {error.problem}" for word in ("end of stream", "stream end", "a flow"))
         mark = (error.context_mark if is_cut else None) or error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
         document.findings.append(Finding(line, column, f"no valid YAML: {_plain(error)}", _syntax_fix(str(error))))
@@ -191,9 +191,11 @@ class _Reader:
             self._take_key(event)
             return
         value, problem = _value(str(event.value), is_plain=not event.style)
+        path = self._place(value, event)
         if problem:
-            self._refuse(event, *problem)
-        self._place(value, event)
+            is_empty = not event.value and path in self.document.keys  # the parser places nothing after its key
+            mark = self.document.keys[path] if is_empty else _mark(event)
+            self.document.findings.append(Finding(mark.line, mark.column, *problem))
 
     def _take_key(self, event: ScalarEvent) -> None:
         container, path = self._open[-1]

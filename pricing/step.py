@@ -155,6 +155,8 @@ def _elasticities(io: StepIO, config: PricingConfig) -> pd.DataFrame:
         io.note("NO_UNIT_COST", "No SKU has a unit cost: there are no price suggestions.", table="price_suggestions")
         return products.head(0)
     since = io.run_date - timedelta(weeks=config.elasticity_weeks)
+    # where regular prices are known, elasticity is learnt from them alone: promotions lift demand beyond their price
+    promoted = "and not h.on_promotion" if io.has_source("prices") else ""
     weekly = io.query_polars(
         "select h.sku, h.location_id, cast(date_trunc('week', h.ds) as date) as week, "
         "cast(sum(cast(h.units as decimal(18, 4))) as double) as units, "
@@ -163,7 +165,7 @@ def _elasticities(io: StepIO, config: PricingConfig) -> pd.DataFrame:
         "/ nullif(cast(sum(cast(h.units as decimal(18, 4))) filter (where h.unit_price > 0) as double), 0) as price, "
         "cast(count(*) filter (where h.on_promotion) as double) / count(*) as promotion_share "
         "from demand_history h where h.sku in (select sku from assortment where unit_cost is not null) "
-        "and h.ds > $1 and not (h.is_censored or h.is_closed or h.is_gap or h.is_partial) "
+        f"and h.ds > $1 {promoted} and not (h.is_censored or h.is_closed or h.is_gap or h.is_partial) "
         "group by h.sku, h.location_id, week order by h.sku, h.location_id, week",
         [since],
     )

@@ -104,7 +104,9 @@ def line_chart(
             ends.append((y_of(last[1]), x_of(last[0]), k, name))
     floor = -math.inf
     for height_of_end, x, k, name in sorted(ends):
-        floor = max(height_of_end, floor + LABEL_HEIGHT)  # labels of lines that end close together stand below each other
+        floor = max(
+            height_of_end, floor + LABEL_HEIGHT
+        )  # labels of lines that end close together stand below each other
         parts.append(f'<circle class="dot s{k}" cx="{_px(x)}" cy="{_px(height_of_end)}" r="3"/>')
         parts.append(f'<text x="{_px(x + 8)}" y="{_px(floor + 4)}" class="axis t{k}">{escape(name)}</text>')
     return _svg(parts, width=width, height=height, label=label, css="chart")

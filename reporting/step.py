@@ -45,6 +45,7 @@ WHOLE_TABLES = (
 )
 PREVIOUS_TABLES = ("restock_plan", "forecast_accuracy")
 RUNS_OVER_TIME = 28
+LATER_STEPS = ("report", "publish")
 
 
 def run(home: Path, run_date: date) -> dict[str, int]:
@@ -113,6 +114,8 @@ def _read(io: StepIO, *, config: ReportingConfig) -> RunTables:
     oldest = io.run_date + timedelta(days=1 - config.chart_history_periods * days)
     newest = io.run_date + timedelta(days=1 + config.chart_ahead_periods * days)
     frames = {name: io.read(name) for name in WHOLE_TABLES}
+    checks = frames["checks"]
+    frames["checks"] = checks[~checks["step"].isin(LATER_STEPS)]  # of an earlier attempt at this very run
     frames["stg_products"] = _titles(io)
     frames["quarantine"] = io.read("quarantine", columns=["source", "table", "reason", "column", "value", "status"])
     if _has_rows(io, "forecasts"):

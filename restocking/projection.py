@@ -24,9 +24,10 @@ _WHOLE_UNIT = 0.5  # less than half a unit unmet is rounding of a fractional for
 class Outcomes:
     """What happens on each path, before anything is ordered today. Arrays of shape (n_series, n_paths) [units].
 
-    ``total``: demand over L + R. ``need``: the same, less the position, less the sales lost before receipt: what an order has to bring.
+    ``total``: demand over L + R.
+    ``need``: the same, less the position, less the sales lost before receipt: what an order has to bring.
     ``shortfall``: the smallest order without a stock-out on the R periods after receipt.
-    ``unmet_before``, ``demand_before``: on the L periods before receipt; ``demand_after``: on the R periods after it.
+    ``unmet_before``: on the L periods before receipt. ``demand_after``: on the R periods after it.
     ``stocked_out_by``: shape (n_series, horizon), P(first stock-out in or before the period), open orders included;
     ``stocked_out_after_receipt_by``: the same, counting from the period of receipt on.
     """

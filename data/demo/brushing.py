@@ -18,7 +18,9 @@ __all__ = ["KINDS", "brushing_lines"]
 
 KINDS: tuple[str, ...] = ("few_buyers", "ring", "night_burst")
 _FRESH_FROM = 700_000_000  # numbers of accounts that never bought before
-_RECENT_SHARE = 0.25  # of the incidents lie in the last eight weeks (0-1)
+_RECENT_SHARE, _RECENT_DAYS = 0.25, 56  # of the incidents lie in the last eight weeks (0-1), [days]
+_LEAST_STOCK = 3  # what cannot be bought cannot be brushed [units]
+_LEAST_SALES = 0.05  # [units/day]
 
 
 def brushing_lines(
@@ -77,25 +79,24 @@ def _cells(
 ) -> list[tuple[int, int]]:
     """Choose web series and days with stock on both nights, away from real spikes and hyped launches."""
     web = shop.series["location"].to_numpy() == 0
-    busy = np.zeros(len(web), bool)
+    busy = shop.by_series("is_drop").astype(bool)
     busy[wanted.viral["series"].to_numpy()] = True
-    busy |= shop.by_series("is_drop").astype(bool)
-    mean = wanted.expected.mean(axis=1)
-    series = np.flatnonzero(web & ~busy & (mean > 0.05))
+    sells = wanted.expected.mean(axis=1) > _LEAST_SALES
+    fits = (stock.end >= _LEAST_STOCK) & wanted.on_sale & (web & ~busy & sells)[:, None]
+    fits[:, 1:-1] &= fits[:, :-2] & fits[:, 2:]
+    fits[:, : config.n_days // 20 + 1] = False
+    fits[:, config.n_days - 2 :] = False
     chosen: list[tuple[int, int]] = []
-    taken: set[int] = set()
-    while len(chosen) < count:
-        row = int(rng.choice(series))
-        recent = rng.random() < _RECENT_SHARE
-        day = int(rng.integers(config.n_days - 56 if recent else 30, config.n_days - 2))
-        if (
-            row in taken
-            or stock.end[row, day - 1 : day + 2].min() < 3
-            or not wanted.on_sale[row, day - 1 : day + 2].all()
-        ):
+    for _ in range(count):
+        recent = fits.copy() if rng.random() < _RECENT_SHARE else fits
+        if recent is not fits:
+            recent[:, : config.n_days - _RECENT_DAYS] = False
+        rows = np.flatnonzero(recent.any(axis=1))
+        if not len(rows):
             continue
-        taken.add(row)
-        chosen.append((row, day))
+        row = int(rng.choice(rows))
+        chosen.append((row, int(rng.choice(np.flatnonzero(recent[row])))))
+        fits[row] = False  # one incident a SKU
     return chosen
 
 

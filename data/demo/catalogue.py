@@ -190,7 +190,9 @@ def _campaigns(rows: list[dict[str, Any]], config: DemoConfig) -> list[CampaignP
         i for i, r in enumerate(rows) if r["product_type"] in _PREORDER_TYPES and not r["is_drop"] and i not in keep
     ]
     spare = [i for i, r in enumerate(rows) if i not in chosen and i not in keep and not r["is_drop"]]
-    styles = [int(i) for i in rng.permutation(chosen)][:count]
+    sewn = [i for i in chosen if rows[i]["category"] == "costume"][: count // 5]
+    rest = [int(i) for i in rng.permutation([i for i in chosen if i not in sewn])]
+    styles = [int(i) for i in rng.permutation([*sewn, *rest[: count - len(sewn)]])]
     styles += spare[: count - len(styles)]
     plans = campaign_schedule(styles, [str(rows[i]["supplier_id"]) for i in styles], config=config, rng=rng)
     for plan in plans:

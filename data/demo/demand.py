@@ -20,6 +20,14 @@ from data.demo.weather import temperatures, weather_lift
 __all__ = ["Demand", "demand", "viral_spikes"]
 
 _VIRAL_SHAPE = (1.0, 0.75, 0.4, 0.2)  # of the first day's volume, by day
+_VIRAL_SCHEMA = {
+    "spike_id": pl.String,
+    "series": pl.Int64,
+    "day": pl.Int64,
+    "length_days": pl.Int64,
+    "units": pl.Int64,
+    "character": pl.String,
+}
 _DROP_HYPE, _DROP_DAYS = 220.0, 1.8
 _HYPE, _HYPE_DAYS = 2.0, 12.0
 _AGEING_DAYS = 800.0
@@ -47,20 +55,18 @@ def viral_spikes(config: DemoConfig, shop: Catalogue) -> pl.DataFrame:
     """Return which web series go viral, when and how far; real buyers, not fake."""
     rng = stream(config.seed, "viral")
     styles = shop.styles
-    usable = (
-        styles["character"].is_not_null()
-        & ~styles["is_drop"]
-        & (styles["campaign"] == "")
-        & styles["category"].is_in(["badge", "card", "acrylic"])
-        & (styles["popularity"] > styles["popularity"].quantile(0.4))
-    ).to_numpy()
+    named = styles["character"].is_not_null() & ~styles["is_drop"] & (styles["campaign"] == "")
+    small = styles["category"].is_in(["badge", "card", "acrylic"])
+    popular = small & (styles["popularity"] > styles["popularity"].quantile(0.4))
     style = shop.series["style"].to_numpy()
     launch, end = shop.by_series("launch_day"), shop.by_series("end_day")
     first = np.maximum(launch + 40, 40)
     web = shop.series["location"].to_numpy() == 0
-    candidates = np.flatnonzero(usable[style] & web & (first < config.n_days - 10) & (end > config.n_days))
+    open_long = web & (first < config.n_days - 10) & (end > config.n_days)
+    best, rest = (np.flatnonzero((named & kind).to_numpy()[style] & open_long) for kind in (popular, ~popular))
+    candidates = np.concatenate([rng.permutation(best), rng.permutation(rest)])
     rows = []
-    for i, series in enumerate(rng.permutation(candidates)[: config.n_viral]):
+    for i, series in enumerate(candidates[: config.n_viral]):
         day = int(rng.integers(first[series], config.n_days - 6))
         if i == 0:
             day = config.n_days - 3  # one is on its first days when the run for D comes
@@ -75,7 +81,7 @@ def viral_spikes(config: DemoConfig, shop: Catalogue) -> pl.DataFrame:
                 "character": styles["character"][int(style[series])],
             }
         )
-    return pl.DataFrame(rows)
+    return pl.DataFrame(rows, schema=_VIRAL_SCHEMA)
 
 
 def demand(

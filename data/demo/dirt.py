@@ -55,6 +55,11 @@ def _to(value: str) -> Callable[[str], str]:
     return lambda _: value
 
 
+def _negative(value: str) -> str:
+    """Return the price below zero; a gift's 0 has no sign to turn."""
+    return f"-{value}" if value and float(value) > 0 else "-9.9"
+
+
 def _number_damages(column: str, *, is_integer: bool) -> tuple[Damage, ...]:
     """Return what goes wrong in a column of numbers."""
     found = [
@@ -72,7 +77,7 @@ def _number_damages(column: str, *, is_integer: bool) -> tuple[Damage, ...]:
 
 def _price_damages(column: str) -> tuple[Damage, ...]:
     return (
-        Damage(55, "negative_price", column, "Q", "PRICE_RANGE", lambda v: f"-{v or '9.9'}"),
+        Damage(55, "negative_price", column, "Q", "PRICE_RANGE", _negative),
         Damage(56, "huge_price", column, "Q", "PRICE_RANGE", _to("1000000000000")),
         Damage(32, "infinite", column, "Q", "NOT_FINITE", _to("inf")),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
 import polars as pl
 
@@ -116,21 +114,19 @@ def _viral(world: World, demand: Demand) -> pl.DataFrame:
     real = world.lines.filter(pl.col("kind").is_null() & (pl.col("quantity") > 0)).with_columns(
         order_line_id=line_ids()
     )
-    parts = []
-    for row in demand.viral.iter_rows(named=True):
-        last = row["day"] + row["length_days"] - 1
-        mine = real.filter((pl.col("series") == row["series"]) & pl.col("day").is_between(row["day"], last))
-        parts.append(
-            mine.select(
-                "order_line_id",
-                pl.lit(row["spike_id"]).alias("spike_id"),
-                pl.lit(shop.skus["sku"][int(shop.series["sku_index"][row["series"]])]).alias("sku"),
-                pl.lit("web").alias("location_id"),
-                pl.lit(world.config.start_date + timedelta(row["day"])).alias("starts_date"),
-                "quantity",
-            )
-        )
-    return pl.concat(parts)
+    spikes = demand.viral.select("spike_id", "series", "length_days", pl.col("day").alias("first_day"))
+    during = pl.col("day").is_between(pl.col("first_day"), pl.col("first_day") + pl.col("length_days") - 1)
+    mine = real.join(spikes, on="series").filter(during).sort("spike_id", "order_line_id")
+    sku = shop.skus["sku"].to_numpy()[shop.series["sku_index"].to_numpy()[mine["series"].to_numpy()]]
+    frame = mine.select(
+        "order_line_id",
+        "spike_id",
+        pl.Series("sku", sku, dtype=pl.String),
+        pl.lit("web").alias("location_id"),
+        pl.col("first_day"),
+        "quantity",
+    )
+    return _dated(world, frame, {"first_day": "starts_date"})
 
 
 def _return_rates(world: World) -> pl.DataFrame:

@@ -88,7 +88,7 @@ def steady(run, *, n=200, at=90, rate=4.0, seed=3):
     return units
 
 
-@pytest.mark.parametrize("run, expected", [(4, False), (8, True)])
+@pytest.mark.parametrize(("run", "expected"), [(4, False), (8, True)])
 def test_a_long_silence_of_a_steady_seller_is_a_stock_out(run, expected):
     out = improbable_zero_runs(steady(run), np.zeros(200, bool), panel_of(200), config=CONFIG)
     assert out.sum() == (run if expected else 0)

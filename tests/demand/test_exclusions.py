@@ -59,7 +59,7 @@ def test_a_burst_across_the_full_hour_is_one(make_lines, shop):
     assert set(called(make_lines, rows)) == set(ids)
 
 
-@pytest.mark.parametrize("n_orders, n_buyers", [(29, 3), (40, 14)])
+@pytest.mark.parametrize(("n_orders", "n_buyers"), [(29, 3), (40, 14)])
 def test_below_the_rule_few_buyers_are_left_alone(make_lines, shop, n_orders, n_buyers):
     extra = [{"sku": "SKU-03", "at": (90, 14 + i / 60), "buyer_ref": f"fan-{i % n_buyers}"} for i in range(n_orders)]
     rows, _ = planted(shop, extra)
@@ -96,9 +96,7 @@ def test_a_viral_rise_with_known_buyers_stays(make_lines, shop):
 
 def test_a_night_burst_that_never_comes_back_is_found(make_lines, shop):
     rng = np.random.default_rng(2)
-    extra = [
-        {"sku": "SKU-07", "at": (100, 2 + i / 15), "buyer_ref": f"buyer-{rng.integers(400)}"} for i in range(45)
-    ]
+    extra = [{"sku": "SKU-07", "at": (100, 2 + i / 15), "buyer_ref": f"buyer-{rng.integers(400)}"} for i in range(45)]
     rows, ids = planted(shop, extra)
     found = called(make_lines, rows)
     assert {found.get(i) for i in ids} == {"brushing_night_burst"}
@@ -106,9 +104,7 @@ def test_a_night_burst_that_never_comes_back_is_found(make_lines, shop):
 
 def test_a_night_burst_that_is_sent_back_like_any_sale_was_real(make_lines, shop):
     rng = np.random.default_rng(2)
-    extra = [
-        {"sku": "SKU-07", "at": (100, 2 + i / 15), "buyer_ref": f"buyer-{rng.integers(400)}"} for i in range(45)
-    ]
+    extra = [{"sku": "SKU-07", "at": (100, 2 + i / 15), "buyer_ref": f"buyer-{rng.integers(400)}"} for i in range(45)]
     rows, ids = planted(shop, extra)
     usual = [f"L{i:05d}" for i in range(0, len(shop), 5)]
     assert called(make_lines, rows, returned=[*usual, *ids[::5]]) == {}
@@ -145,7 +141,11 @@ def test_what_happens_after_the_run_date_changes_nothing(make_lines, shop):
 
 def spikes(quantities, **config):
     frame = pl.DataFrame(
-        {"order_line_id": [f"L{i}" for i in range(len(quantities))], "sku": "A", "quantity": [int(q) for q in quantities]}
+        {
+            "order_line_id": [f"L{i}" for i in range(len(quantities))],
+            "sku": "A",
+            "quantity": [int(q) for q in quantities],
+        }
     )
     return dict(line_spikes(frame, config=SpikeConfig(**config)).iter_rows())
 

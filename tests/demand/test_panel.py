@@ -14,7 +14,9 @@ from demand.panel import Panel, Periods, day_number
 
 
 def keys(n):
-    return pl.DataFrame({"sku": [f"S{i:03d}" for i in range(n)], "location_id": ["a" if i % 2 else "b" for i in range(n)]})
+    return pl.DataFrame(
+        {"sku": [f"S{i:03d}" for i in range(n)], "location_id": ["a" if i % 2 else "b" for i in range(n)]}
+    )
 
 
 @given(st.lists(st.tuples(st.integers(-50, -1), st.integers(0, 30)), min_size=1, max_size=12))

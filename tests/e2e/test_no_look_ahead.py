@@ -28,7 +28,10 @@ TIME_OF = {
 
 
 def truncate(home: Path, *, scramble: bool) -> None:
-    """Remove every Parquet record after D, or scramble its figures; drop the CSV files of later days."""
+    """Remove every Parquet record after D, or scramble its figures; drop the CSV files, which are of later days."""
+    settings = home / "merchcast.yml"
+    lines = settings.read_text(encoding="utf-8").splitlines(keepends=True)
+    settings.write_text("".join(line for line in lines if "order_lines_daily" not in line), encoding="utf-8")
     for table, column in TIME_OF.items():
         for path in sorted((home / "drop" / table).iterdir()):
             if path.suffix != ".parquet":

@@ -91,7 +91,7 @@ def test_a_decision_silences_its_proposal_until_its_date(shop, until_in_days, st
     line = later.line()
     assert line["status"] == status
     assert line["order_qty"] == 28  # 42 last ten days: 14 of the 56 before receipt are lost
-    assert line["action"] == ("none" if status == "held" else "order")
+    assert line["action"] == ("none" if status == "held" else "expedite")
 
 
 def test_a_need_that_is_gone_ends_the_proposal(shop):

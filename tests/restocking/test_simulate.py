@@ -1,4 +1,4 @@
-"""The simulator: arrivals to the period, nothing seen ahead of time, and what the plan's policy is worth on real sales."""
+"""The simulator: arrivals to the period, nothing seen ahead of time; what the plan's policy is worth on real sales."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def test_steady_demand_is_met_to_the_unit_with_the_right_lead_time():
     assert right.left.sum() == 0
     early = simulate(demand, projected_need(steady_paths(5.0), ratio=0.8, lead_error=-1), **start)
     assert early.missed[:, 2:].sum() > 0  # one period too few: the shelf is empty when the goods come
-    late = simulate(demand, projected_need(steady_paths(5.0, horizon=4), ratio=0.8, lead_error=1), **start)
+    policy = projected_need(steady_paths(5.0, horizon=4), ratio=0.8, lead_error=1, lost_sales=False)
+    late = simulate(demand, policy, **start)
     assert late.left[:, 2:].min() >= 5  # one period too many: a week of stock is carried for nothing
 
 

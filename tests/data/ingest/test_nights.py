@@ -202,3 +202,15 @@ def test_undated_parts_of_a_snapshot_are_said(shop: DropShop):
         shop.drop("locations", f"{part}.csv", f"location_id\n{part}\n")
     shop.run(D)
     assert shop.notes()["SNAPSHOT_UNDATED"].startswith("2 files of source locations state no date")
+
+
+def test_old_signals_and_an_unusual_number_of_rows_are_said(shop: DropShop):
+    for week in range(1, 9):
+        day = D - timedelta(weeks=week)
+        shop.drop("order_lines", f"orders_{day}.csv", order_lines(100, day=day.isoformat(), start=1000 * week))
+    shop.drop("order_lines", f"orders_{D}.csv", order_lines(20))
+    header = "date,source,region,element_type,element,metric,value\n"
+    shop.drop("signals", "s.csv", header + "2026-02-20,web,east,ip,A,searches,5\n")
+    shop.run(D)
+    assert shop.notes()["volume"] == "20 rows on 2026-03-01"
+    assert shop.notes()["freshness"] == "9 days old (2026-02-20)"

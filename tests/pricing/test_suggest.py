@@ -1,0 +1,174 @@
+"""What each rule wants, and what becomes of it."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from pricing.config import PricingConfig
+from pricing.suggest import suggest_prices
+
+D = date(2026, 6, 28)
+CONFIG = PricingConfig()
+SLOW = "\n  - {id: slow, type: markdown, when: {min_days_of_cover: 120}, percent: 10}"
+
+
+def first(frame, book):
+    return suggest_prices(frame, book, run_date=D, config=CONFIG).iloc[0]
+
+
+def test_without_a_rule_nothing_changes(lines, book):
+    row = first(lines(), book())
+    assert (row["status"], row["reason"], row["suggested_price"]) == ("unchanged", "no_rule", 268.0)
+    assert row["clamp_trail"] is None
+
+
+def test_a_markdown_is_automatic_inside_the_guardrails(lines, book):
+    row = first(lines(), book(SLOW, "price_ending: 0.9"))
+    assert (row["status"], row["suggested_price"], row["binding_rule"]) == ("auto", 241.9, "price_ending")
+    assert row["rule_ids"] == ["slow"]
+    assert row["clamp_trail"] == "slow: 164 days of cover (>= 120) -> -10 % = 241.20;  price_ending .90 -> 241.90"
+
+
+def test_the_last_rule_that_matches_decides(lines, book):
+    rules = SLOW + "\n  - {id: costumes, type: markdown, when: {category: [costume]}, percent: 5}"
+    row = first(lines(), book(rules))
+    assert row["suggested_price"] == pytest.approx(254.6)
+    assert row["rule_ids"] == ["slow", "costumes"]
+
+
+@pytest.mark.parametrize("missing", ["unit_cost", "current_price"])
+def test_a_missing_cost_or_price_means_no_suggestion(lines, book, missing):
+    assert suggest_prices(lines({missing: None}), book(SLOW), run_date=D, config=CONFIG).empty
+
+
+def test_a_floor_holds_a_markdown(lines, book):
+    row = first(lines({"current_price": 15.0, "unit_cost": 12.75}), book(SLOW))
+    assert (row["status"], row["suggested_price"], row["binding_rule"]) == ("held", 15.0, "min_margin")
+    assert row["clamp_trail"].endswith("min_margin 15 % -> 15.00: already at the floor")
+
+
+def test_a_price_below_its_floor_rises_to_it_with_approval(lines, book):
+    row = first(lines({"current_price": 150.0}), book())
+    assert (row["status"], row["reason"], row["suggested_price"]) == ("needs_approval", "hard_bound", 185.39)
+    assert row["approval_level"] == "one_person"
+
+
+def test_a_freeze_beats_every_rule(lines, book):
+    row = first(lines(), book(SLOW + "\n  - {id: keep, type: freeze, when: {sku: [COS-0131]}}"))
+    assert (row["status"], row["reason"], row["binding_rule"]) == ("held", "frozen", "keep")
+    assert row["suggested_price"] == 268.0
+
+
+def test_a_planned_price_is_left_alone(lines, book):
+    row = first(lines({"has_planned_price": True}), book(SLOW))
+    assert (row["status"], row["binding_rule"]) == ("held", "planned_price")
+
+
+def test_a_hold_keeps_the_computed_price_for_a_person(lines, book):
+    row = first(lines({"is_held": True}), book(SLOW))
+    assert (row["status"], row["reason"]) == ("held", "on_hold")
+    assert row["suggested_price"] == pytest.approx(241.2)
+
+
+def test_an_override_wins_over_the_rules_but_not_over_the_floor(lines, book):
+    row = first(lines({"override_price": 250.0}), book(SLOW))
+    assert (row["suggested_price"], row["reason"], row["binding_rule"]) == (250.0, "override", "override")
+    cheap = first(lines({"override_price": 1.0}), book(SLOW))
+    assert cheap["suggested_price"] == pytest.approx(241.2)
+
+
+def test_limits_at_odds_are_a_conflict(lines, book):
+    rules = """
+  - {id: low, type: limit, when: {category: [costume]}, max_price: 170}"""
+    row = first(lines(), book(rules))
+    assert (row["status"], row["reason"], row["binding_rule"]) == ("conflict", "no_price_left", "min_margin > low")
+
+
+def test_a_clearance_may_go_below_cost_with_approval_and_never_below_salvage(lines, book):
+    rules = "\n  - {id: clear, type: clearance, when: {all: true}, start_days: 30, percent_at_end: 90}"
+    frame = lines({"days_to_end_of_sale": 1.0, "current_price": 160.0, "regular_price": 160.0})
+    row = first(frame, book(rules))
+    assert (row["status"], row["suggested_price"]) == ("needs_approval", 144.0)
+    low = first(lines({"days_to_end_of_sale": 1.0, "current_price": 62.0}), book(rules))
+    assert low["suggested_price"] == 60.0
+
+
+def test_a_clearance_leaves_alone_what_sells_out_anyway(lines, book):
+    rules = "\n  - {id: clear, type: clearance, when: {all: true}, start_days: 30, percent_at_end: 50}"
+    assert first(lines({"days_to_end_of_sale": 20.0, "days_of_cover": 10.0}), book(rules))["status"] == "unchanged"
+
+
+def test_a_large_change_waits_for_one_person_or_two(lines, book):
+    rails = "approval: {one_person_above_percent: 5, two_persons_above_percent: 9}"
+    assert first(lines(), book(SLOW, rails))["approval_level"] == "two_persons"
+    mild = book("\n  - {id: slow, type: markdown, when: {all: true}, percent: 6}", rails)
+    assert first(lines(), mild)["approval_level"] == "one_person"
+
+
+def test_a_cooldown_and_a_competitor_band_hold_a_move(lines, book):
+    row = first(lines({"days_since_change": 3.0}), book(SLOW, "cooldown_days: 7"))
+    assert (row["status"], row["binding_rule"]) == ("held", "cooldown")
+    band = "competitor_band: {max_below_percent: 5, max_above_percent: 5}"
+    row = first(lines({"competitor_median": 270.0}), book(SLOW, band))
+    assert (row["suggested_price"], row["binding_rule"]) == (256.5, "competitor_band")
+
+
+def test_a_price_outside_a_soft_band_is_not_forced_into_it(lines, book):
+    band = "competitor_band: {max_below_percent: 5, max_above_percent: 5}"
+    assert first(lines({"competitor_median": 100.0}), book("[]", band))["status"] == "unchanged"
+
+
+def test_a_later_scope_wins_and_inherits_the_rest(lines, book):
+    scopes = "[{id: gentle, when: {category: [costume]}, guardrails: {max_change_percent_per_day: 4}}]"
+    row = first(lines(), book(SLOW, "price_ending: 0.9", scopes))
+    assert (row["suggested_price"], row["binding_rule"]) == (257.9, "price_ending")
+
+
+TUNE = "\n  - {id: tune, type: optimise, when: {all: true}, within_percent: 9}"
+
+
+def test_the_optimiser_lowers_an_elastic_price_with_stock_to_spare(lines, book):
+    frame = lines({"elasticity": -4.0, "elasticity_lo": -4.4, "elasticity_hi": -3.6})
+    row = first(frame, book(TUNE))
+    assert row["suggested_price"] < 268
+    assert row["profit_change"] > 0
+    assert row["profit_change_p10"] <= row["profit_change_p90"]
+
+
+@pytest.mark.parametrize("scarce", [{"supply_units": 10.0}, {"days_of_cover": 2.0}])
+def test_what_will_sell_out_is_never_cheapened(lines, book, scarce):
+    frame = lines({"elasticity": -4.0, "elasticity_lo": -4.4, "elasticity_hi": -3.6, **scarce})
+    assert first(frame, book(TUNE))["suggested_price"] >= 268
+
+
+def test_an_elasticity_too_uncertain_is_not_acted_on(lines, book):
+    frame = lines({"elasticity": -4.0, "elasticity_lo": -8.0, "elasticity_hi": -0.5})
+    assert first(frame, book(TUNE))["status"] == "unchanged"
+
+
+def test_a_price_cut_pays_its_refunds(lines, book):
+    free = first(lines({"recent_units": 1.0}), book(SLOW))
+    paid = first(lines({"recent_units": 1.0}), book(SLOW, "price_protection_days: 7"))
+    assert paid["profit_change"] == pytest.approx(free["profit_change"] - 7 * 26.8)
+
+
+def test_the_lines_are_not_changed(lines, book):
+    frame = lines({}, {"sku": "B"})
+    before = frame.copy(deep=True)
+    suggest_prices(frame, book(SLOW), run_date=D, config=CONFIG)
+    assert frame.equals(before)
+
+
+def test_ten_thousand_lines_are_quick_and_equal_line_by_line(lines, book):
+    frame = lines(*({"sku": f"S{i:05d}", "current_price": 20.0 + i % 300, "unit_cost": 12.0, "days_of_cover": float(i % 400)}
+                    for i in range(2000)))  # fmt: skip
+    rules = book(TUNE + SLOW, "price_ending: 0.9")
+    whole = suggest_prices(frame, rules, run_date=D, config=CONFIG)
+    for i in (0, 777, 1999):
+        alone = suggest_prices(frame.iloc[[i]], rules, run_date=D, config=CONFIG)
+        assert alone["suggested_price"].iloc[0] == whole["suggested_price"].iloc[i]
+        assert alone["clamp_trail"].iloc[0] == whole["clamp_trail"].iloc[i]
+    assert np.isfinite(whole["suggested_price"]).all()
