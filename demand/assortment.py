@@ -187,7 +187,8 @@ def assortment_frame(items: pl.DataFrame, *, run_day: int, config: StatusConfig)
 def _rules(*, run_day: int, config: StatusConfig) -> list[tuple[pl.Expr, Status, StatusReason, pl.Expr]]:
     """Return the rules that stop an item from being planned: condition, status, reason, since when. The first wins."""
     unsold = pl.col("first_sale").is_null()
-    silent = pl.col("last_sale") <= run_day - config.dormant_days
+    # a feed that still states the item's zeros says that it is on sale
+    silent = (pl.col("last_sale") <= run_day - config.dormant_days) & pl.col("feed_end").is_null()
     return [
         (~pl.col("is_product"), Status.NOT_PRODUCT, StatusReason.NOT_A_PRODUCT, pl.col("first_seen")),
         (pl.col("end_of_sale") <= run_day, Status.ENDED, StatusReason.END_OF_SALE, pl.col("end_of_sale")),

@@ -263,7 +263,7 @@ def _usual_night(daily: pl.DataFrame, bursts: pl.DataFrame, *, config: BrushingC
         low, high = max(day - config.neighbourhood_days, first), min(day + config.neighbourhood_days, last)
         near = parts[str(sku)].filter(pl.col("day").is_between(low, high) & (pl.col("day") != day))
         others = max(high - low, 1)
-        mine = float(near["night"].sum() + near["light"].sum())
+        mine = float(near["night"].sum()) + float(near["light"].sum())
         all_orders = shop[:, low - first : high - first + 1].sum() - shop[:, day - first].sum()
         share = mine / all_orders if all_orders > 0 else 0.0
         rest_of_night = shop[0, day - first] - own

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
@@ -125,8 +127,11 @@ class SpikeConfig(_Frozen):
 class CensoringConfig(_Frozen):
     """Stocked-out periods."""
 
-    infer_without_stock: bool = Field(
-        default=True, description="Call an improbably long run of zeros between two selling stretches stocked out."
+    infer: Literal["never", "where_stock_is_known", "always"] = Field(
+        default="where_stock_is_known",
+        description="Call an improbably long run of zeros between two selling stretches stocked out: never; in shops "
+        "that tell of stock at all, where it is not known; always. A shop that tells nothing of stock will run out as "
+        "often as before, and a forecast of its sales has to expect it.",
     )
     zero_run_chance: float = Field(
         default=1e-6, gt=0, lt=0.1, description="Chance of the run of zeros under the rates before and after (0-1)."

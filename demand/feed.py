@@ -17,14 +17,17 @@ __all__ = ["Feed", "feed_history"]
 
 @dataclass(frozen=True)
 class Feed:
-    """Period sales as cells of a panel. ``feed_end`` is the last period of each series that had a row."""
+    """Period sales as cells of a panel.
+
+    ``feed_end`` is the last period in which the feed said that the series is on sale; 0 where it cannot say, because
+    it leaves out zeros.
+    """
 
     panel: Panel
     cells: Cells
     price: Floats  # price stated, sold or not, NaN none [currency]
     feed_end: Ints
-    n_doubtful_periods: int  # periods in which every series of a large shop sold nothing
-    doubtful: Ints  # those periods
+    doubtful: Ints  # periods in which every series of a large shop sold nothing
 
 
 def feed_history(keys: pl.DataFrame, sales: pl.DataFrame, *, period_days: int, config: DemandConfig) -> Feed:
@@ -56,9 +59,9 @@ def feed_history(keys: pl.DataFrame, sales: pl.DataFrame, *, period_days: int, c
         beyond &= np.repeat(carried, panel.lengths)
         cells = _off_sale(cells, beyond)
     doubtful = _all_zero_periods(cells.gross, panel, config=config)
-    return Feed(
-        panel, _without_spikes(cells, panel, config), stated_prices(sales, panel), feed_end, len(doubtful), doubtful
-    )
+    # a feed that is late as a whole takes nothing off sale
+    said_on_sale = panel.last if states_zeros else np.zeros_like(feed_end)
+    return Feed(panel, _without_spikes(cells, panel, config), stated_prices(sales, panel), said_on_sale, doubtful)
 
 
 def _off_sale(cells: Cells, beyond: Mask) -> Cells:

@@ -93,7 +93,7 @@ def line_part(
         cells = with_stock(cells, flow, hourly, panel, rebuild=world.has_receipts, config=config)
     kinds = classify_periods(days, partial, periods=daily)
     shut = shut_cells(panel, kinds)
-    cells = _inferred(cells, shut, panel, config)
+    cells = _inferred(cells, shut, panel, config, tells_stock=world.has_stock)
     if periods.days > 1:
         coarse = coarser_panel(panel, days=daily, periods=periods)
         cells = coarsened(cells, panel, coarse, days=daily, periods=periods, open_day=~shut)
@@ -123,7 +123,8 @@ def feed_part(
     feed = feed_history(keys, sales, period_days=periods.days, config=config)
     kinds = classify_periods(days, partial, periods=periods)
     kinds = kinds.with_columns(is_partial=pl.col("is_partial") | pl.col("index").is_in(feed.doubtful.tolist()))
-    cells = _inferred(feed.cells, shut_cells(feed.panel, kinds), feed.panel, config)
+    tells_stock = bool(np.isfinite(feed.cells.in_stock).any())
+    cells = _inferred(feed.cells, shut_cells(feed.panel, kinds), feed.panel, config, tells_stock=tells_stock)
     return Part(feed.panel, cells, feed.price, kinds, feed.feed_end, feed.doubtful)
 
 
@@ -144,9 +145,9 @@ def shut_cells(panel: Panel, kinds: pl.DataFrame) -> Mask:
     return np.isin(panel.index(), shut)
 
 
-def _inferred(cells: Cells, shut: Mask, panel: Panel, config: DemandConfig) -> Cells:
+def _inferred(cells: Cells, shut: Mask, panel: Panel, config: DemandConfig, *, tells_stock: bool) -> Cells:
     """Return the cells with stock-outs inferred where nothing is known of stock."""
-    if not config.censoring.infer_without_stock:
+    if config.censoring.infer == "never" or (config.censoring.infer != "always" and not tells_stock):
         return cells
     out = improbable_zero_runs(cells.gross, shut, panel, config=config.censoring)
     out &= ~np.isfinite(cells.in_stock) & ~cells.is_censored

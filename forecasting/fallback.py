@@ -11,15 +11,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
+from forecasting.backtest import Inputs
 from forecasting.config import ForecastConfig
 from forecasting.models import CONTROL, LEARNER
+from forecasting.new_items import launch_analogues, launch_forecast, preorder_levels
 from forecasting.panel import Panel
 from forecasting.segments import observed_periods
 from forecasting.selection import Choice, blend, single
 
-__all__ = ["UNSOLD_MEAN", "Ladder", "Launches", "Reason", "climb"]
+__all__ = ["UNSOLD_MEAN", "Ladder", "Launches", "Reason", "climb", "published"]
 
 UNSOLD_MEAN = 0.5 / 28  # [units/period] half a unit in four weeks: the last rung's mean
 
@@ -102,6 +105,37 @@ def climb(
     model, reason = _names(level, segment, choices, forecasts, origin)
     reason = [f"{r}; {Reason.CAPPED}" if cut else r for r, cut in zip(reason, capped.tolist(), strict=True)]
     return Ladder(mean.astype(np.float32), model, level.astype(np.int64), reason, unusable)
+
+
+def published(
+    inputs: Inputs,
+    past: Panel,
+    forecasts: dict[str, NDArray[np.float32]],
+    segment: NDArray[np.str_],
+    choices: dict[str, Choice],
+    *,
+    config: ForecastConfig,
+    firm_preorders: pl.DataFrame | None = None,
+) -> Ladder:
+    """Return what would be published for the targets as of the end of ``past``, launches along their curve.
+
+    Args:
+        inputs: everything, of which only what was known at that time is read.
+        past: panel of the targets.
+        forecasts: model -> (n, h), made at that time.
+        segment: (n,) segments.
+        choices: what is published by segment.
+        config: thresholds.
+        firm_preorders: sku, firm_qty as known at that time; None: left out.
+    """
+    whole = inputs.panel.until(past.n_periods)
+    analogues = launch_analogues(whole).rows(inputs.targets)
+    pace = np.full(past.n_series, np.nan)
+    if firm_preorders is not None:
+        pace = preorder_levels(whole, firm_preorders)[inputs.targets]
+    launch = launch_forecast(past, analogues, pace, horizon=forecasts[CONTROL].shape[1], pooling=config.pooling_periods)
+    origin = Launches(analogues.basis, ~np.isnan(pace))
+    return climb(past, forecasts, segment, choices, launch, origin, config=config)
 
 
 def _capped(

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from forecasting.backtest import Trial
+from forecasting.backtest import Inputs, Trial
 from forecasting.config import ForecastConfig
+from forecasting.fallback import published
 from forecasting.intervals import LEVELS, Calibration, calibrate, dispersions, pit, sampled
 from forecasting.models import CONTROL
 from forecasting.protection import Spans, effective_dispersion, level_errors, total_moments
 from forecasting.segments import mean_bin
-from forecasting.selection import ALL, Choice, blend, choose
+from forecasting.selection import ALL, Choice, choose
 
 __all__ = ["Fitted", "fit", "level_error_of"]
 
@@ -41,6 +42,7 @@ class Fitted:
 
 
 def fit(
+    inputs: Inputs,
     trials: Sequence[Trial],
     classes: NDArray[np.str_],
     spans: Spans,
@@ -52,6 +54,7 @@ def fit(
     """Return what the trials teach. Without any: the moving average, plain negative binomials, a wide level error.
 
     Args:
+        inputs: everything, of which each window reads only what was known before it.
         trials: earlier windows.
         classes: (n,) segment of each series.
         spans: (n,) protection periods.
@@ -70,7 +73,7 @@ def fit(
         prior=prior,
     )
     reference = trials[0].actual.shape[1]
-    means = [blend(t.forecasts, classes, choices) for t in trials]
+    means = [published(inputs, t.past, t.forecasts, classes, choices, config=config).mean for t in trials]
     spread = [dispersions(t.past, classes, prior_periods=config.dispersion_prior_periods) for t in trials]
     calibration = _period_calibration(trials, means, spread, classes, config=config, seed=seed)
     lengths = np.minimum(spans.fixed, reference)

@@ -12,16 +12,14 @@ from numpy.typing import NDArray
 from forecasting.accuracy import accuracy_table, series_table
 from forecasting.backtest import Inputs, Trial, candidates, learner_as_of, run_trials
 from forecasting.config import ForecastConfig
-from forecasting.fallback import Ladder, Launches, climb
+from forecasting.fallback import Ladder, published
 from forecasting.features import closed_ahead
 from forecasting.fitting import Fitted, fit, level_error_of
 from forecasting.intervals import LEVELS, dispersions, quantiles
-from forecasting.new_items import launch_analogues, launch_forecast, preorder_levels
 from forecasting.overrides import with_overrides
 from forecasting.panel import Panel
 from forecasting.protection import Spans, Totals, copula, protection_totals
 from forecasting.segments import demand_classes, given_or_own
-from forecasting.selection import blend
 
 __all__ = ["Forecast", "classes_of", "judged_trial", "make_forecast"]
 
@@ -99,10 +97,10 @@ def make_forecast(
     panel = inputs.panel.rows(inputs.targets)
     classes = classes_of(panel)
     trials = run_trials(inputs, config=config, seed=seed)
-    fitted = fit(trials, classes, spans, config=config, seed=seed, prior=prior)
+    fitted = fit(inputs, trials, classes, spans, config=config, seed=seed, prior=prior)
     learner = learner_as_of(inputs, origin=panel.n_periods, config=config, max_rows=config.learner.max_rows, seed=seed)
     forecasts = candidates(inputs, panel, origin=panel.n_periods, horizon=horizon, config=config, learner=learner)
-    ladder = _ladder(inputs, forecasts, classes, fitted, firm_preorders, config=config)
+    ladder = published(inputs, panel, forecasts, classes, fitted.choices, config=config, firm_preorders=firm_preorders)
     closed = closed_ahead(panel, origin=panel.n_periods, horizon=horizon, closed_days=inputs.closed_days)
     ended = off_sale(panel, horizon=horizon)
     mean = np.where(closed | ended, 0, ladder.mean).astype(np.float32)
@@ -122,7 +120,7 @@ def make_forecast(
         reference=fitted.reference,
     )
     correlation, scale = copula(values, totals, spans.fixed)
-    judged = judged_trial(trials, classes, spans, config=config, seed=seed)
+    judged = judged_trial(inputs, trials, classes, spans, config=config, seed=seed)
     return Forecast(
         mean=mean.astype(np.float64) * step,
         quantiles=values * step,
@@ -141,24 +139,6 @@ def make_forecast(
         ),
         fitted=fitted,
     )
-
-
-def _ladder(
-    inputs: Inputs,
-    forecasts: dict[str, NDArray[np.float32]],
-    classes: NDArray[np.str_],
-    fitted: Fitted,
-    firm_preorders: pl.DataFrame,
-    *,
-    config: ForecastConfig,
-) -> Ladder:
-    panel = inputs.panel.rows(inputs.targets)
-    analogues = launch_analogues(inputs.panel).rows(inputs.targets)
-    preorders = preorder_levels(inputs.panel, firm_preorders)[inputs.targets]
-    horizon = next(iter(forecasts.values())).shape[1]
-    launch = launch_forecast(panel, analogues, preorders, horizon=horizon, pooling=config.pooling_periods)
-    origin = Launches(analogues.basis, ~np.isnan(preorders))
-    return climb(panel, forecasts, classes, fitted.choices, launch, origin, config=config)
 
 
 def off_sale(panel: Panel, *, horizon: int) -> NDArray[np.bool_]:
@@ -194,7 +174,13 @@ def period_quantiles(
 
 
 def judged_trial(
-    trials: Sequence[Trial], classes: NDArray[np.str_], spans: Spans, *, config: ForecastConfig, seed: int
+    inputs: Inputs,
+    trials: Sequence[Trial],
+    classes: NDArray[np.str_],
+    spans: Spans,
+    *,
+    config: ForecastConfig,
+    seed: int,
 ) -> tuple[pl.DataFrame, NDArray[np.float32] | None]:
     """Return the accuracy table of the last window and the means it judges, from weights and calibration before it.
 
@@ -203,8 +189,8 @@ def judged_trial(
     if not trials:
         return pl.DataFrame(), None
     last = trials[-1]
-    before = fit(trials[:-1] or trials, classes, spans, config=config, seed=seed)
-    mean = blend(last.forecasts, classes, before.choices)
+    before = fit(inputs, trials[:-1] or trials, classes, spans, config=config, seed=seed)
+    mean = published(inputs, last.past, last.forecasts, classes, before.choices, config=config).mean
     dispersion = dispersions(last.past, classes, prior_periods=config.dispersion_prior_periods)
     values = period_quantiles(np.nan_to_num(mean), dispersion, classes, before)
     return accuracy_table(last, mean, values, classes, before.choices), mean

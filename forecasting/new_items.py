@@ -109,7 +109,7 @@ def launch_analogues(panel: Panel) -> Analogues:
     level = np.where(seen_at_launch & (usual > 0), total / np.maximum(usual, 1e-9), np.nan)
     frame = _described(panel.keys).with_columns(level=pl.Series(level, nan_to_null=True))
     mean = np.full(panel.n_series, np.nan)
-    basis = [""] * panel.n_series
+    basis = np.full(panel.n_series, "", dtype=object)
     for name, columns in _RUNGS:
         by = [pl.col(c) for c in columns] or [pl.lit(0)]
         pooled = frame.select(
@@ -117,10 +117,10 @@ def launch_analogues(panel: Panel) -> Analogues:
             count=pl.col("level").count().over(by),
             stated=pl.all_horizontal([pl.col(c).is_not_null() for c in columns] or [pl.lit(True)]),
         )
-        usable = (pooled["count"] >= (_MIN_ANALOGUES if columns else 1)) & pooled["stated"]
-        for row in np.flatnonzero(usable.to_numpy() & np.isnan(mean)).tolist():
-            mean[row], basis[row] = pooled["mean"][row], name
-    return Analogues(mean, basis, curve)
+        enough = (pooled["count"] >= (_MIN_ANALOGUES if columns else 1)) & pooled["stated"]
+        taken = enough.to_numpy() & np.isnan(mean)
+        mean[taken], basis[taken] = pooled["mean"].to_numpy()[taken], name
+    return Analogues(mean, basis.tolist(), curve)
 
 
 def launch_forecast(

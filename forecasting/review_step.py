@@ -56,7 +56,7 @@ def _reviewed(io: StepIO, *, cutoffs: int, keep: bool) -> pl.DataFrame:
         old = read_champions(io.home, before=io.run_date) or {}
         kept = scores_of(windows, classes, old)
         write_record(io.home, keep_better(read_record(io.home), choices, kept, as_of=io.run_date))
-    table, _ = judged_trial(trials, classes, spans_of(io, inputs), config=config, seed=seed)
+    table, _ = judged_trial(inputs, trials, classes, spans_of(io, inputs), config=config, seed=seed)
     return _with_champions(table, choices)
 
 

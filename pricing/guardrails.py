@@ -97,7 +97,7 @@ def floor_for_margin(unit_cost: npt.NDArray[np.float64], margin_percent: npt.NDA
     >>> floor_for_margin(np.array([12.75, 10.0]), np.array([15.0, 0.0])).tolist()
     [1500, 1000]
     """
-    usable = np.isfinite(unit_cost) & (unit_cost > 0) & (unit_cost < MAX_CENTS / 10_000)
+    usable = np.isfinite(unit_cost) & (unit_cost > 0) & (unit_cost < MAX_CENTS / 100)
     cost = np.rint(np.where(usable, unit_cost, 0.0) * _SCALE).astype(np.int64)
     whole = 100 * _SCALE
     kept = whole - np.rint(margin_percent * _SCALE).astype(np.int64)

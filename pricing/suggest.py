@@ -83,6 +83,20 @@ SUGGESTION_COLUMNS = (
     "reason",
 )
 
+_MOST = 1e9  # [currency, units, days] a number beyond it is no number of a shop
+_RANGES_OF: tuple[tuple[tuple[str, ...], float, float], ...] = (
+    (
+        ("competitor_median", "salvage_value", "licensor_min_price", "list_price", "regular_price", "family_price"),
+        0,
+        _MOST,
+    ),
+    (("reference_price", "lowest_price_30_days", "highest_price_30_days", "override_price"), 0, _MOST),
+    (("on_hand", "supply_units", "units_mean", "units_sd", "weekly_units", "recent_units"), 0, _MOST),
+    (("days_of_cover", "age_days", "days_to_end_of_sale", "days_since_change"), 0, 1e5),
+    (("elasticity", "elasticity_lo", "elasticity_hi"), -50, 0),
+    (("trend_heat",), -50, 50),
+)
+
 
 def priceable(lines: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Return which lines may get a suggestion: a price and a cost that are finite, above zero and below a billion.
@@ -91,7 +105,7 @@ def priceable(lines: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """
     price = lines["current_price"].to_numpy(dtype=float)
     cost = lines["unit_cost"].to_numpy(dtype=float)
-    mask = np.isfinite(price) & np.isfinite(cost) & (cost > 0) & (cost < 1e9 / 100)
+    mask = np.isfinite(price) & np.isfinite(cost) & (cost > 0) & (cost < _MOST)
     return np.asarray(mask & (to_cents(price) > 0), dtype=bool)
 
 
@@ -108,7 +122,7 @@ def suggest_prices(lines: pd.DataFrame, book: RuleBook, *, run_date: date, confi
         The lines' order. ``suggested_price`` equals ``current_price`` on ``unchanged`` and ``conflict`` lines, and
         on those that a guardrail holds; a line on a hold keeps its computed price with status ``held``.
     """
-    kept = lines[priceable(lines)].reset_index(drop=True)
+    kept = _sane(lines[priceable(lines)]).reset_index(drop=True)
     rails = line_rails(book, kept, run_date=run_date)
     outlook = _outlook(kept, rails, config)
     nothing = np.zeros(len(kept), dtype=bool)
@@ -127,6 +141,19 @@ def suggest_prices(lines: pd.DataFrame, book: RuleBook, *, run_date: date, confi
     price = _prices(kept, result, bounds)
     effects = _effects(price, outlook)
     return _table(kept, book, rails, wanted, bounds, result, price, effects, run_date=run_date, config=config)
+
+
+def _sane(lines: pd.DataFrame) -> pd.DataFrame:
+    """The lines with every number finite and of a size that means something, else missing.
+
+    Nothing downstream can then overflow; a quantity or a price that makes no sense counts as unknown.
+    """
+    clean = {}
+    for names, low, high in _RANGES_OF:
+        for name in names:
+            values = lines[name].to_numpy(dtype=float)
+            clean[name] = np.where(np.isfinite(values) & (values >= low) & (values <= high), values, np.nan)
+    return lines.assign(**clean)
 
 
 def _prices(lines: pd.DataFrame, result: Clamped, bounds: Bounds) -> Floats:

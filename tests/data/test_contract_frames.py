@@ -10,8 +10,7 @@ import pyarrow as pa
 import pytest
 
 from data.contracts import TABLES, TableKind
-from data.contracts.frames import conform, empty_frame
-from data.contracts.frames import arrow_schema, conform_arrow
+from data.contracts.frames import arrow_schema, conform, conform_arrow, empty_frame
 from data.errors import ContractError
 
 ORDERS = TABLES["supplier_orders"]

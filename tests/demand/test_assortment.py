@@ -42,6 +42,7 @@ def status_of(**facts):
         ({"feed_end": 980}, ("active", "on_sale", 100)),
         ({"first_sale": None, "last_sale": None, "launch": 1030}, ("not_launched", "launch_ahead", None)),
         ({"last_sale": 600}, ("dormant", "no_sale_for_long", 965)),
+        ({"last_sale": 600, "feed_end": 1000}, ("active", "on_sale", 100)),
         ({"last_sale": 600, "is_held": True}, ("active", "on_sale", 100)),
         ({"first_sale": None, "last_sale": None}, ("dormant", "never_sold_here", 100)),
         ({"first_sale": None, "last_sale": None, "is_held": True}, ("active", "on_sale", 100)),

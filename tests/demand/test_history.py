@@ -12,6 +12,7 @@ from demand.feed import feed_history
 from demand.history import coarsened, coarser_panel, history_frame, price_in_force
 from demand.lines import daily_cells, line_book
 from demand.panel import Panel, Periods
+from demand.parts import feed_part
 
 DAYS = Periods(first=0, days=1)
 
@@ -137,12 +138,14 @@ def test_a_feed_with_zeros_says_by_silence_that_an_item_is_off_sale():
     assert feed.panel.last.tolist() == [-1, -1, -41]
     assert feed.cells.is_censored[feed.panel.offsets[1] : feed.panel.offsets[2]][-3:].all()
     assert feed.cells.is_censored.sum() == 3
+    assert feed.feed_end.tolist() == [-1, -1, -41]
 
 
 def test_a_feed_without_zeros_leaves_them_out():
     feed = feed_of([(0, i, 1) for i in range(-60, 0)] + [(1, -60, 2), (1, -40, 1)], n_keys=2)
     assert feed.panel.last.tolist() == [-1, -1]
     assert not feed.cells.is_censored.any()
+    assert feed.feed_end.tolist() == [0, 0]  # it cannot say what is on sale
 
 
 @pytest.mark.parametrize(
@@ -166,3 +169,28 @@ def test_a_day_on_which_a_large_shop_sells_nothing_is_doubtful():
     rows = [(s, i, 0 if i == -7 else 5) for s in range(30) for i in range(-20, 0)]
     assert feed_of(rows, n_keys=30).doubtful.tolist() == [-7]
     assert feed_of(rows[:100], n_keys=5).doubtful.tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("infer", "stated", "expected"),
+    [("where_stock_is_known", False, 0), ("where_stock_is_known", True, 12), ("always", False, 12), ("never", True, 0)],
+)
+def test_silence_is_read_as_stocked_out_only_where_the_shop_tells_of_stock(infer, stated, expected):
+    units = [0.0 if 100 <= i < 112 else 5.0 for i in range(200)]
+    sales = pl.DataFrame(
+        {
+            "series": pl.Series([0] * 200, dtype=pl.Int32),
+            "index": pl.Series(range(-200, 0), dtype=pl.Int32),
+            "units": units,
+            "unit_price": pl.Series([None] * 200, dtype=pl.Float64),
+            "in_stock": pl.Series([True if stated and i > 150 else None for i in range(200)], dtype=pl.Boolean),
+            "stockout_share": pl.Series([None] * 200, dtype=pl.Float64),
+            "on_promotion": pl.Series([None] * 200, dtype=pl.Boolean),
+        }
+    )
+    listed = np.zeros(0, np.int64)
+    days = classify_days(np.arange(-200, 0), last=-1, listed=listed, config=DayConfig())
+    config = DemandConfig.model_validate({"censoring": {"infer": infer}})
+    keys = pl.DataFrame({"sku": ["A"], "location_id": ["main"]})
+    part = feed_part(keys, sales, days, listed, periods=DAYS, config=config)
+    assert part.cells.is_censored.sum() == expected

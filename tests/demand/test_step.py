@@ -53,7 +53,8 @@ def test_what_came_back_reconciles_with_both_kinds_of_return(warehouse):
     negative = one(
         warehouse,
         "select -sum(quantity) from stg_order_lines where is_product and quantity < 0 "
-        "and coalesce(status, '') <> 'cancelled' and order_line_id not in (select order_line_id from stg_returns where order_line_id is not null)",
+        "and coalesce(status, '') <> 'cancelled' "
+        "and order_line_id not in (select order_line_id from stg_returns where order_line_id is not null)",
     )
     assert one(warehouse, "select sum(return_receipts) from demand_history") == came + negative
     assert 0 < one(warehouse, "select sum(returned_units) from demand_history") <= came + negative
@@ -70,7 +71,8 @@ def test_series_are_dense_and_end_on_the_run_date_where_active(warehouse):
     late = one(
         warehouse,
         "select count(*) from assortment a "
-        "join (select sku, location_id, max(ds) as last_day from demand_history group by all) h using (sku, location_id) where a.status = 'active' and h.last_day <> date '2026-06-28'",
+        "join (select sku, location_id, max(ds) as last_day from demand_history group by all) h "
+        "using (sku, location_id) where a.status = 'active' and h.last_day <> date '2026-06-28'",
     )
     assert late == 0
 

@@ -159,7 +159,9 @@ def test_an_alias_bomb_is_refused_at_its_first_anchor():
     assert [(f.line, f.column) for f in findings] == [(1, 5)]
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "[]", "7", "- a", "\x00", "a: \x07", "{" * 200, "a: " + "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "[]", "7", "- a", "\x00", "a: \x07", "{" * 200, "a: " + "9" * 5000]
+)
 def test_no_text_whatever_raises_anything_but_findings(text):
     book, findings = parse_book(text)
     assert book is None

@@ -1,0 +1,192 @@
+"""Final volume, batch size and decision, and promise dates."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from preorder.batches import BatchCase, Decision, Tier, batch_size, decide
+from preorder.booking_curve import N_POINTS, final_volume, past_campaigns
+from preorder.campaigns import State
+from preorder.config import PreorderConfig
+from preorder.late_demand import late_demand
+from preorder.promise import Delays, delay_outcomes, p_kept, promise_date, real_delays, remaining_outcomes
+
+CONFIG = PreorderConfig()
+D = date(2026, 6, 28)
+NONE = np.zeros(N_POINTS)
+
+
+def past(n, *, seed=0, noise=0.1):
+    """Closed campaigns of 100 days that book evenly; sizes differ."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for i in range(n):
+        size = int(rng.integers(100, 400))
+        days = rng.uniform(0, 100, size)
+        start = pd.Timestamp("2025-01-01", tz="UTC")
+        parts.append(
+            pd.DataFrame(
+                {
+                    "campaign_id": f"C{i}",
+                    "sku": "S",
+                    "opens_at": start,
+                    "closes_at": start + pd.Timedelta(days=100),
+                    "placed_at": start + pd.to_timedelta(days, unit="D"),
+                    "cancelled_at": pd.NaT,
+                    "quantity": 1,
+                }
+            )
+        )
+    frame = pd.concat(parts, ignore_index=True) if parts else past(1).iloc[:0]
+    return frame.assign(cancelled_at=pd.to_datetime(frame["cancelled_at"], utc=True))
+
+
+@given(st.floats(0, 5000), st.floats(0, 1), st.sampled_from([0, 1, 2, 12]))
+def test_quantiles_are_ordered_finite_and_keep_most_of_what_is_firm(firm, left, n):
+    volume = final_volume(firm, left, past_campaigns(past(n)), config=CONFIG)
+    assert volume.shape == (N_POINTS,)
+    assert np.isfinite(volume).all()
+    assert (np.diff(volume) >= 0).all()
+    assert volume[0] >= 0.5 * firm
+
+
+def test_a_closed_campaign_has_its_firm_units_and_no_more():
+    assert np.unique(final_volume(120.0, 0.0, past_campaigns(past(5)), config=CONFIG)).tolist() == [120.0]
+
+
+def test_even_bookings_double_from_half_of_the_window():
+    volume = final_volume(100.0, 0.5, past_campaigns(past(60)), config=CONFIG)
+    assert np.median(volume) == pytest.approx(200, rel=0.12)
+    assert volume[19] > 150
+
+
+def test_eighty_percent_intervals_hold_about_eighty_percent():
+    known = past_campaigns(past(60))
+    fresh = past(150, seed=9)
+    firm = fresh[fresh["placed_at"] <= fresh["opens_at"] + pd.Timedelta(days=50)].groupby("campaign_id").size()
+    final = fresh.groupby("campaign_id").size()
+    inside = []
+    for campaign, units in firm.items():
+        volume = final_volume(float(units), 0.5, known, config=CONFIG)
+        inside.append(np.quantile(volume, 0.1) <= final[campaign] <= np.quantile(volume, 0.9))
+    assert 0.7 <= np.mean(inside) <= 0.97
+
+
+def test_the_batch_without_stock_is_what_is_firm():
+    size = batch_size(BatchCase(firm=80, volume=np.full(N_POINTS, 80.0), late=NONE))
+    assert (size.qty, size.tier, size.profit) == (80, None, None)
+
+
+def test_the_batch_is_the_newsvendor_quantity_of_the_textbook():
+    # Snyder & Shen: price 1, cost 0.3, salvage 0.12, N(50, 8) -> 56.6, in whole units 57
+    late = np.asarray(stats.norm.ppf((np.arange(N_POINTS) + 0.5) / N_POINTS, 50, 8))
+    case = BatchCase(firm=0, volume=NONE, late=late, tiers=(Tier(0, 0.3),), price=1.0, salvage_value=0.12)
+    size = batch_size(case)
+    assert size.qty == 57
+    assert size.profit == pytest.approx(33.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("cost_from_200", "expected"), [(5.0, 200), (9.5, 150)])
+def test_a_cheaper_tier_lifts_the_batch_only_where_it_pays(cost_from_200, expected):
+    case = BatchCase(firm=150, volume=np.full(N_POINTS, 150.0), late=NONE, price=20.0,
+                     tiers=(Tier(0, 10.0), Tier(200, cost_from_200)))  # fmt: skip
+    size = batch_size(case)
+    assert size.qty == expected
+    assert size.why["why_tier"] == expected - 150
+
+
+@given(st.integers(0, 500), st.integers(0, 400), st.one_of(st.none(), st.integers(0, 900)), st.floats(0.1, 30),
+       st.one_of(st.none(), st.floats(1, 40)), st.floats(0, 3))  # fmt: skip
+def test_why_adds_up_and_the_largest_batch_is_never_passed(firm, least, most, cost, price, spread):
+    volume = firm + spread * 50 * np.arange(N_POINTS) / N_POINTS
+    late = spread * 30 * np.arange(N_POINTS) / N_POINTS
+    size = batch_size(
+        BatchCase(firm=firm, volume=volume, late=late, min_batch_qty=least, max_batch_qty=most, price=price,
+                  tiers=(Tier(1, cost), Tier(300, cost * 0.8)))
+    )  # fmt: skip
+    assert sum(size.why.values()) == size.qty
+    assert size.qty >= 0
+    assert most is None or size.qty <= most
+    if most is None and size.qty:
+        assert size.qty >= max(firm, least)
+
+
+def decision(firm, *, state=State.CLOSED, extension=None, pace=0.0, supply=False, commit=D, cost=5.0, cancel=0.0):
+    case = BatchCase(firm=firm, volume=np.full(N_POINTS, float(firm)), late=NONE, min_batch_qty=100,
+                     tiers=(Tier(0, cost),), price=10.0, cancel_cost=cancel)  # fmt: skip
+    return decide(case, batch_size(case), state=state, has_supply=supply, run_date=D, commit_by_date=commit,
+                  latest_extension_date=extension, pace_per_day=pace, config=CONFIG)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (decision(100), Decision.PRODUCE),
+        (decision(40), Decision.CANCEL),
+        (decision(90, cost=6.0), Decision.PRODUCE),  # a batch of 100 for 90 buyers still earns
+        (decision(40, cancel=500.0), Decision.PRODUCE),  # cancelling costs more than a poor batch
+        (decision(90, extension=date(2026, 7, 12), pace=2.0), Decision.EXTEND),
+        (decision(40, extension=date(2026, 7, 12), pace=0.5), Decision.CANCEL),
+        (decision(150, state=State.THRESHOLD_MET), Decision.PRODUCE),
+        (decision(150, state=State.THRESHOLD_MET, commit=date(2026, 7, 9)), Decision.WAIT),
+        (decision(40, state=State.OPEN), Decision.WAIT),
+        (decision(150, supply=True), Decision.WAIT),
+        (decision(150, state=State.COMMITTED), Decision.WAIT),
+        (decision(150, state=State.CANCELLED), Decision.CANCEL),
+    ],
+)
+def test_the_decision_of_the_night(made, expected):
+    assert made is expected
+
+
+def test_demand_after_the_close_learns_from_past_campaigns():
+    none = late_demand(100.0, pd.Series([], dtype=float), config=CONFIG)
+    taught = late_demand(100.0, pd.Series([0.5] * 40), config=CONFIG)
+    assert np.median(none) == pytest.approx(15)
+    assert 40 < np.median(taught) < 50
+    assert late_demand(0.0, pd.Series([0.5]), config=CONFIG).tolist() == NONE.tolist()
+
+
+def receipts(days, *, supplier="A"):
+    ordered = pd.Timestamp("2026-01-01")
+    return pd.DataFrame(
+        {
+            "po_id": [f"{supplier}{i}" for i in range(len(days))],
+            "sku": "S",
+            "supplier_id": supplier,
+            "ordered_date": ordered,
+            "received_date": [ordered + pd.Timedelta(days=int(d)) for d in days],
+        }
+    )
+
+
+def test_a_supplier_that_is_always_late_is_promised_late():
+    late = real_delays(receipts([30] * 60), pd.Series({"S": 19.0}))
+    outcomes = delay_outcomes(19.0, 0.0, "A", late, config=CONFIG)
+    assert np.median(outcomes) == pytest.approx(30, abs=1)
+    assert np.median(delay_outcomes(19.0, 0.0, "A", Delays(), config=CONFIG)) == pytest.approx(20)
+
+
+def test_the_p90_promise_is_kept_about_nine_times_in_ten():
+    rng = np.random.default_rng(4)
+    real = np.round(20 * np.exp(rng.normal(0.15, 0.25, 1100)))
+    delays = real_delays(receipts(real[:100]), pd.Series({"S": 19.0}))
+    outcomes = delay_outcomes(19.0, 0.0, "A", delays, config=CONFIG)
+    days = (promise_date(D, outcomes, 0.9) - D).days
+    assert 0.87 <= np.mean(real[100:] <= days) <= 0.95
+
+
+@given(st.integers(0, 400))
+def test_an_order_that_has_not_come_is_never_promised_for_the_past(elapsed):
+    outcomes = remaining_outcomes(delay_outcomes(20.0, 3.0, None, Delays(), config=CONFIG), elapsed)
+    assert len(outcomes)
+    assert (outcomes > elapsed).all()
+    assert (np.diff(outcomes) >= 0).all()
+    assert p_kept(D, outcomes, promise_date(D, outcomes, 0.9)) >= 0.9
