@@ -22,7 +22,7 @@ import polars as pl
 from forecasting.backtest import Inputs
 from forecasting.config import ForecastConfig
 from forecasting.features import Tables, price_matrix
-from forecasting.forecast import Forecast, make_forecast
+from forecasting.forecast import Forecast, classes_of, make_forecast
 from forecasting.intervals import LEVELS
 from forecasting.metrics import bias, pinball, randomised_pit, wrmsse
 from forecasting.models import control_forecast
@@ -147,15 +147,25 @@ def report(folder: Path, inputs: Inputs, result: Forecast, cutoff: date) -> None
     for name in classes.tolist():
         choice = result.fitted.choices[name]
         print(f"  {name:13s} score {choice.score:.3f} {choice.weights} singles {choice.scores}")
+    report_calibration(classes_of(panel), actual, result)
+
+
+def report_calibration(classes: np.ndarray, actual: np.ndarray, result: Forecast) -> None:
+    """Print the randomised PIT of totals over the protection period, by demand class, and of single days."""
     rng = np.random.default_rng(1)
     total = actual[:, : int(result.spans.fixed[0])].sum(axis=1)
     u, v = rng.random(len(total)), rng.random(actual.shape)
-    for q in (0.5, 0.8, 0.9, 0.95):
-        k = LEVELS.index(q)
-        print(
-            f"  P{q:.2f}: total {randomised_pit(total, result.totals.quantiles[:, k], u):.3f}"
-            f"  day {randomised_pit(actual, result.quantiles[:, :, k], v):.3f}"
-        )
+    checked = [(q, LEVELS.index(q)) for q in (0.5, 0.8, 0.9, 0.95)]
+    for name in [*sorted(set(classes.tolist())), "all"]:
+        members = (classes == name) | (name == "all")
+        found = [randomised_pit(total[members], result.totals.quantiles[members, k], u[members]) for _, k in checked]
+        figures = " ".join(f"P{q * 100:.0f} {value:.3f}" for (q, _), value in zip(checked, found, strict=True))
+        print(f"  totals {name:13s} {int(members.sum()):6d} series  {figures}")
+    found = [randomised_pit(actual, result.quantiles[:, :, k], v) for _, k in checked]
+    print(
+        "  days   all    "
+        + " ".join(f"P{q * 100:.0f} {value:.3f}" for (q, _), value in zip(checked, found, strict=True))
+    )
 
 
 def main() -> None:

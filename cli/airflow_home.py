@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,15 @@ DAGS_FOLDER = Path(__file__).resolve().parent.parent / "dags"
 _POLL_SECONDS = 2.0
 _PATIENCE_SECONDS = 180.0
 _PASSWORDS = "simple_auth_manager_passwords.json.generated"
+
+
+def _secret(airflow_home: Path) -> str:
+    """Return the secret by which this home's Airflow processes know each other; only its owner can read it."""
+    path = airflow_home / "secret"
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_text(secrets.token_urlsafe(32), encoding="utf-8")
+    return path.read_text(encoding="utf-8")
 
 
 def _config(airflow_home: Path, port: int) -> str:
@@ -48,6 +58,9 @@ port = {port}
 base_url = http://127.0.0.1:{port}
 workers = 1
 expose_config = False
+secret_key = {_secret(airflow_home)}
+[api_auth]
+jwt_secret = {_secret(airflow_home)}
 [dag_processor]
 refresh_interval = 60
 [scheduler]
@@ -75,6 +88,7 @@ def prepare(home: Path, *, port: int = 8080) -> None:
     config = airflow_home / "airflow.cfg"
     text = _config(airflow_home, port)
     if not config.is_file() or config.read_text(encoding="utf-8") != text:
+        config.touch(mode=0o600)
         config.write_text(text, encoding="utf-8")
     passwords = airflow_home / _PASSWORDS
     if not passwords.exists():

@@ -20,6 +20,7 @@ from forecasting.selection import Window
 __all__ = ["Inputs", "Trial", "candidates", "origins", "run_trials"]
 
 _MIN_WEEKS = 8  # [weeks] history before the first origin
+_BACKTEST_SHARE = 0.5  # of the rows of the nightly fit: it weighs models, it does not forecast
 _WEEKLY_WINDOWS = 2  # weekly windows are short: twice as many of them
 
 
@@ -99,11 +100,14 @@ def candidates(
     return {name: np.where(closed & ~np.isnan(f), 0, f).astype(np.float32) for name, f in out.items()}
 
 
-def learner_as_of(inputs: Inputs, *, origin: int, config: ForecastConfig, max_rows: int, seed: int) -> Learner | None:
-    """Return the global learner fitted on what was known at ``origin``."""
+def learner_as_of(
+    inputs: Inputs, *, origin: int, config: ForecastConfig, seed: int, share: float = 1.0
+) -> Learner | None:
+    """Return the global learner fitted on what was known at ``origin``, on a share of the usual number of rows."""
     past = inputs.panel.until(origin)
     known = known_features(past, inputs.tables, inputs.prices, origin=origin, horizon=0)
-    return fit_learner(past, known, config=config.learner, max_rows=max_rows, seed=seed)
+    rows = min(config.learner.max_rows, config.learner.max_rows_per_series * past.n_series)
+    return fit_learner(past, known, config=config.learner, max_rows=max(int(rows * share), 1), seed=seed)
 
 
 def run_trials(inputs: Inputs, *, config: ForecastConfig, seed: int, count: int | None = None) -> list[Trial]:
@@ -114,7 +118,7 @@ def run_trials(inputs: Inputs, *, config: ForecastConfig, seed: int, count: int 
     at, length = origins(inputs.panel, config=config, count=count)
     if not at:
         return []
-    learner = learner_as_of(inputs, origin=at[0], config=config, max_rows=config.learner.max_backtest_rows, seed=seed)
+    learner = learner_as_of(inputs, origin=at[0], config=config, share=_BACKTEST_SHARE, seed=seed)
     return [_trial(inputs, origin=o, length=length, config=config, learner=learner) for o in at]
 
 

@@ -19,9 +19,9 @@ class LearnerConfig(_Frozen):
     """The global gradient-boosted learner. Chosen on M5 windows before 2016-03-27."""
 
     objective: Literal["poisson", "tweedie"] = Field(default="poisson", description="Loss of the mean.")
-    trees: int = Field(default=120, ge=5, le=5000, description="Boosting rounds [trees].")
+    trees: int = Field(default=200, ge=5, le=5000, description="Boosting rounds [trees].")
     leaves: int = Field(default=64, ge=4, le=1024, description="Leaves a tree.")
-    learning_rate: float = Field(default=0.08, gt=0, le=1, description="Shrinkage of each tree (0-1).")
+    learning_rate: float = Field(default=0.1, gt=0, le=1, description="Shrinkage of each tree (0-1).")
     min_rows_per_leaf: int = Field(
         default=200, ge=1, description="Smallest leaf at full size; small shops get less [rows]."
     )
@@ -32,9 +32,11 @@ class LearnerConfig(_Frozen):
         default=2, ge=1, le=64, description="Fixed thread count: results depend on it in the last bits."
     )
     max_rows: int = Field(
-        default=4_000_000, ge=1000, description="Rows the nightly fit learns from, drawn evenly [rows]."
+        default=4_000_000,
+        ge=1000,
+        description="Rows the nightly fit learns from, drawn evenly; the backtest's: half [rows].",
     )
-    max_backtest_rows: int = Field(default=2_000_000, ge=1000, description="The same for the backtest's fit [rows].")
+    max_rows_per_series: int = Field(default=400, ge=50, description="The same, on average over the series [rows].")
     min_rows: int = Field(
         default=1500, ge=100, description="With fewer rows in the whole shop no learner is fitted [rows]."
     )

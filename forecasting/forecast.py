@@ -98,7 +98,7 @@ def make_forecast(
     classes = classes_of(panel)
     trials = run_trials(inputs, config=config, seed=seed)
     fitted = fit(inputs, trials, classes, spans, config=config, seed=seed, prior=prior)
-    learner = learner_as_of(inputs, origin=panel.n_periods, config=config, max_rows=config.learner.max_rows, seed=seed)
+    learner = learner_as_of(inputs, origin=panel.n_periods, config=config, seed=seed)
     forecasts = candidates(inputs, panel, origin=panel.n_periods, horizon=horizon, config=config, learner=learner)
     ladder = published(inputs, panel, forecasts, classes, fitted.choices, config=config, firm_preorders=firm_preorders)
     closed = closed_ahead(panel, origin=panel.n_periods, horizon=horizon, closed_days=inputs.closed_days)

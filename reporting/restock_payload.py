@@ -101,7 +101,13 @@ FACTS: tuple[tuple[str, str, str], ...] = (
 
 
 def list_block(
-    lines: pd.DataFrame, *, words: Catalogue, facts: RunFacts, config: ReportingConfig, details: int
+    lines: pd.DataFrame,
+    *,
+    words: Catalogue,
+    facts: RunFacts,
+    config: ReportingConfig,
+    details: int,
+    beyond: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Return the data block of the list: words, dictionaries and one array per line.
 
@@ -111,6 +117,7 @@ def list_block(
         facts: the run.
         config: page size and sparkline settings.
         details: how many of the first lines can be unfolded.
+        beyond: lines after those that can be unfolded too.
     """
     dictionaries: dict[str, list[list[str]]] = {}
     columns = []
@@ -139,9 +146,10 @@ def list_block(
         ],
         "terms": [words.text(f"term.{name}") for name in WHY_TERMS],
         "dict": dictionaries,
-        "codes": _code_words(lines.head(details), words=words),
+        "codes": _code_words(lines.iloc[[*range(details), *beyond]], words=words),
         "rows": [list(row) for row in zip(*columns, strict=True)],
         "details": details,
+        "beyond": {str(line): details + n for n, line in enumerate(beyond)},
         "chunk": CHUNK,
         "page": config.page_size,
         "spark": [config.sparkline_periods, config.sparkline_ahead],

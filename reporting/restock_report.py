@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from reporting.catalogue import Catalogue
 from reporting.chart_data import line_series, receipts_by_line
 from reporting.config import ReportingConfig
 from reporting.page import Frame, render
-from reporting.plan_lines import plan_lines
+from reporting.plan_lines import action_groups, plan_lines
 from reporting.restock_columns import COLUMN_GROUPS
 from reporting.restock_payload import detail_blocks, list_block
 from reporting.restock_view import Shared, restock_view, subtitle
 from reporting.run_tables import RunFacts, RunTables
 
-__all__ = ["restock_html", "shared_series"]
+__all__ = ["restock_html", "shared_series", "unfoldable"]
 
 
 def shared_series(tables: RunTables, *, facts: RunFacts, config: ReportingConfig) -> Shared:
@@ -25,8 +27,8 @@ def shared_series(tables: RunTables, *, facts: RunFacts, config: ReportingConfig
     lines = plan_lines(
         tables.frame("restock_plan"), products=tables.frame("stg_products"), suppliers=tables.frame("stg_suppliers")
     )
-    details = min(len(lines), config.detail_limit)
-    first = lines.head(details)
+    details, beyond = unfoldable(lines, config=config)
+    first = lines.iloc[[*range(details), *beyond]]
     days = config.chart_ahead_periods * facts.period_days
     series = line_series(
         tables.history,
@@ -39,7 +41,19 @@ def shared_series(tables: RunTables, *, facts: RunFacts, config: ReportingConfig
     )
     receipts = receipts_by_line(tables.frame("stg_purchase_orders"), run_date=facts.run_date, days=days)
     packed = detail_blocks(first, series=series, receipts=receipts, facts=facts)
-    return Shared(lines=lines, series=series, details=details, packed=packed)
+    return Shared(lines=lines, series=series, details=details, beyond=beyond, packed=packed)
+
+
+def unfoldable(lines: pd.DataFrame, *, config: ReportingConfig) -> tuple[int, list[int]]:
+    """Return how many of the first lines can be unfolded, and which lines beyond them.
+
+    A line that stands in a group of exceptions always can; ``detail_limit`` decides about the others.
+    """
+    groups = action_groups(lines, limit=config.group_limit)
+    listed = sorted(int(i) for group in groups for i in group.lines.index)
+    limit = min(len(lines), config.detail_limit)
+    details = max(0, limit - sum(i >= limit for i in listed))
+    return details, [i for i in listed if i >= details]
 
 
 def restock_html(
@@ -54,7 +68,12 @@ def restock_html(
     """Return the restock report in one language as a self-contained page."""
     view = restock_view(tables, shared=shared, facts=facts, words=words, config=config)
     blocks: list[tuple[str, Any]] = [
-        ("lines", list_block(shared.lines, words=words, facts=facts, config=config, details=shared.details))
+        (
+            "lines",
+            list_block(
+                shared.lines, words=words, facts=facts, config=config, details=shared.details, beyond=shared.beyond
+            ),
+        )
     ]
     frame = Frame("restock", words, main_language, words.text("restock.title"), subtitle(facts, words=words))
     return render(

@@ -92,12 +92,14 @@ class Shared:
         lines: ``plan_lines`` of the whole plan.
         series: chart series of the lines that can be unfolded.
         details: how many of the first lines can be unfolded.
+        beyond: lines after those that can be unfolded too.
         packed: their unfolded parts, see ``detail_blocks``.
     """
 
     lines: pd.DataFrame
     series: dict[Key, LineSeries]
     details: int
+    beyond: list[int]
     packed: list[str]
 
 

@@ -1,7 +1,7 @@
 """What can be wrong with a delivery: codes, and the error that stops the ingest step.
 
-The catalogue with the outcome of each fault is ``docs/operators/faults.md``; the codes are what a reader of the
-quarantine, the checks and the error messages sees.
+The codes are what a reader of the quarantine, the checks and the error messages sees. ``tests/faults`` has a test for
+each fault of the catalogue that is handled here.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@
       data.columns.forEach(([name, kind, label], c) => {
         if (!isShown(name)) return;
         if (name === "sku") {
-          const subject = i < data.details
+          const subject = hasDetail(i)
             ? make("button", { type: "button", class: "unfold", "aria-expanded": "false" }, bdi(row[c])) : bdi(row[c]);
           const head = make("th", { scope: "row", role: "rowheader", "data-h": label }, subject);
           if (row[at.title]) head.append(make("small", {}, bdi(row[at.title])));
@@ -150,7 +150,7 @@
         made.append(cell);
       });
       const drawing = make("td", { role: "cell", "data-h": T.trend });
-      if (i < data.details) missing.push([i, drawing]);
+      if (hasDetail(i)) missing.push([i, drawing]);
       made.append(drawing);
       return made;
     });
@@ -183,9 +183,11 @@
     return loading[k];
   }
   const canUnpack = typeof DecompressionStream === "function";
-  const blockOf = (i) => Math.floor(i / data.chunk);
-  const need = (lines) => Promise.all(Array.from(new Set(lines.filter((i) => i < data.details).map(blockOf)), load));
-  const detail = (i) => chunks[blockOf(i)][i % data.chunk];
+  const place = (i) => (i < data.details ? i : data.beyond[i]);
+  const hasDetail = (i) => place(i) !== undefined;
+  const blockOf = (i) => Math.floor(place(i) / data.chunk);
+  const need = (lines) => Promise.all(Array.from(new Set(lines.filter(hasDetail).map(blockOf)), load));
+  const detail = (i) => chunks[blockOf(i)][place(i) % data.chunk];
   function sparkOf(i) {
     const chart = detail(i)[3], past = charts.decode(chart[0]).slice(-data.spark[0]);
     return charts.spark(past, charts.decode(chart[2][0]).slice(0, data.spark[1]), chart[6], fill(T.spark, { sku: data.rows[i][at.sku] }));

@@ -73,7 +73,7 @@ def test_the_learner_beats_a_flat_mean_on_a_weekday_pattern() -> None:
     units = shop_units(40, 200)
     inputs = inputs_of(units[:, :172])
     grown = ForecastConfig(learner=LearnerConfig(trees=150, leaves=8, min_rows=500))
-    learner = learner_as_of(inputs, origin=172, config=grown, max_rows=10**6, seed=1)
+    learner = learner_as_of(inputs, origin=172, config=grown, seed=1)
     found = candidates(inputs, inputs.panel, origin=172, horizon=28, config=CONFIG, learner=learner)
     future = units[:, 172:]
     flat = units[:, :172].mean(axis=1, keepdims=True)
@@ -82,12 +82,13 @@ def test_the_learner_beats_a_flat_mean_on_a_weekday_pattern() -> None:
 
 def test_a_tiny_shop_gets_no_learner() -> None:
     inputs = inputs_of(shop_units(2, 60))
-    assert learner_as_of(inputs, origin=60, config=ForecastConfig(), max_rows=10**6, seed=1) is None
+    assert learner_as_of(inputs, origin=60, config=ForecastConfig(), seed=1) is None
 
 
 def test_rows_are_drawn_evenly_and_always_the_same() -> None:
     inputs = inputs_of(shop_units(40, 200))
-    first, second = (learner_as_of(inputs, origin=200, config=CONFIG, max_rows=2000, seed=1) for _ in range(2))
+    few = ForecastConfig(learner=LearnerConfig(trees=20, leaves=8, min_rows=500, max_rows=2000))
+    first, second = (learner_as_of(inputs, origin=200, config=few, seed=1) for _ in range(2))
     assert first is not None
     assert second is not None
     assert first.rows == second.rows
@@ -117,7 +118,7 @@ def test_series_that_ended_teach_but_are_not_forecast() -> None:
     units = shop_units(12, 160)
     units[0, 100:] = np.nan
     inputs = inputs_of(units)
-    learner = learner_as_of(inputs, origin=160, config=CONFIG, max_rows=10**6, seed=1)
+    learner = learner_as_of(inputs, origin=160, config=CONFIG, seed=1)
     found = candidates(inputs, inputs.panel, origin=160, horizon=7, config=CONFIG, learner=learner)
     assert np.isnan(found[LEARNER][0]).all()
     assert np.isfinite(found[LEARNER][1:]).all()

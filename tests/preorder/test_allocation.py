@@ -44,7 +44,9 @@ def test_splitting_a_claim_gains_nothing(claims, supply, rule, part):
     last = len(rows) - 1
     first_part = min(part, int(rows.loc[last, "claim"]))
     extra = rows.iloc[[last]].assign(preorder_id="Z", claim=rows.loc[last, "claim"] - first_part)
-    split = pd.concat([rows.assign(claim=rows["claim"].where(rows.index != last, first_part)), extra], ignore_index=True)
+    split = pd.concat(
+        [rows.assign(claim=rows["claim"].where(rows.index != last, first_part)), extra], ignore_index=True
+    )
     after = allocate(split, supply, rule=rule, seed="s", ledger_root="r")
     who = rows.loc[last, "identity"]
     assert after[split["identity"] == who].sum() == before[rows["identity"] == who].sum()
@@ -62,7 +64,9 @@ def test_units_of_a_cancelled_claim_go_to_others_and_nobody_loses_more_than_a_ro
         assert (after[others] >= before[others]).all()
 
 
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=12), st.integers(0, 300), st.integers(0, 11), st.integers(1, 50))
+@given(
+    st.lists(st.integers(0, 40), min_size=1, max_size=12), st.integers(0, 300), st.integers(0, 11), st.integers(1, 50)
+)
 def test_an_inflated_claim_gains_nothing_under_max_min(claims, supply, who, more):
     truth = np.array(claims, dtype=np.int64)
     lie = truth.copy()
@@ -81,9 +85,7 @@ def test_pro_rata_is_within_a_unit_of_the_exact_share(claims, supply):
 def test_anyone_can_check_a_lottery():
     rows = frame([(1, i) for i in range(40)])
     served = allocate(rows, 10, rule=Rule.LOTTERY, seed="open sesame", ledger_root="abc")
-    draws = {
-        p: hmac.new(b"open sesame", f"{p}|abc".encode(), hashlib.sha256).hexdigest() for p in rows["preorder_id"]
-    }
+    draws = {p: hmac.new(b"open sesame", f"{p}|abc".encode(), hashlib.sha256).hexdigest() for p in rows["preorder_id"]}
     winners = sorted(draws, key=draws.__getitem__)[:10]
     assert sorted(rows.loc[served > 0, "preorder_id"]) == sorted(winners)
     assert lottery_rank("open sesame", "P000", "abc") == draws["P000"]

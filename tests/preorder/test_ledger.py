@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -27,7 +29,9 @@ def campaigns(**change):
         "allocation": "fifo",
         "cancellable": True,
     }
-    return pd.DataFrame([row | change]).astype({"min_batch_qty": "Int64", "max_batch_qty": "Int64", "identity_cap": "Int64"})
+    return pd.DataFrame([row | change]).astype(
+        {"min_batch_qty": "Int64", "max_batch_qty": "Int64", "identity_cap": "Int64"}
+    )
 
 
 def orders(*rows):
@@ -38,7 +42,8 @@ def orders(*rows):
     ]
     frame = pd.DataFrame(made)
     return frame.assign(
-        placed_at=pd.to_datetime(frame["placed_at"], utc=True), cancelled_at=pd.to_datetime(frame["cancelled_at"], utc=True)
+        placed_at=pd.to_datetime(frame["placed_at"], utc=True),
+        cancelled_at=pd.to_datetime(frame["cancelled_at"], utc=True),
     )
 
 
@@ -63,7 +68,9 @@ def test_fault_62_a_preorder_without_a_campaign_claims_nothing():
 
 
 def test_fault_63_units_above_an_identity_cap_are_clipped_with_a_reason():
-    rows = ledger(orders({"quantity": 2, "buyer_ref": "b"}, {"quantity": 3, "buyer_ref": "b"}), campaigns(identity_cap=4))
+    rows = ledger(
+        orders({"quantity": 2, "buyer_ref": "b"}, {"quantity": 3, "buyer_ref": "b"}), campaigns(identity_cap=4)
+    )
     assert rows["firm_qty"].tolist() == [2, 2]
     assert rows.loc["P1", "reason"] == "above_identity_cap"
 
@@ -129,7 +136,7 @@ def test_the_root_changes_with_any_entry_and_not_with_the_order_of_rows():
 
 
 def test_the_whole_chain_is_legal_and_nothing_leads_back():
-    for before, after in zip(CHAIN, CHAIN[1:], strict=False):
+    for before, after in pairwise(CHAIN):
         assert is_legal(State(before), State(after))
     assert not is_legal(State.SHIPPED, State.OPEN)
     assert not is_legal(State.COMMITTED, State.CANCELLED)

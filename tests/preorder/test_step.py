@@ -17,6 +17,7 @@ from preorder.tables import plan_tables
 
 D = date(2026, 6, 28)
 NOW = pd.Timestamp("2026-06-28T16:00Z")
+START = pd.Timestamp("2026-06-01", tz="UTC")
 CONFIG = PreorderConfig()
 
 
@@ -36,14 +37,14 @@ def inputs(*, state=("open",), received=0, open_qty=0, previous=None, cancelled=
          "allocation": [allocation], "price": [20.0], "cancellable": [True]}
     )  # fmt: skip
     events = pd.DataFrame(
-        {"campaign_id": "C", "state": list(state), "at": utc("2026-06-01") + pd.to_timedelta(range(len(state)), unit="h"),
+        {"campaign_id": "C", "state": list(state), "at": START + pd.to_timedelta(range(len(state)), unit="h"),
          "seed_commitment": None, "ledger_root": None, "seed": seed}
     )  # fmt: skip
     histories = campaign_histories(["C"], events)
     gone = [pd.Timestamp("2026-06-15", tz="UTC") if i in cancelled else pd.NaT for i in range(n)]
     preorders = pd.DataFrame(
         {"preorder_id": [f"P{i}" for i in range(n)], "campaign_id": "C", "sku": "S", "location_id": "main",
-         "placed_at": utc("2026-06-02") .repeat(n) + pd.to_timedelta(range(n), unit="h"),
+         "placed_at": pd.Timestamp("2026-06-02", tz="UTC") + pd.to_timedelta(range(n), unit="h"),
          "cancelled_at": pd.to_datetime(pd.Series(gone), utc=True), "quantity": quantities, "buyer_ref": None}
     )  # fmt: skip
     nothing = pd.Series(dtype="int64")
@@ -60,7 +61,9 @@ def inputs(*, state=("open",), received=0, open_qty=0, previous=None, cancelled=
     ).iloc[: int(open_qty > 0)]  # fmt: skip
     return PlanInputs(
         ledger=ledger, campaigns=campaigns, histories=histories,
-        tiers=pd.DataFrame({"campaign_id": ["C"], "sku": ["S"], "from_qty": [10], "unit_cost": [8.0], "setup_cost": [0.0]}),
+        tiers=pd.DataFrame(
+            {"campaign_id": ["C"], "sku": ["S"], "from_qty": [10], "unit_cost": [8.0], "setup_cost": [0.0]}
+        ),
         receipts=receipts, purchase_orders=orders,
         supply=pd.DataFrame({"sku": ["S"], "supplier_id": ["A"], "lead_time_days": [30.0], "lead_time_sd_days": [3.0],
                              "unit_cost": [9.0]}),

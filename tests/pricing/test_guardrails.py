@@ -118,7 +118,8 @@ def test_any_state_whatever_gives_a_price_inside_its_bounds_or_none(lines, book,
   - {id: match, type: match_competitor, when: {min_on_hand: 1}, within_percent: 20}
   - {id: clear, type: clearance, when: {max_days_to_end_of_sale: 60}, start_days: 60, percent_at_end: 60}
   - {id: slow, type: markdown, when: {min_days_of_cover: 120}, percent: 30}"""
-    rails = "price_ending: 0.9, max_percent_of_list_price: 130, competitor_band: {max_below_percent: 20, max_above_percent: 20}"
+    band = "competitor_band: {max_below_percent: 20, max_above_percent: 20}"
+    rails = f"price_ending: 0.9, max_percent_of_list_price: 130, {band}"
     frame = lines({"current_price": current, **values})
     table = suggest_prices(frame, book(rules, rails), run_date=D, config=CONFIG)
     assert len(table) == int(priceable(frame).sum())

@@ -162,9 +162,9 @@ def test_the_lines_are_not_changed(lines, book):
     assert frame.equals(before)
 
 
-def test_ten_thousand_lines_are_quick_and_equal_line_by_line(lines, book):
-    frame = lines(*({"sku": f"S{i:05d}", "current_price": 20.0 + i % 300, "unit_cost": 12.0, "days_of_cover": float(i % 400)}
-                    for i in range(2000)))  # fmt: skip
+def test_many_lines_at_once_are_priced_as_each_alone(lines, book):
+    states = [{"sku": f"S{i:05d}", "current_price": 20.0 + i % 300, "days_of_cover": i % 400.0} for i in range(2000)]
+    frame = lines(*({"unit_cost": 12.0, **state} for state in states))
     rules = book(TUNE + SLOW, "price_ending: 0.9")
     whole = suggest_prices(frame, rules, run_date=D, config=CONFIG)
     for i in (0, 777, 1999):

@@ -198,6 +198,19 @@ def test_it_prints(open_page, report_folder):
     assert page.locator("#lines-order").is_visible()
 
 
+def test_above_the_limit_the_last_group_still_unfolds(open_page, shop, tmp_path):
+    from reporting.step import write_reports
+
+    config = shop.config.model_copy(update={"detail_limit": 60, "group_limit": 5})
+    write_reports(
+        tmp_path, tables=shop.make_run(600, exceptions=0.8), facts=shop.facts(), main_language="en", config=config
+    )
+    page = open_page(tmp_path / "restock.html")
+    page.locator("section.group button.unfold").last.click()
+    page.locator("tr.detail .panel .why").wait_for()
+    assert page.locator("#list button.unfold").count() < 100
+
+
 def test_five_thousand_lines_stay_quick(open_page, shop, tmp_path):
     from reporting.step import write_reports
 

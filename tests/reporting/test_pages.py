@@ -199,7 +199,22 @@ def test_above_the_limit_only_the_exceptions_unfold(shop, tmp_path):
     write_reports(tmp_path, tables=tables, facts=shop.facts(), main_language="en", config=config)
     data = json.loads(Page((tmp_path / "restock.html").read_text(encoding="utf-8")).scripts["lines"])
     assert data["details"] == 50
+    assert data["beyond"] == {}
     assert len(data["rows"]) == 400
+
+
+def test_a_line_that_is_listed_as_an_exception_always_unfolds(shop):
+    from reporting.restock_report import shared_series
+
+    config = shop.config.model_copy(update={"detail_limit": 60, "group_limit": 5})
+    shared = shared_series(shop.make_run(600, exceptions=0.8), facts=shop.facts(), config=config)
+    listed = shared.lines[shared.lines["action"] != "none"].groupby("action").head(5).index
+    assert set(listed) <= {*range(shared.details), *shared.beyond}
+    assert max(shared.beyond) > shared.details
+    assert shared.details + len(shared.beyond) <= 60 + len(listed)
+    packed = [entry for text in shared.packed for entry in json.loads(zlib.decompress(base64.b64decode(text)))]
+    for place, line in enumerate([*range(shared.details), *shared.beyond]):
+        assert packed[place][2][-1] == ["total", shared.lines["order_qty"].iloc[line]]
 
 
 @pytest.fixture(scope="module")
