@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 from data.contracts import TABLES, Table, TableKind
-from data.contracts.frames import arrow_schema, conform_arrow
+from data.contracts.frames import arrow_schema
 from data.errors import DataError, SourceError
 
 __all__ = ["SCHEMA_VERSION", "Warehouse", "open_warehouse", "quoted"]
@@ -62,12 +62,11 @@ class Warehouse:
         return frame.with_columns(pl.selectors.decimal().cast(pl.Float64))
 
     def replace(self, table: Table, rows: pa.Table, run_date: date) -> int:
-        """Replace ``table`` by ``rows``, sorted by key, and return their number.
+        """Replace ``table`` by ``rows`` (in the contract's shape), sorted by key, and return their number.
 
         Output tables get ``run_date`` as their first column. Counts are compared after the insert, for a scan of a
         frame must not lose a row.
         """
-        rows = conform_arrow(table, rows)
         order = ", ".join(quoted(k) for k in table.key)
         run_date_column = f"date '{run_date.isoformat()}' as run_date, " if table.kind is TableKind.OUTPUT else ""
         self.connection.register("incoming", rows)
