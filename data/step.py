@@ -24,10 +24,10 @@ from data.ingest.accounts import (
 from data.ingest.exchange import let_go
 from data.ingest.intake import Intake, take_in
 from data.ingest.landing import Landing, sighting_line
-from data.ingest.notes import snapshot_notes
+from data.ingest.notes import keep_notes, snapshot_notes
 from data.ingest.privacy import buyer_key, hmac_pads
 from data.ingest.products import non_products
-from data.ingest.runs import View, is_first_run, run_line, view_of
+from data.ingest.runs import View, is_first_run, is_settled, run_line, view_of
 from data.ingest.sources import sources_of
 from data.ingest.store import create_store, raw_name
 from data.ingest.switches import holds_in_force, overrides_in_force
@@ -83,6 +83,8 @@ def run(home: Path, run_date: date, restate: bool = False) -> dict[str, int]:
         )
         newest = max((s.seq for s, _ in intake.sightings), default=0)
         view = view_of(ledger, home=home, run_date=run_date, restate=restate, newest=newest)
+        settled = is_settled(ledger, home=home, run_date=run_date, restate=restate)
+        intake.notes = keep_notes(connection, intake.notes, run_date=run_date, is_settled=settled)
         _stage(io, intake, view)
         _report(io, intake)
         if not any(r.stops_the_run for r in io.results):
@@ -147,7 +149,10 @@ def _stage_one(io: StepIO, table: Table) -> None:
 def _find_non_products(connection: duckdb.DuckDBPyConnection, io: StepIO) -> None:
     """Create ``not_products``: codes that are booked like products and are none."""
     globs = [g for specs in io.settings.sources.values() for s in specs for g in s.not_products]
-    union = " union ".join(f"select sku from {raw_name(TABLES[n])}" for n in (*_SOLD, "products"))
+    union = " union ".join(
+        f"select r.sku from {raw_name(TABLES[n])} r semi join visible v on v.delivery_id = r.delivery_id"
+        for n in (*_SOLD, "products")
+    )
     skus = [row[0] for row in connection.execute(f"select sku from ({union}) order by sku").fetchall()]
     found = non_products(skus, globs)
     connection.execute("create or replace temp table not_products as select unnest(?::varchar[]) as sku", [found])
@@ -187,7 +192,7 @@ def _write_accounts(io: StepIO, unknown: int) -> None:
     held, released = settle_quarantine(connection, run_date=io.run_date)
     accounts = row_accounts(connection)
     io.write("row_accounts", accounts)
-    io.write("quarantine", quarantine(connection))
+    io.write("quarantine", quarantine(connection, run_date=io.run_date))
     frame = accounts.to_pandas()
     io.results.append(rows_accounted_for(frame))
     rows_in, quarantined = int(frame["rows_in"].sum()), int(frame["rows_quarantined"].sum())

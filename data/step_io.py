@@ -61,6 +61,10 @@ class StepIO:
             return frame if columns is None else frame[list(columns)]
         return to_pandas(self._select(contract, columns), contract)
 
+    def empty(self, table: str) -> pd.DataFrame:
+        """Return no rows of ``table``, in its contract's shape: what a step writes where there is nothing to say."""
+        return empty_frame(TABLES[table])
+
     def read_polars(self, table: str, *, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return this run's rows of ``table`` as polars, ordered by key; money as ``Float64``."""
         contract = TABLES[table]

@@ -36,7 +36,7 @@ class LearnerConfig(_Frozen):
         ge=1000,
         description="Rows the nightly fit learns from, drawn evenly; the backtest's: half [rows].",
     )
-    max_rows_per_series: int = Field(default=400, ge=50, description="The same, on average over the series [rows].")
+    max_rows_per_series: int = Field(default=250, ge=50, description="The same, on average over the series [rows].")
     min_rows: int = Field(
         default=1500, ge=100, description="With fewer rows in the whole shop no learner is fitted [rows]."
     )

@@ -48,7 +48,7 @@ def run_plan(home: Path, run_date: date) -> dict[str, int]:
         tables = plan_tables(campaign_plans(inputs, config=config), inputs, config=config)
         for name in ("batch_plan", "preorder_allocations", "promise_changes", "preorder_commitments"):
             frame: pd.DataFrame = getattr(tables, name)
-            io.write(name, frame if len(frame) else io.read(name).iloc[:0])
+            io.write(name, frame if len(frame) else io.empty(name))
         _check_plan(io, tables, inputs)
     return io.counts
 

@@ -46,10 +46,10 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         config = PricingConfig.model_validate(io.settings.rooms.get("pricing", {}))
         text, book = _book_tonight(io)
         elasticities = _elasticities(io, config)
-        io.write("elasticities", elasticities if len(elasticities) else io.read("elasticities").iloc[:0])
+        io.write("elasticities", elasticities if len(elasticities) else io.empty("elasticities"))
         lines = price_lines(_line_inputs(io, elasticities, config), run_date=run_date, config=config)
         table = suggest_prices(lines, book, run_date=run_date, config=config)
-        io.write("price_suggestions", table if len(table) else io.read("price_suggestions").iloc[:0])
+        io.write("price_suggestions", table if len(table) else io.empty("price_suggestions"))
         _check(io, lines, table)
     _keep(home, text, lines[priceable(lines)], run_date)
     return io.counts
@@ -194,7 +194,7 @@ def _line_inputs(io: StepIO, elasticities: pd.DataFrame, config: PricingConfig) 
         demand=_demand(io, day, config),
         positions=io.read("inventory_positions"),
         heat=io.read("trend_scores", columns=["element_type", "element", "region", "heat", "state"]),
-        elasticities=elasticities if len(elasticities) else io.read("elasticities").iloc[:0],
+        elasticities=elasticities if len(elasticities) else io.empty("elasticities"),
         planned=io.query(
             "select distinct sku, location_id from stg_planned_prices where from_date > $1 and from_date <= $2 "
             "order by sku, location_id",

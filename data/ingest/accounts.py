@@ -78,7 +78,8 @@ def find_excess_returns(connection: duckdb.DuckDBPyConnection) -> None:
 def settle_quarantine(connection: duckdb.DuckDBPyConnection, *, run_date: date) -> tuple[int, int]:
     """Bring the rows that only this run's view condemns into quarantine, release those it does not condemn any more.
 
-    Returns the rows of unknown SKUs held, and the rows released.
+    Returns the rows of unknown SKUs held, and the rows that the run for ``run_date`` was the first to release. Rows of
+    deliveries that the run may not see stay as they are.
     """
     connection.execute(
         "create or replace temp table verdicts (table_name varchar, delivery_id bigint, row_number bigint, reason "
@@ -101,12 +102,19 @@ def settle_quarantine(connection: duckdb.DuckDBPyConnection, *, run_date: date) 
     connection.execute(
         f"update quarantine_rows set status = 'open' where {judged} and status = 'replayed' and {condemned}"
     )
+    acquitted = f"{judged} and not {condemned} and delivery_id in (select delivery_id from visible)"
+    connection.execute(
+        f"insert into released_rows select delivery_id, row_number, reason, date '{run_date}' from quarantine_rows q "
+        f"where {acquitted} and status = 'open' and not exists (from released_rows r where r.delivery_id = "
+        "q.delivery_id and r.row_number = q.row_number and r.reason = q.reason)"
+    )
+    connection.execute(f"update quarantine_rows set status = 'replayed' where {acquitted} and status = 'open'")
     released = connection.execute(
-        f"update quarantine_rows set status = 'replayed' where {judged} and status = 'open' and not {condemned} "
-        "returning 1"
-    ).fetchall()
+        f"select count(*) from quarantine_rows q join released_rows r using (delivery_id, row_number, reason) where "
+        f"r.run_date = date '{run_date}' and {acquitted}"
+    ).fetchall()[0][0]
     row = connection.execute(f"select count(*) from verdicts where reason = '{Reason.UNKNOWN_SKU}'").fetchone()
-    return (int(row[0]) if row else 0), len(released)
+    return (int(row[0]) if row else 0), int(released)
 
 
 def _hold(connection: duckdb.DuckDBPyConnection, table: Table, reason: Reason, column: str, run_date: date) -> None:
@@ -164,13 +172,17 @@ def row_accounts(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     return arrow.cast(arrow_schema(TABLES["row_accounts"], exclude=("run_date",)))
 
 
-def quarantine(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Return every row in quarantine of the deliveries that the run may see, replayed ones included."""
+def quarantine(connection: duckdb.DuckDBPyConnection, *, run_date: date) -> pa.Table:
+    """Return every row in quarantine of the deliveries that the run may see, replayed ones included.
+
+    A row that only a later run condemned is not shown.
+    """
     arrow = arrow_rows(
         connection,
         'select source, file_sha256, row_number, table_name as "table", reason, column_name as "column", value, '
         "raw_row, "
         "first_seen_date, status from quarantine_rows q semi join visible v on v.delivery_id = q.delivery_id "
+        f"where status = 'open' or first_seen_date <= date '{run_date}' "
         "order by source, file_sha256, row_number, table_name, reason",
     )
     return arrow.cast(arrow_schema(TABLES["quarantine"], exclude=("run_date",)))

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 
 import duckdb
@@ -19,8 +20,9 @@ from data.ingest.deliveries import DeliveredFile, batches, inspected
 from data.ingest.faults import DeliveryMissing, DeliveryRefused, DeliveryUnstable, Fault, combined
 from data.ingest.landing import Landed, Landing, Sighting, is_young, sightings_in
 from data.ingest.loading import Accounts, load_batch, mark_duplicates, store_accounts
-from data.ingest.notes import Note, column_notes, shrunk_notes, text_notes
+from data.ingest.notes import STALE_SOURCE, Note, column_notes, shrunk_notes, text_notes
 from data.ingest.parsing import parse
+from data.ingest.runs import night_of
 from data.ingest.shifts import refuse_unit_shift
 from data.ingest.sources import Arrival, Source
 from data.ingest.store import known_sightings, remember_sighting
@@ -38,7 +40,10 @@ Identity = tuple[str, str, str]
 
 @dataclass
 class Intake:
-    """What a night's intake did: ``lines`` are to be appended to the ledger before the warehouse commits."""
+    """What a night's intake did: ``lines`` are to be appended to the ledger before the warehouse commits.
+
+    ``nights`` has the run date of sightings that an earlier run took in already.
+    """
 
     sightings: list[tuple[Sighting, int]]
     lines: list[Sighting] = field(default_factory=list)
@@ -47,6 +52,11 @@ class Intake:
     rows_in: int = 0
     new_deliveries: dict[str, list[int]] = field(default_factory=dict)
     offered: dict[str, int] = field(default_factory=dict)
+    nights: dict[int, date | None] = field(default_factory=dict)
+
+    def night(self, sighting: Sighting) -> date | None:
+        """Return the earlier night that took in ``sighting``, None where this one does."""
+        return self.nights.get(sighting.seq)
 
 
 def take_in(
@@ -90,10 +100,13 @@ def _catch_up(
     known = {s.seq for s, _ in intake.sightings}
     ids = {(s.table, s.source, s.sha256): d for s, d in intake.sightings}
     missing: list[tuple[Sighting, int]] = []
-    for sighting in sightings_in(landing.ledger()):
+    ledger = landing.ledger()
+    runs = [line for line in ledger if line["kind"] == "run"]
+    for sighting in sightings_in(ledger):
         identity = (sighting.table, sighting.source, sighting.sha256)
         if sighting.seq not in known:
             missing.append((sighting, ids.setdefault(identity, sighting.seq)))
+            intake.nights[sighting.seq] = night_of(runs, sighting.seq)
     if not missing:
         return
     refused: list[DeliveryRefused] = []
@@ -142,7 +155,7 @@ def _note_if_missing(source: Source, offered: list[Arrival], intake: Intake) -> 
     where = f"source {source.name} of {source.table.name} offers nothing at {source.spec.path}"
     if source.table.is_sales:
         raise DeliveryMissing(f"{Fault.SOURCE_MISSING}: {where}; sales are needed for a plan")
-    intake.notes.append(Note("stale_source", source.table.name, f"{where}; the run goes on without it."))
+    intake.notes.append(Note(STALE_SOURCE, source.table.name, f"{where}; the run goes on without it."))
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
@@ -202,6 +215,8 @@ def _new_sightings(
     for landed in fresh:
         a = landed.arrival
         identity, name = (a.table, a.source, landed.sha256), (a.table, a.source, a.name)
+        if name in newest and _is_same(newest[name], landed):
+            continue  # still lying there; a new warehouse has not looked at it yet
         if identity in ids:
             again.setdefault(a.table, []).append(a.name)
         if name in newest and newest[name].sha256 == landed.sha256:
@@ -222,9 +237,13 @@ def _new_sightings(
         newest[name] = sighting
         new.append((sighting, ids.setdefault(identity, seq)))
     for table, names in sorted(again.items()):
-        message = f"{len(names)} files of {table} bring content that is known; nothing changes."
+        message = f"{len(names)} files of {table} bring content that is known; no row is loaded again."
         intake.notes.append(Note("DUPLICATE_DELIVERY", table, message, len(names), tuple(names[:5])))
     return new
+
+
+def _is_same(sighting: Sighting, landed: Landed) -> bool:
+    return (sighting.sha256, sighting.modified_at) == (landed.sha256, landed.modified_at)
 
 
 def _load(
@@ -245,10 +264,12 @@ def _load(
             by_table.setdefault(sighting.table, []).append((sighting, delivery_id))
     for name in sorted(by_table, key=list(TABLES).index):
         _load_table(connection, landing, intake, TABLES[name], by_table[name], specs, refused, shop_timezone)
-    intake.notes += shrunk_notes(connection, intake.sightings, new)
-    for sighting, delivery_id in new:
-        remember_sighting(connection, sighting, delivery_id)
-        intake.sightings.append((sighting, delivery_id))
+    for night, group in groupby(new, lambda item: intake.night(item[0])):
+        part = list(group)
+        intake.notes += [replace(n, night=night) for n in shrunk_notes(connection, intake.sightings, part)]
+        for sighting, delivery_id in part:
+            remember_sighting(connection, sighting, delivery_id)
+        intake.sightings += part
 
 
 def _load_table(
@@ -284,14 +305,14 @@ def _load_table(
             files.append(file)
         if refused:
             return
-        intake.notes += column_notes(table, files)
-        intake.notes += text_notes(table, files)
+        for night, group in groupby(files, lambda file: intake.night(file.sighting)):
+            part = list(group)
+            intake.notes += [replace(n, night=night) for n in (*column_notes(table, part), *text_notes(table, part))]
         accounts: list[Accounts] = []
         for batch in batches(files):
-            run_date = batch.first.sighting.run_date
             try:
                 relation = parse(connection, batch, shop_timezone=shop_timezone)
-                accounts += load_batch(connection, batch, relation=relation, run_date=run_date)
+                accounts += load_batch(connection, batch, relation=relation)
             except DeliveryRefused as error:
                 refused.append(error)
         if refused:

@@ -43,16 +43,13 @@ class Accounts:
             )
 
 
-def load_batch(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, *, relation: str, run_date: object
-) -> list[Accounts]:
+def load_batch(connection: duckdb.DuckDBPyConnection, batch: Batch, *, relation: str) -> list[Accounts]:
     """Move ``typed`` into the raw table and ``rejected`` into quarantine; return the accounts of each file.
 
     Args:
         connection: with the temporary tables of :func:`data.ingest.parsing.parse`.
         batch: the files they came from.
         relation: SQL for the rows as delivered.
-        run_date: first seen.
 
     Raises:
         DeliveryRefused: more bad rows than the source's limit, in a table of sales.
@@ -69,7 +66,7 @@ def load_batch(
         if _count(connection, "dropped")
         else f"insert into {raw_name(table)} select delivery_id, row_number, false, {columns} from keyed"
     )
-    _store_quarantine(connection, batch, run_date)
+    _store_quarantine(connection, batch)
     return _accounts(connection, batch)
 
 
@@ -205,15 +202,17 @@ def _refuse_beyond_limit(connection: duckdb.DuckDBPyConnection, batch: Batch) ->
         )
 
 
-def _store_quarantine(connection: duckdb.DuckDBPyConnection, batch: Batch, run_date: object) -> None:
-    rows = ", ".join(f"({f.delivery_id}, {literal(f.sighting.sha256)})" for f in batch.files)
+def _store_quarantine(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    rows = ", ".join(
+        f"({f.delivery_id}, {literal(f.sighting.sha256)}, date '{f.sighting.run_date}')" for f in batch.files
+    )
     connection.execute(
         f"insert into quarantine_rows select {literal(batch.first.sighting.source)}, "
         f"{literal(batch.first.table.name)}, "
-        f"r.delivery_id, f.sha256, r.row_number, r.reason, r.column_name, r.value, r.raw_row, date '{run_date}', "
+        f"r.delivery_id, f.sha256, r.row_number, r.reason, r.column_name, r.value, r.raw_row, f.first_seen_date, "
         "'open' "
-        f"from rejected r join (values {rows}) f(delivery_id, sha256) using (delivery_id) order by r.delivery_id, "
-        "r.row_number"
+        f"from rejected r join (values {rows}) f(delivery_id, sha256, first_seen_date) using (delivery_id) "
+        "order by r.delivery_id, r.row_number"
     )
 
 

@@ -1,9 +1,15 @@
-"""What a planner should know of an intake that stopped nothing."""
+"""What a planner should know of an intake that stopped nothing.
+
+The files of a night are taken in once, but its run may be repeated and must then say the same. So the notes are kept
+by run date, in the transaction that loads the files. After a lost warehouse those on the files themselves come back
+with the files.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 
 import duckdb
 
@@ -15,20 +21,26 @@ from data.ingest.store import raw_name
 from data.ingest.versions import VisibleDelivery
 from data.warehouse import quoted
 
-__all__ = ["Note", "column_notes", "shrunk_notes", "snapshot_notes", "text_notes"]
+__all__ = ["STALE_SOURCE", "Note", "column_notes", "keep_notes", "shrunk_notes", "snapshot_notes", "text_notes"]
 
+STALE_SOURCE = "stale_source"
 _SHOWN = 5
+_LONG_MESSAGE = 500  # [characters]; beyond it the number of rows grows alone
 
 
 @dataclass(frozen=True)
 class Note:
-    """Something the planner should know of, that stopped nothing."""
+    """Something the planner should know of, that stopped nothing.
+
+    ``night`` is the earlier run that it belongs to, None the one that is going on.
+    """
 
     code: str
     table: str
     message: str
     rows: int = 0
     sample: tuple[str, ...] = ()
+    night: date | None = None
 
 
 def column_notes(table: Table, files: Sequence[DeliveredFile]) -> list[Note]:
@@ -68,7 +80,7 @@ def shrunk_notes(
     day's rows to the same name.
     """
     latest = {(s.table, s.source, s.file_name): d for s, d in before}
-    notes = []
+    notes: list[Note] = []
     for sighting, delivery_id in new:
         table = TABLES[sighting.table]
         old = latest.get((sighting.table, sighting.source, sighting.file_name))
@@ -109,3 +121,62 @@ def snapshot_notes(visible: Iterable[VisibleDelivery]) -> list[Note]:
         for (table, source, _), count in sorted(together.items())
         if count > 1
     ]
+
+
+def keep_notes(
+    connection: duckdb.DuckDBPyConnection, notes: Iterable[Note], *, run_date: date, is_settled: bool
+) -> list[Note]:
+    """Keep the notes of an intake and return all that the run for ``run_date`` has to report, earlier ones included.
+
+    Args:
+        connection: with the table ``run_notes``.
+        notes: of this intake; those of an earlier night are kept for its reruns.
+        run_date: D.
+        is_settled: the run keeps to what it saw when it was published. What arrived since is for the next run to tell.
+    """
+    for note in notes:
+        if note.night is not None:
+            _keep(connection, note, note.night)
+    fresh = [n for n in notes if n.night is None]
+    if is_settled:
+        for note in fresh:
+            if note.code != STALE_SOURCE:  # the next run looks for itself
+                _keep(connection, note, None)
+    else:
+        told = [n for n in _kept(connection, run_date) if n.code != STALE_SOURCE]
+        waiting = _kept(connection, None)
+        connection.execute("delete from run_notes where run_date is null or run_date = $1", [run_date])
+        for note in (*told, *waiting, *fresh):
+            _keep(connection, note, run_date)
+    return _kept(connection, run_date)
+
+
+def _kept(connection: duckdb.DuckDBPyConnection, run_date: date | None) -> list[Note]:
+    rows = connection.execute(
+        "select code, table_name, message, rows, sample from run_notes where run_date is not distinct from $1::date "
+        "order by table_name, code",
+        [run_date],
+    ).fetchall()
+    return [Note(code, table, message, count, tuple(sample)) for code, table, message, count, sample in rows]
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, note: Note, run_date: date | None) -> None:
+    """Store a note; what was said before under its code of its table is said with it."""
+    place = "run_date is not distinct from $1::date and code = $2 and table_name = $3"
+    for before in _kept(connection, run_date):
+        if (before.code, before.table) == (note.code, note.table):
+            note = _joined(before, note)
+    connection.execute(f"delete from run_notes where {place}", [run_date, note.code, note.table])
+    connection.execute(
+        "insert into run_notes values (?, ?, ?, ?, ?, ?)",
+        [run_date, note.code, note.table, note.message, note.rows, list(note.sample)],
+    )
+
+
+def _joined(one: Note, other: Note) -> Note:
+    if other.message in one.message and set(other.sample) <= set(one.sample):
+        return one
+    if len(one.message) > _LONG_MESSAGE:
+        return replace(one, rows=one.rows + other.rows)
+    sample = tuple(dict.fromkeys((*one.sample, *other.sample)))[:_SHOWN]
+    return replace(other, message=f"{one.message} {other.message}", rows=one.rows + other.rows, sample=sample)

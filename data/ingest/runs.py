@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-__all__ = ["View", "is_first_run", "is_published", "run_line", "view_of"]
+__all__ = ["View", "is_first_run", "is_published", "is_settled", "night_of", "run_line", "view_of"]
 
 _PUBLISHED = "published"
 
@@ -37,13 +37,29 @@ class View:
     is_restated: bool
 
 
+def is_settled(lines: list[dict[str, Any]], *, home: Path, run_date: date, restate: bool) -> bool:
+    """Return whether this is the rerun of a published run, which keeps to what that run saw."""
+    ran = any(line["kind"] == "run" and line["run_date"] == run_date.isoformat() for line in lines)
+    return ran and not restate and is_published(home, run_date)
+
+
+def night_of(lines: list[dict[str, Any]], seq: int) -> date | None:
+    """Return the date of the run that first saw a sighting, None where no run has yet.
+
+    >>> night_of([{"kind": "run", "run_date": "2026-03-01", "watermark": 4}], 3)
+    datetime.date(2026, 3, 1)
+    """
+    runs = (line for line in lines if line["kind"] == "run" and line["watermark"] >= seq)
+    return next((date.fromisoformat(line["run_date"]) for line in runs), None)
+
+
 def view_of(lines: list[dict[str, Any]], *, home: Path, run_date: date, restate: bool, newest: int) -> View:
     """Return what the run for ``run_date`` sees of the landing, whose last sighting is ``newest``.
 
     A rerun of a published run sees what that saw, unless it restates; any other sees everything.
     """
-    before = [line for line in lines if line["kind"] == "run" and line["run_date"] == run_date.isoformat()]
-    if before and not restate and is_published(home, run_date):
+    if is_settled(lines, home=home, run_date=run_date, restate=restate):
+        before = [line for line in lines if line["kind"] == "run" and line["run_date"] == run_date.isoformat()]
         return View(int(before[-1]["watermark"]), bool(before[-1]["is_restated"]))
     return View(newest, restate)
 

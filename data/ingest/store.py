@@ -1,4 +1,4 @@
-"""The ingest's own tables in the warehouse: deliveries, sightings, runs, rows in quarantine, and the raw tables.
+"""The ingest's own tables in the warehouse: deliveries, sightings, rows in quarantine, notes, and the raw tables.
 
 All of them are derived from landing: a line of the ledger that the warehouse does not know is loaded again from the
 landed copy, so a lost or damaged warehouse is made anew by the next run.
@@ -35,6 +35,10 @@ _STORE = (
     """create table if not exists quarantine_rows (
         source varchar, table_name varchar, delivery_id bigint, file_sha256 varchar, row_number bigint, reason varchar,
         column_name varchar, value varchar, raw_row varchar, first_seen_date date, status varchar)""",
+    """create table if not exists released_rows (
+        delivery_id bigint, row_number bigint, reason varchar, run_date date)""",
+    """create table if not exists run_notes (
+        run_date date, code varchar, table_name varchar, message varchar, rows bigint, sample varchar[])""",
 )
 
 

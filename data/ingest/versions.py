@@ -3,6 +3,9 @@
 A run for D sees what landed in the home's first run, and later what landed in runs for D or before; a rerun of a
 published D sees what its first publish saw, a restated one everything. Of several contents under one name the newest
 by modification time, then digest, is in force; the others are kept and set aside.
+
+One content may come more than once: open orders empty, then full, then empty again. It is loaded once; of a snapshot
+each sighting has a day of its own, and the newest up to D says from when on the content is in force.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from data.contracts import TABLES, Mode
 from data.ingest.landing import Sighting
 from data.ingest.runs import View
 from data.ingest.sources import date_in_name
@@ -66,13 +70,31 @@ def visible_deliveries(
         current = newest[(sighting.table, sighting.source, sighting.file_name)]
         if delivery_id in in_force and current[1] != delivery_id:
             continue  # in force under another name: that name counts
-        if delivery_id not in shown or _rank(sighting, zone) > _rank(shown[delivery_id], zone):
+        if delivery_id not in shown or _later(sighting, shown[delivery_id], run_date=run_date, zone=zone):
             shown[delivery_id] = sighting
     return _numbered(shown, in_force, zone)
 
 
 def _age(sighting: Sighting) -> tuple[datetime, str]:
     return (sighting.modified_at, sighting.sha256)
+
+
+def _snapshot_date(sighting: Sighting) -> date:
+    """Return the day that an undated snapshot describes: the one its name states, else that of its arrival."""
+    arrived = _ALWAYS if sighting.in_first_run else sighting.run_date
+    return date_in_name(sighting.file_name) or arrived
+
+
+def _later(one: Sighting, other: Sighting, *, run_date: date, zone: ZoneInfo) -> bool:
+    """Return whether ``one`` speaks for their common content rather than ``other``.
+
+    A snapshot stands from the newest of its days that D has reached; a day after D must not hide an earlier one.
+    """
+    ranks = [_rank(s, zone) for s in (one, other)]
+    if TABLES[one.table].mode is not Mode.SNAPSHOT:
+        return ranks[0] > ranks[1]
+    days = [_snapshot_date(s) for s in (one, other)]
+    return (days[0] <= run_date, days[0], ranks[0]) > (days[1] <= run_date, days[1], ranks[1])
 
 
 def _rank(sighting: Sighting, zone: ZoneInfo) -> tuple[date, datetime, str]:
@@ -86,14 +108,13 @@ def _numbered(shown: dict[int, Sighting], in_force: set[int], zone: ZoneInfo) ->
     found = []
     for version, (delivery_id, sighting) in enumerate(ordered):
         named = date_in_name(sighting.file_name)
-        arrived = _ALWAYS if sighting.in_first_run else sighting.run_date
         found.append(
             VisibleDelivery(
                 delivery_id,
                 sighting.source,
                 sighting.table,
                 version,
-                named or arrived,
+                _snapshot_date(sighting),
                 0 if named else version + 1,
                 sighting.run_date,
                 delivery_id in in_force,
