@@ -26,7 +26,7 @@ run: $(VENV)/.ready  ## the nightly run on the demo shop, in ./var
 	@$(BIN)/merchcast run --home $(HOME_DIR)
 
 test: $(VENV)/.ready browser  ## all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.ready  ## format, lint, types, import rules
 	@$(BIN)/ruff format --check .

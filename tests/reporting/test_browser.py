@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 
 import pytest
@@ -211,25 +210,19 @@ def test_above_the_limit_the_last_group_still_unfolds(open_page, shop, tmp_path)
     assert page.locator("#list button.unfold").count() < 100
 
 
-def test_five_thousand_lines_stay_quick(open_page, shop, tmp_path):
+def test_of_five_thousand_lines_only_a_page_is_drawn_and_search_finds_any(open_page, shop, tmp_path):
     from reporting.step import write_reports
 
     config = shop.config.model_copy(update={"excel_max_rows": 100})
-    write_reports(tmp_path, tables=shop.make_run(5_000), facts=shop.facts(), main_language="en", config=config)
-    started = time.monotonic()
+    tables = shop.make_run(5_000)
+    write_reports(tmp_path, tables=tables, facts=shop.facts(), main_language="en", config=config)
     page = open_page(tmp_path / "restock.html")
     page.locator("#list tbody tr[data-i]").first.wait_for()
-    assert time.monotonic() - started < 4  # under 2 s on a quiet machine
-    worst = page.evaluate(SEARCH_TIME)
-    assert worst < 500  # [ms]
+    assert page.locator("#list tbody tr[data-i]").count() <= 500
+    last = tables.frames["restock_plan"].sort_values("rank").iloc[-1]["sku"]
+    page.locator("#search").fill(last)
+    page.locator("#list tbody tr[data-i]", has_text=last).first.wait_for()
 
-
-SEARCH_TIME = """() => {
-  const box = document.getElementById("search"), began = performance.now();
-  box.value = "figure";
-  box.dispatchEvent(new Event("input", {bubbles: true}));
-  return new Promise(done => setTimeout(() => requestAnimationFrame(() => done(performance.now() - began - 100)), 100));
-}"""  # [ms] until the page is drawn again, less the pause that a typist is given
 
 # Text whose contrast against its own ground is below WCAG AA (4.5, or 3 for large text).
 CONTRAST = """() => {
