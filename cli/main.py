@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -58,15 +59,31 @@ _SHOWN: dict[str, tuple[str, list[str]]] = {
 
 
 def main() -> None:
+    """Run the command line and end the process with its exit code.
+
+    The process ends at once: threads of native libraries can abort Python's own shutdown, after everything is written.
+    """
+    code = _exit_code()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _exit_code() -> int:
     """Run the command line; every error of ours becomes its exit code and one message."""
     try:
         app()
     except MerchcastError as error:
         fail(str(error))
-        sys.exit(error.exit_code)
+        return error.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 @app.command()
