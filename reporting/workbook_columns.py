@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reporting.arithmetic import WHY_TERMS
+
 __all__ = [
     "BATCH_SHEET",
     "CHECK_SHEET",
@@ -108,27 +110,7 @@ _FORECAST = (
     SheetColumn("forecast_bias", "share"),
     SheetColumn("confidence", width=10, translate=True),
 )
-_WHY = tuple(
-    SheetColumn(name, "integer")
-    for name in (
-        "why_need",
-        "why_lost_sales",
-        "why_position",
-        "why_buffer",
-        "why_surplus",
-        "why_round",
-        "why_moq",
-        "why_pack",
-        "why_cap",
-        "why_max_order",
-        "why_capacity",
-        "why_budget",
-        "why_set",
-        "why_transfer",
-        "why_off_date",
-        "why_override",
-    )
-)
+_WHY = tuple(SheetColumn(name, "integer") for name in WHY_TERMS)
 _LAST = (
     SheetColumn("reorder_point", "number"),
     SheetColumn("order_up_to_level", "number"),
