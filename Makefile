@@ -10,7 +10,7 @@ HOME_DIR ?= var
 export UV_PYTHON_DOWNLOADS := never
 export OMP_WAIT_POLICY := passive
 
-.PHONY: help run test check bench airflow clean-demo browser
+.PHONY: help run test check bench airflow clean-demo tools
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,7 +25,7 @@ run: $(VENV)/.ready  ## the nightly run on the demo shop, in ./var
 	@test -f $(HOME_DIR)/merchcast.yml || $(BIN)/merchcast init $(HOME_DIR) --demo
 	@$(BIN)/merchcast run --home $(HOME_DIR)
 
-test: $(VENV)/.ready browser  ## all tests
+test: $(VENV)/.ready tools  ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.ready  ## format, lint, types, import rules
@@ -44,10 +44,13 @@ airflow: $(VENV)/.ready  ## the embedded Airflow on http://127.0.0.1:8080, both 
 clean-demo:  ## remove ./var
 	@rm -rf $(HOME_DIR)
 
-# The page tests drive Debian's chromium. Where it cannot be installed, they skip and say so.
-browser:
-	@command -v chromium >/dev/null || { \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-noto-cjk) >/dev/null 2>&1 \
-	      || echo "chromium could not be installed: the page tests will skip" >&2; \
-	  else echo "no chromium here: the page tests will skip (Debian: apt-get install chromium fonts-noto-cjk)" >&2; fi; }
+# Real servers and programs for the tests, from Debian's packages. Where they cannot be installed, their tests skip and say so.
+tools:
+	@missing=""; \
+	command -v chromium >/dev/null || missing="$$missing chromium fonts-noto-cjk"; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	command -v soffice >/dev/null || missing="$$missing libreoffice-calc-nogui"; \
+	test -z "$$missing" || if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing) >/dev/null 2>&1 \
+	      || echo "could not install:$$missing; the tests that need them will skip" >&2; \
+	  else echo "not here:$$missing; the tests that need them will skip (Debian: apt-get install$$missing)" >&2; fi

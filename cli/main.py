@@ -17,6 +17,10 @@ from typing import Annotated
 
 import typer
 
+from cli.landing import forget, rebuild, replay_app
+from cli.options import DEFAULT_HOME, DateOption, HomeOption, JsonOption
+from cli.overrides import overrides_app
+from cli.prices import prices_app
 from cli.render import closing_line, fail, print_json, print_table, say
 from data.errors import ConfigError, MerchcastError, SourceError
 from data.settings import Settings, load_settings
@@ -24,13 +28,11 @@ from data.settings import Settings, load_settings
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Sales in, restock plan out, every number with its reason."
 )
-prices_app = typer.Typer(no_args_is_help=True, help="The merchandiser's loop.")
 app.add_typer(prices_app, name="prices")
-
-HomeOption = Annotated[Path, typer.Option("--home", envvar="MERCHCAST_HOME", help="Home folder.", show_default="./var")]
-JsonOption = Annotated[bool, typer.Option("--json", help="An array of the table's rows.")]
-DateOption = Annotated[str | None, typer.Option("--date", metavar="D", help="Business date, YYYY-MM-DD.")]
-_DEFAULT_HOME = Path("var")
+app.add_typer(overrides_app, name="overrides")
+app.add_typer(replay_app, name="replay")
+app.command()(rebuild)
+app.command()(forget)
 
 _SHOWN: dict[str, tuple[str, list[str]]] = {
     "restock": (
@@ -101,7 +103,7 @@ def init(
 
 @app.command()
 def run(
-    home: HomeOption = _DEFAULT_HOME,
+    home: HomeOption = DEFAULT_HOME,
     run_date: DateOption = None,
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="STEP", help="Just these steps; publishes nothing.")
@@ -131,7 +133,7 @@ def run(
 def show(
     what: Annotated[str, typer.Argument(help=", ".join(_SHOWN))],
     sku: Annotated[str | None, typer.Argument(help="Only this SKU.")] = None,
-    home: HomeOption = _DEFAULT_HOME,
+    home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
     limit: Annotated[int, typer.Option(help="Most rows printed for people.")] = 40,
 ) -> None:
@@ -158,7 +160,7 @@ def show(
 @app.command()
 def explain(
     sku: Annotated[str, typer.Argument(help="SKU.")],
-    home: HomeOption = _DEFAULT_HOME,
+    home: HomeOption = DEFAULT_HOME,
     location: Annotated[str | None, typer.Option("--location", help="Only this location.")] = None,
 ) -> None:
     """Tell one SKU's forecast, order and price in words and numbers."""
@@ -174,7 +176,7 @@ def explain(
 
 @app.command()
 def backtest(
-    home: HomeOption = _DEFAULT_HOME,
+    home: HomeOption = DEFAULT_HOME,
     run_date: DateOption = None,
     cutoffs: Annotated[int, typer.Option(min=1, max=26, help="Rolling origins.")] = 3,
     as_json: JsonOption = False,
@@ -196,7 +198,7 @@ def verify(
     published_run: Annotated[
         str, typer.Argument(metavar="RUN", help="Run date, or a folder name below published/.runs.")
     ] = "current",
-    home: HomeOption = _DEFAULT_HOME,
+    home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Check a published run against its manifest."""
     from data.publish.verify import verify as findings_of
@@ -211,7 +213,7 @@ def verify(
 
 @app.command()
 def serve(
-    home: HomeOption = _DEFAULT_HOME,
+    home: HomeOption = DEFAULT_HOME,
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8765,
 ) -> None:
     """Serve published/ on loopback until interrupted."""
@@ -229,7 +231,7 @@ def schema(table: Annotated[str, typer.Argument(help="A table, config or pricing
 
 
 @app.command()
-def doctor(home: HomeOption = _DEFAULT_HOME) -> None:
+def doctor(home: HomeOption = DEFAULT_HOME) -> None:
     """Say whether everything is here that a run needs."""
     from cli.doctor import findings as findings_of
 
@@ -242,34 +244,12 @@ def doctor(home: HomeOption = _DEFAULT_HOME) -> None:
 
 
 @app.command(hidden=True)
-def airflow(home: HomeOption = _DEFAULT_HOME, port: Annotated[int, typer.Option(min=1, max=65535)] = 8080) -> None:
+def airflow(home: HomeOption = DEFAULT_HOME, port: Annotated[int, typer.Option(min=1, max=65535)] = 8080) -> None:
     """Serve the embedded Airflow, scheduler and web page, on loopback."""
     from cli.airflow_home import serve as serve_airflow
 
     load_settings(home)
     sys.exit(serve_airflow(home, port=port))
-
-
-@prices_app.command("lint")
-def prices_lint(home: HomeOption = _DEFAULT_HOME) -> None:
-    """Check pricing_rules.yml; exit code 2 where it has an error."""
-    from pricing.step import lint_home
-
-    path = home / "pricing_rules.yml"
-    findings = lint_home(home)
-    for finding in findings:
-        print(f"{path}:{finding}")
-    if any(finding.severity == "error" for finding in findings):
-        raise ConfigError(f"{path} has errors")
-    say(f"{path}: no errors")
-
-
-@prices_app.command("diff")
-def prices_diff(home: HomeOption = _DEFAULT_HOME) -> None:
-    """Show what the working copy of pricing_rules.yml would change against the book in force."""
-    from pricing.step import preview
-
-    print(preview(home))
 
 
 def _run_date(settings: Settings, asked: str | None) -> date:

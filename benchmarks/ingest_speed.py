@@ -1,0 +1,165 @@
+"""Ingest against the bare library, side by side in one run: CSV, Parquet, PostgreSQL, and a night that adds one day.
+
+    python -m benchmarks.ingest_speed [csv] [parquet] [postgres] --rows 2_000_000
+
+The bare side is DuckDB's ``read_csv`` with the same types into a table of a database file, plus one copy of the file
+and its sha256. Ours is the whole ingest step: landing, second count, strict casts, keys and duplicates, accounts,
+staging and the checks of the contracts. Every side runs in a process of its own, whose peak memory is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(REPOSITORY)]
+
+D = date(2026, 3, 1)
+DAYS = 365
+SETTINGS = """\
+shop: {{name: Speed, timezone: UTC, currency: CNY, language: en}}
+sources:
+  order_lines: {{kind: file, path: 'drop/*', timezone: UTC}}
+"""
+TYPES = {
+    "order_line_id": "VARCHAR",
+    "order_id": "VARCHAR",
+    "ordered_at": "TIMESTAMP",
+    "sku": "VARCHAR",
+    "location_id": "VARCHAR",
+    "channel": "VARCHAR",
+    "quantity": "BIGINT",
+    "unit_price": "DECIMAL(18, 4)",
+    "list_price": "DECIMAL(18, 4)",
+    "promotion_id": "VARCHAR",
+    "buyer_ref": "VARCHAR",
+    "status": "VARCHAR",
+}
+"""The twelve columns of a shop's order lines."""
+
+
+def order_lines_sql(rows: int, first: int, days: int, start: date) -> str:
+    """Return SQL for ``rows`` order lines spread evenly over ``days`` days from ``start``."""
+    return f"""
+        select 'L' || lpad(i::varchar, 10, '0') as order_line_id, 'O' || lpad((i // 3)::varchar, 10, '0') as order_id,
+               timestamp '{start} 00:00:01' + to_seconds((i - {first}) * {86_390 * days} // {rows}) as ordered_at,
+               'SKU-' || lpad((hash(i) % 5000)::varchar, 5, '0') as sku, 'shop-' || (hash(i + 1) % 3) as location_id,
+               case when hash(i + 2) % 3 = 0 then 'web' else 'app' end as channel,
+               (1 + hash(i + 3) % 3)::bigint as quantity,
+               (10 + hash(i) % 5000 % 90 + 0.5)::decimal(18, 4) as unit_price,
+               (12 + hash(i) % 5000 % 90 + 0.5)::decimal(18, 4) as list_price,
+               case when hash(i + 4) % 10 = 0 then 'promo-' || (hash(i + 5) % 20) end as promotion_id,
+               'B' || (hash(i // 3) % {max(1000, rows // 20)}) as buyer_ref, 'paid' as status
+        from range({first}, {first + rows}) t(i)
+    """
+
+
+def write_orders(path: Path, *, rows: int, first: int, days: int, start: date) -> None:
+    """Write order lines as CSV or Parquet, by the name of ``path``, aged a minute."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = "format parquet" if path.suffix == ".parquet" else "format csv, header"
+    with duckdb.connect() as connection:
+        connection.execute("set enable_progress_bar = false")
+        connection.execute(f"copy ({order_lines_sql(rows, first, days, start)}) to '{path}' ({options})")
+    os.utime(path, (time.time() - 60,) * 2)
+
+
+def bare_load(path: Path, folder: Path) -> None:
+    """One copy, sha256, and DuckDB's own typed read into a table of a database file."""
+    copy = folder / "copy"
+    with path.open("rb") as source, copy.open("wb") as target:
+        shutil.copyfileobj(source, target, 4_194_304)
+    with copy.open("rb") as file:
+        hashlib.file_digest(file, "sha256")
+    columns = "{" + ", ".join(f"'{n}': '{t}'" for n, t in TYPES.items()) + "}"
+    read = f"read_parquet('{copy}')" if path.suffix == ".parquet" else f"read_csv('{copy}', columns = {columns})"
+    with duckdb.connect(str(folder / "bare.duckdb")) as connection:
+        connection.execute("set enable_progress_bar = false")
+        connection.execute(f"create table sales as select * from {read}")
+
+
+def ingest(home: Path, run_date: date) -> dict[str, int]:
+    """The ingest step of one night."""
+    from data import step
+
+    return step.run(home, run_date)
+
+
+def in_process_of_its_own(name: str, *arguments: str) -> tuple[float, float, Any]:
+    """Run a side by its name; return its seconds, its peak memory [GB] and what it returned."""
+    command = [sys.executable, "-m", "benchmarks.ingest_speed", "--side", name, *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr[-3000:])
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    return answer["seconds"], answer["peak_gb"], answer["result"]
+
+
+def side(name: str, arguments: list[str]) -> None:
+    """Run one side and print its figures as JSON; imports are not timed."""
+    import great_expectations  # noqa: F401 - so that neither side pays for imports
+
+    import data.step  # noqa: F401
+
+    paths = [Path(a) for a in arguments]
+    started = time.monotonic()
+    result: Any = None
+    if name == "bare":
+        bare_load(paths[0], paths[1])
+    else:
+        result = ingest(paths[0], date.fromisoformat(arguments[1]))
+    seconds = time.monotonic() - started
+    peaks = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print(json.dumps({"seconds": seconds, "peak_gb": sum(peaks) / 1_048_576, "result": result}))
+
+
+def files(kind: str, rows: int, folder: Path) -> None:
+    """A year of sales in one file, and one more day on top."""
+    home, per_day = folder / "home", max(1, rows // DAYS)
+    year, day = home / "drop" / f"year.{kind}", home / "drop" / f"sales_{D}.{kind}"
+    write_orders(year, rows=rows, first=1, days=DAYS, start=D - timedelta(days=DAYS))
+    (home / "merchcast.yml").write_text(SETTINGS.format())
+    size = year.stat().st_size
+    bare, bare_gb, _ = in_process_of_its_own("bare", str(year), str(folder))
+    first, first_gb, counts = in_process_of_its_own("ingest", str(home), (D - timedelta(days=1)).isoformat())
+    assert counts["rows_in"] == rows, counts
+    print(f"{kind}: {rows:,} rows, {size / 1e9:.2f} GB")
+    print(f"  bare: copy, sha256, typed read_{kind} {bare:7.1f} s  peak {bare_gb:.1f} GB")
+    print(f"  ingest step, everything           {first:7.1f} s  peak {first_gb:.1f} GB  {first / bare:.2f} times")
+    write_orders(day, rows=per_day, first=rows + 1, days=1, start=D)
+    night, night_gb, counts = in_process_of_its_own("ingest", str(home), D.isoformat())
+    assert counts["rows_in"] == per_day, counts
+    print(f"  a night that adds one day         {night:7.1f} s  peak {night_gb:.1f} GB  {night / first:.1%} of the load")
+
+
+def main() -> None:
+    """Run the chosen comparisons."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("which", nargs="*", default=["csv", "parquet"])
+    parser.add_argument("--rows", type=lambda text: int(text.replace("_", "")), default=2_000_000)
+    parser.add_argument("--side")
+    parsed = parser.parse_args()
+    if parsed.side:
+        side(parsed.side, parsed.which)
+        return
+    for kind in parsed.which:
+        with tempfile.TemporaryDirectory(prefix="merchcast-speed-") as folder:
+            files(kind, parsed.rows, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
