@@ -112,12 +112,21 @@ def m5_forecast(folder: Path, *, cutoff: date, snap: bool, config: ForecastConfi
     n = panel.n_series
     inputs = Inputs(panel, np.arange(n), tables, price_matrix(panel, tables, horizon=HORIZON))
     spans = Spans(np.full(n, 14.0), np.zeros(n), np.full(n, 7.0), 1)
-    empty = pl.DataFrame(schema={"sku": pl.String, "firm_qty": pl.Int64})
-    none = pl.DataFrame(schema={"kind": pl.String, "from_date": pl.Date, "override_id": pl.String})
     result = make_forecast(
-        inputs, spans, horizon=HORIZON, config=config, seed=2026, step=1.0, firm_preorders=empty, overrides=none
-    )
+        inputs, spans, horizon=HORIZON, config=config, seed=2026, step=1.0, firm_preorders=no_firm_preorders(),
+        overrides=no_overrides(),
+    )  # fmt: skip
     return inputs, result
+
+
+def no_firm_preorders() -> pl.DataFrame:
+    """Return an empty table of firm preorders."""
+    return pl.DataFrame(schema={"sku": pl.String, "firm_qty": pl.Int64})
+
+
+def no_overrides() -> pl.DataFrame:
+    """Return an empty table of overrides."""
+    return pl.DataFrame(schema={"kind": pl.String, "from_date": pl.Date, "override_id": pl.String})
 
 
 def report(folder: Path, inputs: Inputs, result: Forecast, cutoff: date) -> None:

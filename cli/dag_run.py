@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
+import sys
 from collections.abc import Collection
 from datetime import date
 from pathlib import Path
@@ -42,9 +44,10 @@ def run_nightly(home: Path, run_date: date, *, only: Collection[str] = (), resta
         MerchcastError: a step failed; its exit code is the error's.
     """
     prepare(home)
+    _log_to_stderr()
     nightly, steps = _load_nightly(home)
     chosen = nightly_steps(only, steps) if only else list(steps)
-    skipped = [step for step in steps if step not in chosen or (only and step == "publish")]
+    skipped = [step for step in steps if step not in chosen or (only and step.startswith("publish"))]
     notice = home / "last_failure.json"
     notice.unlink(missing_ok=True)
     run = nightly.test(  # type: ignore[attr-defined]
@@ -58,6 +61,16 @@ def run_nightly(home: Path, run_date: date, *, only: Collection[str] = (), resta
     unfinished = {step: states.get(step, "missing") for step in steps if states.get(step) != "success"}
     if unfinished:
         raise SourceError(f"the run for {run_date} ended with unfinished steps: {unfinished}")
+
+
+def _log_to_stderr() -> None:
+    """Send our own log lines, such as progress where no terminal is, to stderr; Airflow keeps its own to itself."""
+    ours = logging.getLogger("merchcast")
+    if not ours.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        ours.addHandler(handler)
+        ours.propagate = False
 
 
 def _as_error(notice: dict[str, str]) -> MerchcastError:

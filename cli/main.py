@@ -215,11 +215,15 @@ def verify(
 def serve(
     home: HomeOption = DEFAULT_HOME,
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8765,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    token: Annotated[
+        str | None, typer.Option(envvar="MERCHCAST_TOKEN", help="Guards it; made up where --host is not loopback.")
+    ] = None,
 ) -> None:
-    """Serve published/ on loopback until interrupted."""
+    """Serve published/ until interrupted: on loopback, or with a token on another address."""
     from cli.web import serve_folder
 
-    serve_folder(home / "published", port=port)
+    serve_folder(home / "published", port=port, host=host, token=token)
 
 
 @app.command()

@@ -113,9 +113,9 @@ def _table_section(table: Table) -> str:
 
 
 def _internal_section(table: Table) -> str:
-    if not table.name.startswith("stg_") or table.name == "stg_stock_history":
+    source = next((t for t in INPUTS if f"stg_{t.name}" == table.name), None)
+    if source is None:
         return _table_section(table)
-    source = next(t for t in INPUTS if f"stg_{t.name}" == table.name)
     further = [c for c in table.columns if c.name not in source.names]
     lines = [f"## {table.name}", "", f"{table.doc} Columns of [{source.name}](inputs.md#{source.name})"]
     return "\n".join([*lines, "and:", "", *_column_rows(further)] if further else [*lines[:-1], f"{lines[-1]}."])

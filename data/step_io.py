@@ -26,6 +26,7 @@ from data.checks.runner import check_table
 from data.contracts import TABLES, Table, TableKind
 from data.contracts.frames import conform_arrow, empty_frame, to_pandas
 from data.errors import ChecksFailed, DataError
+from data.progress import Progress
 from data.publish.published import previous_runs
 from data.settings import Settings, load_settings
 from data.version import code_version
@@ -48,6 +49,7 @@ class StepIO:
         self.calendar = settings.calendar(run_date)
         self.counts: dict[str, int] = {"files_new": 0, "rows_in": 0, "rows_out": 0}
         self.results: list[CheckResult] = []
+        self.progress = Progress(step, usual_seconds=_usual_seconds(warehouse, step))
 
     def has_source(self, table: str) -> bool:
         """Return whether the shop connected the input ``table``."""
@@ -189,16 +191,26 @@ def open_step(step: str, *, home: Path, run_date: date) -> Iterator[StepIO]:
     with open_warehouse(home) as warehouse:
         io = StepIO(step, home, run_date, settings, warehouse)
         outcome = "failed"
+        io.progress.start()
         try:
             with warehouse.transaction():
                 yield io
                 _raise_on_failure(io)
             outcome = "done"
         finally:
+            io.progress.stop()
             seconds = time.monotonic() - started
             with warehouse.transaction():
                 _store_results(io)
                 _store_log(io, started_at=started_at, seconds=seconds, outcome=outcome)
+
+
+def _usual_seconds(warehouse: Warehouse, step: str) -> float | None:
+    """Return how long the step took when it last ended well, None where it never did [s]."""
+    rows = warehouse.arrow(
+        "select seconds from run_log where step = $1 and status = 'done' order by started_at desc limit 1", [step]
+    ).to_pylist()
+    return float(rows[0]["seconds"]) if rows else None
 
 
 def _raise_on_failure(io: StepIO) -> None:

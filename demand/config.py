@@ -145,6 +145,12 @@ class CensoringConfig(_Frozen):
     stock_tolerance: float = Field(
         default=0.0, ge=0, description="A reconstructed stock at or below this is empty [units]."
     )
+    level_weeks: int = Field(
+        default=8, ge=2, le=52, description="Past from which demand of stocked-out days is recovered [weeks]."
+    )
+    level_weeks_weekly: int = Field(
+        default=26, ge=4, le=156, description="The same with weekly periods: one a week says less [weeks]."
+    )
 
 
 class StatusConfig(_Frozen):

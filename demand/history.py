@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
+from demand.config import CensoringConfig
 from demand.panel import Floats, Ints, Mask, Panel, Periods
+from demand.recovery import recovered_demand
 
 __all__ = [
     "Cells",
@@ -244,7 +246,13 @@ def _filled_forward(values: Floats, panel: Panel) -> Floats:
 
 
 def history_frame(
-    cells: Cells, panel: Panel, kinds: pl.DataFrame, fallback_price: Floats, *, periods: Periods
+    cells: Cells,
+    panel: Panel,
+    kinds: pl.DataFrame,
+    fallback_price: Floats,
+    *,
+    periods: Periods,
+    config: CensoringConfig = CensoringConfig(),  # noqa: B008 -- frozen
 ) -> pl.DataFrame:
     """Return ``demand_history`` in its contract's columns, ordered by key; keys are dictionary-encoded.
 
@@ -254,9 +262,20 @@ def history_frame(
         kinds: as :func:`demand.closed_days.classify_periods` gives it: one row per period.
         fallback_price: price where nothing was paid, NaN unknown, shape (panel.size,) [currency].
         periods: the periods of ``panel``.
+        config: how demand of stocked-out periods is recovered.
     """
     index = panel.index()
     flags = _flags_of(index, kinds)
+    unknown = flags["is_closed"] | flags["is_gap"]
+    recovered = recovered_demand(
+        cells.units,
+        cells.in_stock,
+        cells.is_censored,
+        unknown,
+        panel,
+        config=config,
+        season=7 if periods.days == 1 else 1,
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         price = np.where(cells.priced > 0, cells.revenue / cells.priced, fallback_price)
     sku, location_id = panel.key_columns()
@@ -272,7 +291,8 @@ def history_frame(
             pl.Series("return_receipts", cells.receipts),
             pl.Series("unit_price", price, nan_to_null=True),
             pl.Series("in_stock_share", cells.in_stock, nan_to_null=True),
-            pl.Series("is_censored", cells.is_censored & ~flags["is_closed"] & ~flags["is_gap"]),
+            pl.Series("is_censored", cells.is_censored & ~unknown),
+            pl.Series("recovered_units", recovered),
             pl.Series("is_excluded", cells.excluded > 0),
             pl.Series("excluded_units", cells.excluded),
             _reason_column(cells, panel.size),

@@ -179,25 +179,29 @@ def _spans(world: World, book: LineBook, days: pl.DataFrame, *, run_day: int, co
     return series_span(items, first_day=first_day, run_day=run_day, config=config.status)
 
 
-def joined_history(parts: list[Part], prices: pl.DataFrame, *, periods: Periods) -> pl.DataFrame:
+def joined_history(
+    parts: list[Part], prices: pl.DataFrame, *, periods: Periods, config: DemandConfig
+) -> pl.DataFrame:
     """Return ``demand_history`` of all parts, ordered by key; where two hold a period, their units add up.
 
     Args:
         parts: histories by shape of sales.
         prices: ``sku``, ``location_id``, ``channel``, ``from_day``, ``price``: for periods without a sale.
         periods: the planning periods.
+        config: the room's settings.
     """
     frames = []
     for part in parts:
         in_force = price_in_force(prices_by_location(prices, part.panel.keys), part.panel, periods)
         price = np.where(np.isfinite(part.price), part.price, in_force)
-        frames.append(history_frame(part.cells, part.panel, part.kinds, price, periods=periods))
+        frames.append(history_frame(part.cells, part.panel, part.kinds, price, periods=periods, config=config.censoring))
     return frames[0] if len(frames) == 1 else _added_up(frames)
 
 
 def _added_up(frames: list[pl.DataFrame]) -> pl.DataFrame:
     both = pl.concat([f.with_columns(pl.col(*_KEYS, "exclusion_reason").cast(pl.String)) for f in frames])
     counts = ["units", "gross_units", "cancelled_units", "returned_units", "return_receipts", "excluded_units"]
+    counts.append("recovered_units")
     return (
         both.group_by(*_KEYS, "ds", maintain_order=True)
         .agg(

@@ -1,13 +1,8 @@
 """The final volume of an open campaign, as a distribution, from its pace so far.
 
-The volume is the units still firm at the close. Past closed campaigns are looked at when the same share of their
-window was left, which gives pairs of ``F`` (firm then) and ``V`` (firm at the close). Four forecasters, each with
-its empirical residuals, are combined by averaging their quantiles with weights 1 / leave-one-out error:
-
-- past finals: ``V`` as it was;
-- additive pick-up: ``F + (V - F)`` (Talluri & van Ryzin 2004, section 9.3);
-- linear: ``V`` on ``F`` by ridge regression, its slope pulled to 0.6;
-- log-linear: ``log(1 + V)`` on ``log(1 + F)``, the multiplicative pick-up, its slope pulled to 0.5.
+The volume is the units still firm at the close. Comparable closed campaigns are looked at when the same share of
+their window was left. The forecasters of ``preorder/pickup.py`` are weighed by their leave-one-out errors there; the
+spread comes from the leave-one-out errors of their combination, in units or in proportion, whichever foretold better.
 
 A prior pace stands in for past campaigns with the weight ``prior_campaigns``, so that the first campaign ever has a
 finite, wide answer: *survivors* of what is firm today (the share that past campaigns kept, shrunk to a prior, with
@@ -18,153 +13,138 @@ A distribution is ``N_POINTS`` equally likely outcomes in ascending order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy import stats
 
+from preorder.bookings import Bookings, Snapshot, snapshot
+from preorder.comparable import comparable_weights, nearness, pace_grid, present_pace, spacing
 from preorder.config import PreorderConfig
+from preorder.pickup import Case, Centre, centres
 
-__all__ = ["N_POINTS", "PastCampaigns", "final_volume", "past_campaigns", "volume_at"]
+__all__ = ["N_POINTS", "BookingCurve", "weighted_quantiles"]
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 
 N_POINTS = 199
 _LEVELS: Floats = (np.arange(N_POINTS) + 0.5) / N_POINTS
-_LINEAR = (20.0, 0.6)  # [campaigns] pull of the slope, and to what: early bookings tell part of the final volume
-_LOG_LINEAR = (10.0, 0.5)
-_LOG_LIMIT = 25.0  # log units: beyond it expm1 has no meaning as a volume
+_MOST_ITEMS = 300  # past items looked at, the most comparable first: keeps a large shop's night short
+_LEAST_ITEMS = 2  # leave-one-out needs another
+_POWER = 2.0  # weight of a forecaster: 1 / error to this power
+_PRESENT_CLOSES = 8.0  # [closes] half-life of the present pace
 
 
-@dataclass(frozen=True)
-class PastCampaigns:
-    """Bookings of campaigns that have closed, one entry per preorder, ages as a share of the window left.
+class BookingCurve:
+    """Final volumes of all open items of a night; what they share is worked out once."""
 
-    ``placed_left`` is 1 at the opening and 0 at the close; ``cancelled_left`` likewise, minus infinity where the
-    preorder was not cancelled before the close.
+    def __init__(self, bookings: Bookings, *, config: PreorderConfig) -> None:
+        self._bookings, self._config = bookings, config
+        self._number = {key: i for i, key in enumerate(bookings.keys)}
+        self._closed = np.flatnonzero(bookings.is_closed)
+        self._grid = pace_grid(bookings)
+        self._final = snapshot(bookings, bookings.closes).firm
+        self._seen: dict[float, Snapshot] = {}
+
+    def final_volume(self, key: tuple[str, str], *, firm: float | None = None) -> Floats:
+        """Return the distribution of units firm at the close, shape (N_POINTS,), ascending, finite, non-negative.
+
+        Args:
+            key: campaign and SKU; one that the bookings do not know has nothing booked and all before it.
+            firm: units firm today where the ledger knows better than the bookings [units].
+        """
+        item = self._number[key]
+        bookings = self._bookings
+        left = float((bookings.closes[item] - bookings.known_until) / bookings.window[item])
+        if bookings.is_closed[item] or left <= 0:
+            now = self._final[item] if firm is None else firm
+            return np.full(N_POINTS, float(now))
+        left = min(left, 1.0)
+        past, weights = self._comparable(item)
+        case = self._case(item, past, weights, left)
+        here = float(case.firm[-1])
+        survivors = _survivors(here, left, case.firm[:-1], case.kept.sum(axis=1), self._config)
+        volume = survivors + _prior_bookings(here, left, self._config)
+        if len(past) >= _LEAST_ITEMS:
+            size = float(weights.sum() ** 2 / (weights**2).sum())
+            learned = _learned(centres(case), case.final, case.weights)
+            share = size / (size + self._config.prior_campaigns)
+            volume = share * learned + (1 - share) * volume
+        return np.asarray(np.maximum.accumulate(np.maximum(volume, survivors)), dtype=float)
+
+    def _comparable(self, item: int) -> tuple[Ints, Floats]:
+        steps = nearness(self._bookings.kinds[self._closed], self._bookings.kinds[item])
+        weights = comparable_weights(steps, self._bookings.closes[self._closed], config=self._config)
+        chosen = np.sort(np.argsort(-weights, kind="stable")[:_MOST_ITEMS])
+        return self._closed[chosen], weights[chosen]
+
+    def _case(self, item: int, past: Ints, weights: Floats, left: float) -> Case:
+        bookings = self._bookings
+        instants = bookings.closes - left * bookings.window
+        if left not in self._seen:
+            self._seen[left] = snapshot(bookings, instants)
+        then = self._seen[left]
+        both = np.append(past, item)
+        rhythm = spacing(bookings.closes[past[weights > 0.5 * weights.max(initial=0.0)]]) if len(past) else np.inf
+        level, pick_up = self._present(both, instants[both], then.firm[both], left, rhythm * _PRESENT_CLOSES)
+        return Case(
+            firm=then.firm[both],
+            spread=then.spread[both],
+            cohorts=then.cohorts[both],
+            kept=then.kept[past],
+            later=then.later[past],
+            level=level,
+            pick_up=pick_up,
+            final=self._final[past],
+            weights=weights,
+        )
+
+    def _present(self, both: Ints, instants: Floats, firm: Floats, left: float, days: float) -> tuple[Floats, Floats]:
+        """The pace of the present; campaigns that are still open teach it too."""
+        bookings = self._bookings
+        still_open = np.setdiff1d(np.flatnonzero(~bookings.is_closed), both)
+        is_near = nearness(bookings.kinds[still_open], bookings.kinds[both[-1]]) <= 1
+        teachers = still_open[is_near & (bookings.closes[still_open] <= bookings.closes[both[-1]])][:_MOST_ITEMS]
+        items = np.append(both, teachers)
+        more = self._seen[left].firm[teachers]
+        at = np.append(instants, np.full(len(teachers), bookings.known_until))
+        level, pick_up = present_pace(
+            bookings, self._grid, items, at, np.append(firm, more), left=left, half_days=days
+        )
+        return level[: len(both)], pick_up[: len(both)]
+
+
+def weighted_quantiles(values: Floats, weights: Floats, levels: Floats) -> Floats:
+    """Return quantiles of weighted values, linear between the middles of their weights (Hazen).
+
+    >>> weighted_quantiles(np.array([3.0, 1.0]), np.array([1.0, 1.0]), np.array([0.25, 0.5])).tolist()
+    [1.0, 2.0]
     """
-
-    item: npt.NDArray[np.int64]
-    placed_left: Floats
-    cancelled_left: Floats
-    quantity: Floats
-    n_items: int
+    order = np.argsort(values, kind="stable")
+    ranked, mass = values[order], weights[order]
+    middle = (np.cumsum(mass) - 0.5 * mass) / mass.sum()
+    return np.asarray(np.interp(levels, middle, ranked), dtype=float)
 
 
-def past_campaigns(bookings: pd.DataFrame) -> PastCampaigns:
-    """Return the bookings of closed campaigns by age.
-
-    Args:
-        bookings: one row per preorder within the caps: ``campaign_id``, ``sku``, ``opens_at``, ``closes_at``,
-            ``placed_at``, ``cancelled_at``, ``quantity`` [units].
-    """
-    keys = (
-        bookings[["campaign_id", "sku"]].astype(str).agg("\x1f".join, axis=1) if len(bookings) else pd.Series(dtype=str)
-    )
-    codes, items = pd.factorize(keys, sort=True)
-    window = (bookings["closes_at"] - bookings["opens_at"]).dt.total_seconds().clip(lower=1.0)
-    placed_days = bookings["closes_at"] - bookings["placed_at"]
-    gone_days = bookings["closes_at"] - bookings["cancelled_at"]
-    placed: Floats = np.asarray(placed_days.dt.total_seconds() / window, dtype=float)
-    gone: Floats = np.asarray(gone_days.dt.total_seconds() / window, dtype=float)
-    cancelled: Floats = np.where(np.isnan(gone) | (gone < 0), -np.inf, gone)
-    quantity: Floats = bookings["quantity"].to_numpy(dtype=float)
-    return PastCampaigns(codes.astype(np.int64), placed, cancelled, quantity, len(items))
-
-
-def volume_at(past: PastCampaigns, left: float) -> tuple[Floats, Floats, Floats]:
-    """Return, per past campaign, firm units at age ``left``, those of them that survived, and what was booked later.
-
-    Args:
-        past: from :func:`past_campaigns`.
-        left: share of the window left, 0-1.
-
-    Returns:
-        Three arrays of shape (n_items,) [units]: firm at that age; of them still firm at the close; firm at the close
-        from bookings after that age. The last two add up to the final volume.
-    """
-    here = past.placed_left >= left
-    firm_here = here & ~(past.cancelled_left >= left)
-    kept = past.cancelled_left == -np.inf
-
-    def total(mask: npt.NDArray[np.bool_]) -> Floats:
-        return np.bincount(past.item[mask], weights=past.quantity[mask], minlength=past.n_items).astype(float)
-
-    return total(firm_here), total(firm_here & kept), total(~here & kept)
-
-
-def final_volume(firm: float, left: float, past: PastCampaigns, *, config: PreorderConfig) -> Floats:
-    """Return the distribution of units firm at the close, shape (N_POINTS,), ascending, finite and non-negative.
-
-    Args:
-        firm: units firm today [units].
-        left: share of the window left, 0-1; 0 or less: nothing more is booked, only today's firm units count.
-        past: closed campaigns.
-        config: validated settings.
-
-    Example:
-        >>> none = PastCampaigns(np.array([], dtype=np.int64), *(np.array([]),) * 3, 0)
-        >>> volume = final_volume(100.0, 0.5, none, config=PreorderConfig())
-        >>> bool(volume[19] < volume[99] < volume[179]), bool(volume[19] > 80)
-        (True, True)
-    """
-    if left <= 0:
-        return np.full(N_POINTS, float(firm))
-    left = min(left, 1.0)
-    firm_then, kept_then, later_then = volume_at(past, left)
-    survivors = _survivors(firm, left, firm_then, kept_then, config)
-    volume = survivors + _prior_bookings(firm, left, config)
-    n = past.n_items
-    if n:
-        weight = n / (n + config.prior_campaigns)
-        volume = weight * _learned(firm, firm_then, kept_then + later_then) + (1 - weight) * volume
-    return np.asarray(np.maximum.accumulate(np.maximum(volume, survivors)), dtype=float)
-
-
-def _learned(firm: float, firm_then: Floats, final: Floats) -> Floats:
-    """Quantiles of the final volume from past pairs: four forecasters, averaged level by level."""
-    one = np.ones(len(final))
-    line, line_error = _regression(firm, firm_then, final, *_LINEAR)
-    log_here = float(np.log1p(firm))
-    log_line, _ = _regression(log_here, np.log1p(firm_then), np.log1p(final), *_LOG_LINEAR)
-    _, log_fit = _fit(np.log1p(firm_then), np.log1p(final), *_LOG_LINEAR)
-    members = [
-        (np.quantile(final, _LEVELS), _left_out(final)),
-        (firm + np.quantile(final - firm_then, _LEVELS), _left_out(final - firm_then)),
-        (line, line_error),
-        (np.expm1(np.clip(log_line, 0, _LOG_LIMIT)), final - np.expm1(np.clip(log_fit, 0, _LOG_LIMIT))),
-    ]
-    errors = np.array([float(np.mean(np.abs(error))) for _, error in members])
-    weights = 1 / (errors + 1e-9 + 0.01 * float(np.mean(final @ one / len(final))))
-    weights = weights / weights.sum()
-    return np.asarray(sum(w * q for w, (q, _) in zip(weights, members, strict=True)), dtype=float)
-
-
-def _left_out(y: Floats) -> Floats:
-    """Errors of the mean of the others."""
-    n = len(y)
-    return np.asarray((y - y.mean()) * n / max(n - 1, 1), dtype=float)
-
-
-def _fit(x: Floats, y: Floats, pull: float, target: float) -> tuple[float, Floats]:
-    """Slope of a ridge regression pulled to ``target``, and the leave-one-out fitted values."""
-    dx, dy = x - x.mean(), y - y.mean()
-    ridge = pull * float(x.var()) + 1e-12
-    slope = float((dx @ dy + ridge * target) / (dx @ dx + ridge))
-    leverage = np.minimum(1 / len(x) + dx**2 / (dx @ dx + ridge), 0.95)
-    return slope, y - (dy - slope * dx) / (1 - leverage)
-
-
-def _regression(here: float, x: Floats, y: Floats, pull: float, target: float) -> tuple[Floats, Floats]:
-    """Quantiles of ``y`` at ``here``, and leave-one-out errors."""
-    slope, fitted = _fit(x, y, pull, target)
-    residual = y - y.mean() - slope * (x - x.mean())
-    inflate = np.sqrt((len(y) + 1) / max(len(y) - 1, 1))  # a new draw, two parameters fitted
-    near = float(np.clip(here, x.min() - x.std(), x.max() + x.std()))  # the line is not trusted far from what it saw
-    quantiles = y.mean() + slope * (near - x.mean()) + (here - near) + inflate * np.quantile(residual, _LEVELS)
-    return quantiles, y - fitted
+def _learned(found: list[Centre], final: Floats, weights: Floats) -> Floats:
+    """Quantiles of the final volume: the weighed forecasters, and the errors that their combination made."""
+    share = weights / weights.sum()
+    out = np.array([c.left_out for c in found])
+    errors = np.abs(out - final) @ share
+    votes = 1 / (errors + 1e-9 + 0.01 * float(share @ final)) ** _POWER
+    votes = votes / votes.sum()
+    here, then = float(votes @ np.array([c.here for c in found])), votes @ out
+    floor = 0.05 * float(share @ final) + 1.0  # [units] a proportion of next to nothing has no meaning
+    forms = [(1.0, np.ones_like(then)), (max(here, floor), np.maximum(then, floor))]
+    found_losses = []
+    quantiles = []
+    for scale_here, scale in forms:
+        spread = weighted_quantiles((final - then) / scale, weights, _LEVELS)
+        miss = final[:, None] - (then[:, None] + scale[:, None] * spread[None, ::10])
+        levels = _LEVELS[::10]
+        found_losses.append(float(share @ np.maximum(levels * miss, (levels - 1) * miss).mean(axis=1)))
+        quantiles.append(np.maximum(here + scale_here * spread, 0.0))
+    return quantiles[int(np.argmin(found_losses))]
 
 
 def _survivors(firm: float, left: float, firm_then: Floats, kept_then: Floats, config: PreorderConfig) -> Floats:

@@ -24,6 +24,10 @@ class PricingConfig(BaseModel):
         default=0.5, gt=0, le=3, description="Spread of product types within a category [1]."
     )
     least_sku_sd: float = Field(default=0.25, gt=0, le=3, description="Least spread of SKUs within a product type [1].")
+    within_style_sd: float = Field(default=0.1, gt=0, le=3, description="Spread of the SKUs of one style [1].")
+    drift_sd_per_week: float = Field(
+        default=0.1, gt=0, le=1, description="Demand wanders so far by itself [log units per root week]."
+    )
     max_elasticity_width: float = Field(
         default=3.0, gt=0, le=10, description="An elasticity whose 90% interval is wider is not acted on [1]."
     )

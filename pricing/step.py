@@ -14,7 +14,7 @@ from data.settings import load_settings
 from data.step_io import StepIO, open_step
 from pricing.book import book_digest, load_book, parse_book
 from pricing.config import PricingConfig
-from pricing.elasticity import estimate_elasticities
+from pricing.learning_step import learnt_elasticities
 from pricing.errors import RuleBookError
 from pricing.findings import Finding
 from pricing.lines import LineInputs, price_lines
@@ -22,7 +22,6 @@ from pricing.lint import lint
 from pricing.plan import PreviewBook, preview_plan
 from pricing.rules import RuleBook
 from pricing.suggest import priceable, suggest_prices
-from pricing.weekly import weekly_with_prices
 
 __all__ = ["lint_home", "preview", "run"]
 
@@ -45,7 +44,7 @@ def run(home: Path, run_date: date) -> dict[str, int]:
     with open_step("price", home=home, run_date=run_date) as io:
         config = PricingConfig.model_validate(io.settings.rooms.get("pricing", {}))
         text, book = _book_tonight(io)
-        elasticities = _elasticities(io, config)
+        elasticities = learnt_elasticities(io, config)
         io.write("elasticities", elasticities if len(elasticities) else io.empty("elasticities"))
         lines = price_lines(_line_inputs(io, elasticities, config), run_date=run_date, config=config)
         table = suggest_prices(lines, book, run_date=run_date, config=config)
@@ -142,39 +141,6 @@ def _book_without_copy(io: StepIO, currency: str) -> tuple[str, RuleBook]:
     else:
         io.note("NO_RULE_BOOK", "No pricing_rules.yml: prices follow the last book in force.")
     return text, load_book(text, currency=currency)
-
-
-def _elasticities(io: StepIO, config: PricingConfig) -> pd.DataFrame:
-    """Elasticities of the SKUs whose cost is known: the others get no suggestion, so nothing is spent on them."""
-    products = io.query(
-        "select sku, any_value(product_type order by location_id) as product_type, "
-        "any_value(category order by location_id) as category from assortment "
-        "where unit_cost is not null and status <> 'not_product' group by sku order by sku"
-    )
-    if products.empty:
-        io.note("NO_UNIT_COST", "No SKU has a unit cost: there are no price suggestions.", table="price_suggestions")
-        return products.head(0)
-    since = io.run_date - timedelta(weeks=config.elasticity_weeks)
-    # where regular prices are known, elasticity is learnt from them alone: promotions lift demand beyond their price
-    promoted = "and not h.on_promotion" if io.has_source("prices") else ""
-    weekly = io.query_polars(
-        "select h.sku, h.location_id, cast(date_trunc('week', h.ds) as date) as week, "
-        "cast(sum(cast(h.units as decimal(18, 4))) as double) as units, "
-        f"cast(count(*) * {io.calendar.period_days} as double) as days, "
-        "cast(sum(cast(h.units as decimal(18, 4)) * h.unit_price) filter (where h.unit_price > 0) as double) "
-        "/ nullif(cast(sum(cast(h.units as decimal(18, 4))) filter (where h.unit_price > 0) as double), 0) as price, "
-        "cast(count(*) filter (where h.on_promotion) as double) / count(*) as promotion_share "
-        "from demand_history h where h.sku in (select sku from assortment where unit_cost is not null) "
-        f"and h.ds > $1 {promoted} and not (h.is_censored or h.is_closed or h.is_gap or h.is_partial) "
-        "group by h.sku, h.location_id, week order by h.sku, h.location_id, week",
-        [since],
-    )
-    prices = io.query_polars(
-        "select sku, location_id, from_date, cast(price as double) as price from stg_prices "
-        "where sku in (select sku from assortment where unit_cost is not null) and price > 0 "
-        "order by sku, location_id, from_date, channel"
-    )
-    return estimate_elasticities(weekly_with_prices(weekly, prices), products, config=config)
 
 
 def _line_inputs(io: StepIO, elasticities: pd.DataFrame, config: PricingConfig) -> LineInputs:

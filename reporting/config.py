@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from reporting.delivery_config import DeliveryConfig
+
 
 class ReportingConfig(BaseModel):
     """What the pages show and how much of it. An unknown key is an error, so a typo never passes silently."""
@@ -29,3 +31,4 @@ class ReportingConfig(BaseModel):
     )
     table_limit: int = Field(default=500, ge=10, description="Most rows of any other table on a page.")
     excel_max_rows: int = Field(default=200_000, ge=100, le=1_048_000, description="Most data rows of one sheet.")
+    delivery: DeliveryConfig = Field(default=DeliveryConfig(), description="Where the night's report is sent.")

@@ -36,6 +36,7 @@ class Frame:
         main_language: ``shop.language``, whose pages have the plain file names.
         title: heading of the page.
         subtitle: shop, run date and data date, ready to read.
+        folder: where the reports lie, seen from the page; ends with a slash unless empty.
     """
 
     page: str
@@ -43,6 +44,7 @@ class Frame:
     main_language: str
     title: str
     subtitle: str
+    folder: str = ""
 
     @property
     def links(self) -> list[tuple[str, str, str, bool]]:
@@ -50,7 +52,7 @@ class Frame:
         return [
             (
                 page,
-                file_name(page, self.words.language, main_language=self.main_language),
+                self.folder + file_name(page, self.words.language, main_language=self.main_language),
                 self.words.text(f"page.{page}"),
                 page == self.page,
             )
@@ -66,6 +68,11 @@ class Frame:
             file_name(self.page, language, main_language=self.main_language),
             self.words.text("page.other_language"),
         )
+
+    @property
+    def index(self) -> str:
+        """The index of all runs, seen from a page in ``published/<run_date>/reports/``."""
+        return "../../" + file_name("index", self.words.language, main_language=self.main_language)
 
     @property
     def files(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ formulas are the totals below our own columns. Blue cells are for typing (``over
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from reporting.catalogue import Catalogue, is_missing
 from reporting.config import ReportingConfig
 from reporting.glossary import glossary
 from reporting.headline import to_order
+from reporting.overrides_import import PLAN_PROPERTY, RUN_PROPERTY
 from reporting.run_tables import RunFacts, RunTables
 from reporting.workbook_columns import (
     BATCH_SHEET,
@@ -37,7 +39,7 @@ from reporting.workbook_columns import (
     SheetColumn,
 )
 
-__all__ = ["SHEETS", "write_workbook"]
+__all__ = ["SHEETS", "plan_fingerprint", "write_workbook"]
 
 SHEETS = ("Orders", "Exceptions", "All SKUs", "Preorder batches", "Prices", "Parameters", "Glossary", "Checks")
 MAX_TEXT = 32_767  # Excel's limit of characters in a cell
@@ -91,9 +93,19 @@ def write_workbook(
     with xlsxwriter.Workbook(str(path), options) as book:
         created = datetime.combine(facts.run_date, time())  # never the clock: same inputs, same bytes
         book.set_properties({"title": words.text("restock.title"), "author": "merchcast", "created": created})
+        book.set_custom_property(RUN_PROPERTY, facts.run_date.isoformat(), "text")
+        book.set_custom_property(PLAN_PROPERTY, plan_fingerprint(lines), "text")
         styles = _styles(book)
         for sheet in _sheets(lines, tables=tables, facts=facts, words=words):
             _write_sheet(book, sheet, styles=styles, facts=facts, words=words, most=config.excel_max_rows)
+
+
+def plan_fingerprint(lines: pd.DataFrame) -> str:
+    """Return a short fingerprint of a plan's quantities: which plan a workbook that comes back was written from."""
+    digest = hashlib.sha256()
+    for name in ("sku", "location_id", "order_qty", "status", "override_qty"):
+        digest.update("\x1f".join(map(str, lines[name].tolist())).encode("utf-8", "replace"))
+    return digest.hexdigest()[:16]
 
 
 def _sheets(lines: pd.DataFrame, *, tables: RunTables, facts: RunFacts, words: Catalogue) -> list[Sheet]:

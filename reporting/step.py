@@ -226,7 +226,8 @@ def _parameters(settings: Settings) -> dict[str, str]:
     plain = settings.model_dump(mode="json", include={"shop", "planning", "demand"})
     for room, values in sorted(settings.rooms.items()):
         if room != "demand":
-            plain[room] = values
+            # Who gets the report decides nothing about the plan, and an address is nobody else's business.
+            plain[room] = {key: value for key, value in values.items() if key != "delivery"}
     _flatten(plain, "", found)
     return found
 

@@ -41,6 +41,7 @@ class Bursts:
     alarmed: NDArray[np.int32]  # day it was noticed, -1 none
     score: Floats32  # smoothed standard units
     streak: NDArray[np.int32]  # [days]
+    above: NDArray[np.uint32]  # the last known days, newest in the lowest bit: 1 where above the baseline
 
 
 def fresh_bursts(n_series: int) -> Bursts:
@@ -55,6 +56,7 @@ def fresh_bursts(n_series: int) -> Bursts:
         alarmed=none.copy(),
         score=zero.copy(),
         streak=np.zeros(n_series, dtype=np.int32),
+        above=np.zeros(n_series, dtype=np.uint32),
     )
 
 
@@ -72,7 +74,9 @@ def advanced(before: Bursts, z: Floats32, rise: Floats32, *, day: int, config: T
     unit = np.where(known, np.minimum(z, config.daily_cap), 0.0).astype(np.float32)
     grown = np.where(known, np.maximum(before.up + unit - config.drift, 0.0), before.up)
     since = np.where((grown > 0) & (before.up <= 0), day, before.up_since)
-    starts = ~before.active & (grown >= config.alarm_level) & (np.nan_to_num(rise) >= config.min_rise)
+    above = np.where(known, (before.above << np.uint32(1)) | (unit > config.above_units), before.above).astype(np.uint32)
+    enough = _days_above(above, config.of_days) >= config.days_above
+    starts = ~before.active & enough & (grown >= config.alarm_level) & (np.nan_to_num(rise) >= config.min_rise)
     shrunk = np.where(known & before.active, np.maximum(before.down + config.end_drift - unit, 0.0), before.down)
     ends = before.active & (shrunk >= config.end_level)
     active = (before.active | starts) & ~ends
@@ -90,7 +94,13 @@ def advanced(before: Bursts, z: Floats32, rise: Floats32, *, day: int, config: T
         alarmed=np.where(starts, day, np.where(active, before.alarmed, -1)).astype(np.int32),
         score=score.astype(np.float32),
         streak=streak.astype(np.int32),
+        above=above,
     )
+
+
+def _days_above(above: NDArray[np.uint32], of_days: int) -> NDArray[np.int64]:
+    """Return how many of the last known days were above the baseline."""
+    return sum(((above >> np.uint32(i)) & 1).astype(np.int64) for i in range(of_days))  # type: ignore[return-value]
 
 
 def states(now: Bursts, growth: Floats32, *, day: int, config: TrendConfig) -> NDArray[np.int8]:

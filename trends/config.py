@@ -40,8 +40,11 @@ class TrendConfig(BaseModel):
     min_rise: float = Field(
         default=0.25, ge=0, description="Log ratio of the last 3 days to the baseline that a burst needs at its start."
     )
+    days_above: int = Field(default=3, ge=1, le=28, description="N: days above baseline that an alarm needs [days].")
+    of_days: int = Field(default=5, ge=1, le=28, description="M: of the last so many known days [days].")
+    above_units: float = Field(default=0.5, description="Standard units above which a day counts for N of M.")
     end_drift: float = Field(
-        default=0.5, description="Standard units below which a burst's days count towards its end."
+        default=1.0, description="Standard units below which a burst's days count towards its end."
     )
     end_level: float = Field(default=4.0, gt=0, description="Sum of the shortfalls that ends a burst [standard units].")
     growing: float = Field(default=0.1, ge=0, description="Log growth a week above which a burst is rising.")

@@ -4,7 +4,7 @@ For each metric the 7-day level is compared with its baseline, the median of the
 by log ratio: ``heat = log((level + e) / (baseline + e))``, where ``e`` keeps small figures from shouting. The day's
 median over all elements is taken out first: a holiday, a weekday or an outage moves them all and is nobody's trend.
 Daily log ratios are measured against their own running noise, shrunk to the noise of the metric. Metrics of one source
-are averaged, and of several sources the second highest counts: one source alone proves nothing.
+are averaged, and of several sources the loudest is left out: one source alone proves nothing.
 
 All series are worked in one matrix per day, so that 100,000 series of two years take seconds.
 """
@@ -16,16 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trends.agreement import agreed_ratio, agreed_units, source_codes, source_means
 from trends.bursts import Bursts, State, advanced, fresh_bursts, states
 from trends.config import TrendConfig
+from trends.levels import Levels
 from trends.signals import Cube, Floats32
 
 __all__ = ["Heat", "heat_of"]
 
 _WEEK = 7
-_RECENT = 3  # days whose median must have risen for a burst to start: one day proves nothing
-_MIN_LEVEL_DAYS = 3  # known days of seven that make a level
-_MIN_BASELINE_WEEKS = 2
 _NOISE_CLIP = 3.0  # a larger step counts as this many standard units in the running noise: bursts are no noise
 _MAD_TO_SD = 1.4826
 
@@ -54,9 +53,9 @@ def heat_of(cube: Cube, *, config: TrendConfig) -> Heat:
         config: baseline, noise, burst and staleness settings.
     """
     n_days, n_metrics, n_series = cube.values.shape
-    levels = _Levels(cube.values, config)
+    levels = Levels(cube, config)
     noise = _Noise.fresh(n_metrics, n_series)
-    sources = _source_codes(cube)
+    sources = source_codes(cube)
     bursts = fresh_bursts(n_series)
     last_seen = np.full(n_series, -(10**6))
     out = _Output.empty(n_days, n_series)
@@ -66,95 +65,19 @@ def heat_of(cube: Cube, *, config: TrendConfig) -> Heat:
         today = levels.at(day)
         residual = _without_common(today.daily, config)
         noise = noise.updated(residual, config)
-        by_source = _source_means(np.clip(residual / noise.sd(config), -10, 10), sources)
-        z = _second_highest(by_source)
+        by_source = source_means(np.clip(residual / noise.sd(config), -10, 10), sources)
+        z = agreed_units(by_source)
         metric_heat = _without_common(today.heat, config)
-        rise = _second_highest(_source_means(_without_common(today.recent, config), sources))
+        rise = agreed_ratio(source_means(_without_common(today.recent, config), sources))
         last_seen = np.where(np.isfinite(z), day, last_seen)
-        stale = day - last_seen > config.stale_days
+        stale = day - last_seen > np.where(levels.is_weekly, config.stale_days + _WEEK, config.stale_days)
         bursts = advanced(bursts, z, rise, day=day, config=config)
-        growth = _second_highest(_source_means(_without_common(today.growth, config), sources))
-        heat = _second_highest(_source_means(metric_heat, sources))
+        growth = agreed_ratio(source_means(_without_common(today.growth, config), sources))
+        heat = agreed_ratio(source_means(metric_heat, sources))
         out.store(day, heat=heat, growth=growth, bursts=bursts, stale=stale, config=config)
     return Heat(
         **vars(out), breadth=_breadth(metric_heat, config), spread=_spread(by_source, config), metric_heat=metric_heat
     )
-
-
-@dataclass(frozen=True)
-class _Day:
-    """Log ratios of one day, each of shape (n_metrics, n_series)."""
-
-    daily: Floats32
-    recent: Floats32
-    heat: Floats32
-    growth: Floats32
-
-
-class _Levels:
-    """Running 7-day levels of a cube, and what each day compares with them. Days must be asked for in order."""
-
-    def __init__(self, values: Floats32, config: TrendConfig) -> None:
-        self._values = values
-        self._config = config
-        self._weekly = np.full_like(values, np.nan)
-        self._sum = np.zeros(values.shape[1:])
-        self._count = np.zeros(values.shape[1:], dtype=np.int16)
-
-    def at(self, day: int) -> _Day:
-        """Return the log ratios of ``day``."""
-        values, config = self._values, self._config
-        self._push(day)
-        level = self._weekly[day]
-        base = self._baseline(day)
-        eps = config.level_floor_share * base + config.level_floor
-        low = np.log(base + eps)
-        before = self._weekly[day - _WEEK] if day >= _WEEK else np.full_like(level, np.nan)
-        last = values[max(0, day - _RECENT + 1) : day + 1]
-        return _Day(
-            daily=_log_sum(values[day], eps) - low,
-            recent=_log_sum(_low_median(last), eps) - low,
-            heat=_log_sum(level, eps) - low,
-            growth=_log_sum(level, eps) - _log_sum(before, eps),
-        )
-
-    def _push(self, day: int) -> None:
-        for sign, at in ((1, day), (-1, day - _WEEK)):
-            if at >= 0:
-                known = np.isfinite(self._values[at])
-                self._sum += sign * np.where(known, self._values[at], 0.0)
-                self._count += (sign * known).astype(np.int16)
-        enough = self._count >= _MIN_LEVEL_DAYS
-        self._weekly[day] = np.where(enough, np.maximum(self._sum, 0.0) / np.maximum(self._count, 1), np.nan)
-
-    def _baseline(self, day: int) -> Floats32:
-        """Return the median of the earlier weekly levels, NaN with fewer than two known."""
-        at = [day - _WEEK * weeks for weeks in self._config.baseline_weeks if day >= _WEEK * weeks]
-        if not at:
-            return np.full(self._values.shape[1:], np.nan, dtype=np.float32)
-        ordered = np.sort(self._weekly[at], axis=0)  # NaN goes last
-        n = np.isfinite(ordered).sum(axis=0)
-        low = np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0)[None], axis=0)[0]
-        high = np.take_along_axis(ordered, np.minimum(n // 2, len(at) - 1)[None], axis=0)[0]
-        return np.where(n >= _MIN_BASELINE_WEEKS, (low + high) / 2, np.nan).astype(np.float32)
-
-
-def _log_sum(values: Floats32, eps: Floats32) -> Floats32:
-    return np.asarray(np.log(np.maximum(values, 0) + eps), dtype=np.float32)
-
-
-def _mean_known(values: Floats32) -> Floats32:
-    known = np.isfinite(values)
-    n = known.sum(axis=0)
-    total = np.where(known, values, 0).sum(axis=0)
-    return np.where(n > 0, total / np.maximum(n, 1), np.nan).astype(np.float32)
-
-
-def _low_median(values: Floats32) -> Floats32:
-    """Return the median of the known days, the lower of the middle two where their number is even."""
-    ordered = np.sort(values, axis=0)  # NaN goes last
-    n = np.isfinite(ordered).sum(axis=0)
-    return np.asarray(np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0)[None], axis=0)[0], dtype=np.float32)
 
 
 def _without_common(ratios: Floats32, config: TrendConfig) -> Floats32:
@@ -214,29 +137,6 @@ class _Noise:
     def sd(self, config: TrendConfig) -> Floats32:
         """Return the noise of each series [log ratio]."""
         return np.sqrt(self.variance(config)).astype(np.float32)
-
-
-def _source_codes(cube: Cube) -> list[NDArray[np.int64]]:
-    """Return the rows of the metrics of each source."""
-    names = cube.metrics["source"].to_list()
-    return [np.array([i for i, n in enumerate(names) if n == s], dtype=np.int64) for s in sorted(set(names))]
-
-
-def _source_means(values: Floats32, sources: list[NDArray[np.int64]]) -> Floats32:
-    """Return the mean over each source's known metrics, shape (n_sources, n_series)."""
-    if not sources:
-        return np.full((1, values.shape[1]), np.nan, dtype=np.float32)
-    return np.stack([values[rows[0]] if len(rows) == 1 else _mean_known(values[rows]) for rows in sources])
-
-
-def _second_highest(by_source: Floats32) -> Floats32:
-    """Return the second highest of the known sources, the only one where there is one, NaN where none."""
-    if len(by_source) == 1:
-        return np.asarray(by_source[0], dtype=np.float32)
-    ordered = np.sort(np.where(np.isfinite(by_source), by_source, -np.inf), axis=0)
-    best, second = ordered[-1], ordered[-2]
-    value = np.where(np.isfinite(second), second, best)
-    return np.where(np.isfinite(value), value, np.nan).astype(np.float32)
 
 
 def _breadth(metric_heat: Floats32, config: TrendConfig) -> Floats32:

@@ -6,7 +6,7 @@ for that day could see. A source that repeats itself, falls silent or sends zero
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -14,13 +14,46 @@ from numpy.typing import NDArray
 
 from trends.config import TrendConfig
 
-__all__ = ["Cube", "Floats32", "cleaned", "known_signals", "signal_cube", "with_national", "without_late"]
+__all__ = ["Cube", "Floats32", "Revisions", "cleaned", "known_signals", "signal_cube", "with_national", "without_late"]
 
 Floats32 = NDArray[np.float32]
 
 ALL_REGIONS = "*"
 _SERIES = ["element_type", "element", "region"]
 _AVERAGED_METRICS = ("resale_price", "dwell_seconds")  # means of prices and times; everything else is a count
+
+
+@dataclass(frozen=True)
+class Revisions:
+    """Corrections in the order they became known: ``at`` the day known, ``day`` the day corrected, ``delta`` the change.
+
+    Days are rows of the cube, ``metric`` and ``series`` its other axes; all arrays have the same length.
+    """
+
+    at: NDArray[np.int64]
+    day: NDArray[np.int64]
+    metric: NDArray[np.int64]
+    series: NDArray[np.int64]
+    delta: Floats32
+
+    @staticmethod
+    def none() -> Revisions:
+        """Return no corrections."""
+        empty = np.zeros(0, dtype=np.int64)
+        return Revisions(empty, empty, empty, empty, empty.astype(np.float32))
+
+    @property
+    def size(self) -> int:
+        """Number of corrections."""
+        return len(self.at)
+
+    def on(self, at: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Floats32] | None:
+        """Return day, metric, series and change of what became known on ``at``; None where nothing did."""
+        first, last = np.searchsorted(self.at, (at, at + 1))
+        if first == last:
+            return None
+        part = slice(int(first), int(last))
+        return self.day[part], self.metric[part], self.series[part], self.delta[part]
 
 
 @dataclass(frozen=True)
@@ -35,6 +68,7 @@ class Cube:
     series: pl.DataFrame
     metrics: pl.DataFrame
     first_day: int
+    revisions: Revisions = field(default_factory=Revisions.none)
 
     @property
     def n_days(self) -> int:
@@ -153,7 +187,7 @@ def cleaned(cube: Cube, *, config: TrendConfig) -> tuple[Cube, pl.DataFrame]:
     faults = pl.DataFrame(
         rows, schema={"source": pl.String, "metric": pl.String, "day": pl.Int64, "fault": pl.String}, orient="row"
     )
-    return Cube(values, cube.series, cube.metrics, cube.first_day), faults
+    return replace(cube, values=values), faults
 
 
 _MIN_SERIES = 5  # a source with fewer elements may well repeat itself by chance

@@ -158,6 +158,50 @@ INTERNALS: tuple[Table, ...] = (
         "Trend features as known at the close of each day.",
     ),
     _table(
+        "stg_signal_vintages",
+        "date source region element_type element metric known_date",
+        [
+            key("date", "day it is about", dtype=D),
+            key("source", "where it comes from"),
+            key("region", "region"),
+            key("element_type", "ip, character, colour ..."),
+            key("element", "element"),
+            key("metric", "searches, mentions, likes, saves, resale_price"),
+            key("known_date", "day at whose close this value was first known", dtype=D),
+            column("value", N, "", "as it stood from that day on", nullable=False),
+            column("available_at", T, "", "as delivered"),
+        ],
+        "Every version of every signal up to the run date; stg_signals holds the last one only.",
+    ),
+    _table(
+        "product_elements",
+        "sku element_type element",
+        [
+            _SKU,
+            key("element_type", "ip, character, product_type, colour, material or a name in attributes"),
+            key("element", "element"),
+        ],
+        "The design elements that each product is made of.",
+    ),
+    _table(
+        "new_item_priors",
+        "sku region",
+        [
+            _SKU,
+            key("region", "region"),
+            column("p_hit", N, "0-1", "chance of a hit next quarter", nullable=False, minimum=0, maximum=1),
+            column(
+                "level_ratio",
+                N,
+                "ratio",
+                "demand expected from its elements over the usual of its category; 1 = usual",
+                nullable=False,
+                minimum=0,
+            ),
+        ],
+        "What its elements say of each SKU before it has sold.",
+    ),
+    _table(
         "preorder_ledger",
         "preorder_id",
         [

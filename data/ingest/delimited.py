@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,21 +12,45 @@ from data.ingest.formats import FileFormat, content
 from data.ingest.records import MAX_COLUMNS, MAX_RECORD_BYTES, RecordLimit, RecordScan, first_record, scan_records
 from data.settings import SourceSettings
 
-__all__ = ["Delimited", "prepared"]
+__all__ = ["STRETCH_BYTES", "Delimited", "Stretch", "prepared"]
 
+STRETCH_BYTES = 201_326_592  # [bytes] of text cast at a time: some 2 million rows, half a gigabyte of memory
 _OTHER_DELIMITERS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True)
-class Delimited:
-    """A CSV file as DuckDB is to read it: ``path`` is the landed file itself, or a clean copy of its good records."""
+class Stretch:
+    """A part of a text that DuckDB reads at a time: ``size`` bytes of ``path`` from ``offset``; None: the whole file.
+
+    ``good`` counts the records in it. A whole file that is the landed one begins with its header.
+    """
 
     path: Path
+    good: int
+    offset: int = 0
+    size: int | None = None
+    has_header: bool = False
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """A CSV file as DuckDB is to read it: stretches of the landed file itself, or of a clean copy of its good records.
+
+    ``work`` is a private folder for copies.
+    """
+
+    stretches: tuple[Stretch, ...]
     is_gzip: bool
     header: tuple[str, ...]
     delimiter: str
     scan: RecordScan
     changes: tuple[str, ...]
+    work: Path
+
+    @property
+    def needs_strip(self) -> bool:
+        """Whether a field may begin or end with white space."""
+        return not (self.scan.is_tight and self.scan.is_ascii)
 
 
 def prepared(
@@ -56,9 +80,7 @@ def prepared(
 
     try:
         header, delimiter = _header(text(), spec=spec, wanted=wanted, name=name, source=source)
-        scan = scan_records(
-            _behind_header(text(), delimiter, spec.quote), delimiter=delimiter, quote=spec.quote, width=len(header)
-        )
+        scan, offset = _scanned(text(), delimiter, spec.quote, len(header), None)
         if scan.is_cut_off:
             raise DeliveryRefused(
                 Fault.TRUNCATED,
@@ -67,32 +89,67 @@ def prepared(
                 file=name,
                 line=scan.records,
             )
-        if scan.is_plain and not found.changes:
-            return Delimited(path, form is FileFormat.CSV_GZIP, header, delimiter, scan, ())
-        copy = work / f"{path.name}.csv"
-        with copy.open("wb") as file:
-            file.write(b"header" + delimiter.encode() * (len(header) - 1) + b"\n")
-            scan_records(
-                _behind_header(text(), delimiter, spec.quote),
-                delimiter=delimiter,
-                quote=spec.quote,
-                width=len(header),
-                emit=file.write,
-            )
+        is_gzip = form is FileFormat.CSV_GZIP
+        is_plain = scan.is_plain and not found.changes
+        if is_plain and scan.size <= STRETCH_BYTES:
+            stretches = (Stretch(path, scan.good, has_header=True),)
+        elif is_plain and not is_gzip:
+            stretches = _stretches(path, scan, offset)
+        else:
+            copy = work / f"{path.name}.csv"
+            with copy.open("wb") as file:
+                again, _ = _scanned(text(), delimiter, spec.quote, len(header), file.write)
+            stretches, is_gzip = _stretches(copy, again, 0), False
     except RecordLimit as error:
         raise DeliveryRefused(Fault.LIMIT, str(error), source=source, file=name) from error
-    return Delimited(copy, False, header, delimiter, scan, tuple(sorted(found.changes)))
+    return Delimited(stretches, is_gzip, header, delimiter, scan, tuple(sorted(found.changes)), work)
+
+
+def _stretches(path: Path, scan: RecordScan, offset: int) -> tuple[Stretch, ...]:
+    """Return the stretches between the cuts of a scan; the text begins at ``offset`` of the file."""
+    ends = scan.cuts if scan.cuts and scan.cuts[-1][1] == scan.good else [*scan.cuts, (-1, scan.good)]
+    found, at, good = [], 0, 0
+    for end, good_there in ends:
+        size = path.stat().st_size - offset - at if end < 0 else end - at
+        found.append(Stretch(path, good_there - good, offset + at, size))
+        at, good = end, good_there
+    return tuple(found)
+
+
+def _scanned(
+    text: Iterator[bytes], delimiter: str, quote: str, width: int, emit: Callable[[bytes], object] | None
+) -> tuple[RecordScan, int]:
+    """Return the scan of what stands behind the header, and the offset of that."""
+    head = _head(text)
+    _, offset = first_record(head, delimiter=delimiter, quote=quote)
+    rest = _chained(head[offset:], text)
+    scan = scan_records(
+        rest, delimiter=delimiter, quote=quote, width=width, emit=emit, stretch_bytes=STRETCH_BYTES
+    )
+    return scan, offset
+
+
+def _chained(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from pieces
+
+
+def _head(text: Iterator[bytes]) -> bytes:
+    """Return the beginning of a text, with at least its first line."""
+    head = b""
+    for piece in text:
+        head += piece
+        if b"\n" in head or len(head) > MAX_RECORD_BYTES:
+            break
+    return head
 
 
 def _header(
     text: Iterator[bytes], *, spec: SourceSettings, wanted: frozenset[str], name: str, source: str
 ) -> tuple[tuple[str, ...], str]:
     """Return the header's names and the delimiter: as declared, unless only another one shows the wanted columns."""
-    head = b""
-    for piece in text:
-        head += piece
-        if b"\n" in head or len(head) > MAX_RECORD_BYTES:
-            break
+    head = _head(text)
     if not head.strip():
         raise DeliveryRefused(Fault.EMPTY_FILE, "expected a header, found nothing", source=source, file=name)
     if b"\n" not in head and len(head) > MAX_RECORD_BYTES:
@@ -110,15 +167,3 @@ def _header(
             Fault.SCHEMA_DRIFT, f"the header states {repeated[:5]} more than once", source=source, file=name, line=1
         )
     return header, delimiter
-
-
-def _behind_header(text: Iterator[bytes], delimiter: str, quote: str) -> Iterator[bytes]:
-    head = b""
-    for piece in text:
-        head += piece
-        if b"\n" in head or len(head) > MAX_RECORD_BYTES:
-            break
-    _, offset = first_record(head, delimiter=delimiter, quote=quote)
-    if offset < len(head):
-        yield head[offset:]
-    yield from text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +20,8 @@ from data.settings import SourceSettings
 __all__ = ["Batch", "DeliveredFile", "batches", "delivery_key", "inspected"]
 
 BATCH_FILES = 500  # files read in one scan
-BATCH_BYTES = 2_000_000_000  # [bytes] landed
+BATCH_BYTES = 201_326_592  # [bytes] of text, or of landed Parquet
+PART_ROWS = 2_000_000  # rows of a Parquet file cast at a time
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,50 @@ class DeliveredFile:
     @property
     def shape(self) -> tuple[object, ...]:
         """Files of one shape are read together."""
-        text = (self.text.delimiter, self.text.is_gzip) if self.text else ()
-        return (self.sighting.source, self.header, self.types, text)
+        text = (self.text.delimiter, self.text.is_gzip, self.text.stretches[0].has_header) if self.text else ()
+        alone = self.delivery_id if self.parts > 1 else 0
+        return (self.sighting.source, self.header, self.types, text, alone)
+
+    @property
+    def parts(self) -> int:
+        """In so many parts the file is read, to keep memory flat."""
+        return len(self.text.stretches) if self.text is not None else max(1, -(-self.records // PART_ROWS))
+
+    @property
+    def size(self) -> int:
+        """Bytes that are read."""
+        return self.sighting.size if self.text is None else self.text.scan.size
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Files of one source and shape."""
+    """Files of one source and shape, read together; or one part of a large file."""
 
     files: tuple[DeliveredFile, ...]
+    part: int = 0
+
+    @property
+    def parts(self) -> list[Batch]:
+        """The batch in parts that are read one after another."""
+        return [replace(self, part=n) for n in range(self.first.parts)]
+
+    @property
+    def is_whole(self) -> bool:
+        """True where there is but one part."""
+        return self.first.parts == 1
+
+    def good(self, file: DeliveredFile) -> int:
+        """Records of ``file`` whose values this part reads."""
+        if file.text is not None:
+            return file.text.stretches[self.part].good
+        return min(file.records - self.first_row, PART_ROWS) if not self.is_whole else file.records
+
+    @property
+    def first_row(self) -> int:
+        """Good records of the file before this part."""
+        if self.first.text is not None:
+            return sum(s.good for s in self.first.text.stretches[: self.part])
+        return self.part * PART_ROWS
 
     @property
     def first(self) -> DeliveredFile:
@@ -119,11 +155,11 @@ def batches(files: Sequence[DeliveredFile]) -> list[Batch]:
         current: list[DeliveredFile] = []
         size = 0
         for file in group:
-            if current and (len(current) == BATCH_FILES or size + file.sighting.size > BATCH_BYTES):
+            if current and (len(current) == BATCH_FILES or size + file.size > BATCH_BYTES):
                 found.append(Batch(tuple(current)))
                 current, size = [], 0
             current.append(file)
-            size += file.sighting.size
+            size += file.size
         found.append(Batch(tuple(current)))
     return found
 

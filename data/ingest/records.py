@@ -25,11 +25,13 @@ __all__ = ["MAX_COLUMNS", "MAX_FIELD_BYTES", "BadRecord", "RecordLimit", "Record
 
 MAX_FIELD_BYTES = 262_144  # [bytes] a quarter of a million: longer than any text a shop sends, short of a bomb
 MAX_COLUMNS = 1_000
+MAX_BAD_RECORDS = 1_000_000  # each is named in the quarantine; so many are no damage but another format
 MAX_RECORD_BYTES = 1_048_576  # [bytes] a quoted record that is longer never closed its quote
-_MAX_BAD_KEPT = 50_000  # beyond this a file is refused anyway; only the count goes on
-_RAW_KEPT_BYTES = 4_000
 _LF, _QUOTE, _TAB, _DEL, _SPACE = 10, 34, 9, 127, 32
 _OTHER_DELIMITERS = b",;\t|"
+
+# What a byte is to the scan; 0: ordinary text. Quote and delimiter are declared by the source.
+_IS_LF, _IS_DELIMITER, _IS_QUOTE, _IS_CONTROL = 1, 2, 3, 4
 
 Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]
@@ -39,13 +41,12 @@ class RecordLimit(Exception):
     """A field or record is larger than any honest file has it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class BadRecord:
     """A record that goes to quarantine before anything reads its values. ``number`` counts from 1."""
 
     number: int
     reason: Reason
-    raw: str
     width: int
 
 
@@ -54,7 +55,10 @@ class RecordScan:
     """What a scan found.
 
     ``records`` counts all of them, good and bad, the header not included. ``is_plain`` is true where the text can be
-    given to a CSV reader as it is: no bad record, no blank line, no irregular quote.
+    given to a CSV reader as it is: no bad record, no blank line, no irregular quote. ``is_ascii`` and ``is_tight``
+    (no field begins or ends with white space) spare the casts what they need not look for. ``cuts`` has the offset
+    behind the text (of what was emitted, if anything was), and the good records up to there, at the end of each
+    stretch of ``stretch_bytes``.
     """
 
     width: int
@@ -64,6 +68,11 @@ class RecordScan:
     blank_lines: int = 0
     irregular_quotes: int = 0
     is_cut_off: bool = False
+    is_ascii: bool = True
+    is_tight: bool = True
+    size: int = 0
+    emitted: int = 0
+    cuts: list[tuple[int, int]] = field(default_factory=list)
     drift: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -77,15 +86,23 @@ class RecordScan:
         return self.records - self.bad_count
 
     def add_bad(self, number: int, reason: Reason, raw: bytes, width: int) -> None:
-        """Note a bad record; the text is kept for the quarantine, within bounds."""
+        """Note a bad record and, where its fields are too many or too few, which other delimiter would explain it."""
         self.bad_count += 1
+        if self.bad_count > MAX_BAD_RECORDS:
+            raise RecordLimit(f"more than {MAX_BAD_RECORDS:,} damaged records")
         if reason is Reason.WIDTH:
             for other in _OTHER_DELIMITERS:
                 if raw.count(other) + 1 == self.width:
                     self.drift[chr(other)] += 1
-        if len(self.bad) < _MAX_BAD_KEPT:
-            text = raw[:_RAW_KEPT_BYTES].decode("utf-8", errors="replace")
-            self.bad.append(BadRecord(number, reason, text, width))
+        self.bad.append(BadRecord(number, reason, width))
+
+    def note_text(self, text: bytes, *, stretch_bytes: int) -> None:
+        """Note what whole records that were just scanned are made of."""
+        self.is_ascii = self.is_ascii and text.isascii()
+        self.size += len(text)
+        at = self.emitted or self.size
+        if stretch_bytes and at - (self.cuts[-1][0] if self.cuts else 0) >= stretch_bytes:
+            self.cuts.append((at, self.good))
 
 
 def first_record(text: bytes, *, delimiter: str, quote: str) -> tuple[list[str], int]:
@@ -107,6 +124,7 @@ def scan_records(
     quote: str,
     width: int,
     emit: Callable[[bytes], object] | None = None,
+    stretch_bytes: int = 0,
 ) -> RecordScan:
     """Return the records of a text whose header is already taken off.
 
@@ -117,12 +135,19 @@ def scan_records(
         width: number of fields of the header.
         emit: called with the text of the good records, in order, each ended by a line feed and fit for any CSV
             reader; ``None`` where only the count is wanted.
+        stretch_bytes: cut the text, between records, into stretches of about so many [bytes]; 0: not at all.
 
     Raises:
         RecordLimit: a field or record beyond the limits.
     """
     scan = RecordScan(width=width)
-    scanner = _Scanner(scan, delimiter.encode(), quote.encode(), emit)
+
+    def counted(text: bytes) -> None:
+        scan.emitted += len(text)
+        if emit is not None:
+            emit(text)
+
+    scanner = _Scanner(scan, delimiter.encode(), quote.encode(), None if emit is None else counted, stretch_bytes)
     rest = b""
     for chunk in chunks:
         rest = scanner.feed(rest + chunk if rest else chunk)
@@ -134,18 +159,27 @@ class _Scanner:
     """Scans chunk by chunk; a chunk always begins at the beginning of a record."""
 
     def __init__(
-        self, scan: RecordScan, delimiter: bytes, quote: bytes, emit: Callable[[bytes], object] | None
+        self,
+        scan: RecordScan,
+        delimiter: bytes,
+        quote: bytes,
+        emit: Callable[[bytes], object] | None,
+        stretch_bytes: int = 0,
     ) -> None:
         self.scan = scan
         self.delimiter = delimiter
         self.quote = quote
         self.emit = emit
+        self.stretch_bytes = stretch_bytes
+        self.kinds = _kinds_of_bytes(delimiter, quote)
 
     def feed(self, text: bytes) -> bytes:
         """Scan the whole records in ``text``; return the unfinished rest."""
         end = self._regular(text)
         if end is None:
+            self.scan.is_tight = False
             end = self._careful(text, is_last=False)
+        self.scan.note_text(text if end == len(text) else text[:end], stretch_bytes=self.stretch_bytes)
         rest = text[end:]
         if len(rest) > 2 * MAX_RECORD_BYTES:
             raise RecordLimit(f"a record of more than {MAX_RECORD_BYTES:,} bytes")
@@ -156,7 +190,11 @@ class _Scanner:
         if not rest:
             return
         before = self.scan.records
-        self._careful(rest + b"\n", is_last=True)
+        text = rest + b"\n"
+        if self.quote in rest or self._regular(text) != len(text):
+            self.scan.is_tight = False
+            self._careful(text, is_last=True)
+        self.scan.note_text(rest, stretch_bytes=self.stretch_bytes)
         last_is_bad = bool(self.scan.bad) and self.scan.bad[-1].number == self.scan.records
         narrow = last_is_bad and self.scan.bad[-1].width < self.scan.width
         self.scan.is_cut_off = self.scan.records > before and narrow and not rest.endswith(b"\n")
@@ -164,23 +202,32 @@ class _Scanner:
     def _regular(self, text: bytes) -> int | None:
         """Scan with NumPy; return the offset behind the last whole record, or None where quotes are irregular."""
         data = np.frombuffer(text, dtype=np.uint8)
-        marks = np.flatnonzero((data == _LF) | (data == self.delimiter[0])).astype(np.int64)
+        kinds = text.translate(self.kinds)
+        marks = np.flatnonzero(np.frombuffer(kinds, dtype=np.bool_))
+        kind = np.frombuffer(kinds, dtype=np.uint8)[marks]
+        control = marks[kind == _IS_CONTROL]
         if self.quote in text:
-            quotes = np.flatnonzero(data == self.quote[0]).astype(np.int64)
+            quotes = marks[kind == _IS_QUOTE]
             if not self._quotes_are_regular(data, quotes):
                 return None
+            marks = marks[(kind <= _IS_DELIMITER)]
             marks = marks[np.searchsorted(quotes, marks) % 2 == 0]
+            self.scan.is_tight = False
+        elif len(control):
+            marks = marks[kind <= _IS_DELIMITER]
         ends_at = np.flatnonzero(data[marks] == _LF)
         if not len(ends_at):
             return None if len(text) > MAX_RECORD_BYTES else 0
         ends = marks[ends_at]
         starts = np.concatenate(([0], ends[:-1] + 1))
         widths = np.diff(ends_at, prepend=-1)
-        self._check_lengths(marks[: ends_at[-1] + 1])
+        if len(text) > MAX_FIELD_BYTES and int((ends - starts).max()) > MAX_FIELD_BYTES:
+            self._check_lengths(marks[: ends_at[-1] + 1])
+        self._look_for_space(data, marks[: ends_at[-1] + 1])
         stop = int(ends[-1]) + 1
         if len(text) - stop > MAX_RECORD_BYTES:
             return None
-        self._take(text[:stop], data[:stop], starts, ends, widths)
+        self._take(text[:stop], starts, ends, widths, control[control < stop])
         return stop
 
     def _quotes_are_regular(self, data: Bytes, quotes: Positions) -> bool:
@@ -200,11 +247,23 @@ class _Scanner:
         if longest > MAX_FIELD_BYTES:
             raise RecordLimit(f"a field of {longest:,} bytes; at most {MAX_FIELD_BYTES:,} are read")
 
-    def _take(self, text: bytes, data: Bytes, starts: Positions, ends: Positions, widths: Positions) -> None:
+    def _look_for_space(self, data: Bytes, marks: Positions) -> None:
+        """Note whether a field begins or ends with a space or tab."""
+        if self.scan.is_tight and len(marks):
+            before, after = data[marks - 1], data[np.minimum(marks + 1, len(data) - 1)]
+            loose = (before == _SPACE) | (after == _SPACE)
+            if self.delimiter[0] != _TAB:
+                loose |= (before == _TAB) | (after == _TAB)
+            self.scan.is_tight = not (bool(loose.any()) or data[0] in (_SPACE, _TAB))
+
+    def _take(
+        self, text: bytes, starts: Positions, ends: Positions, widths: Positions, control_at: Positions
+    ) -> None:
         """Count the records of a regular piece and emit the good ones."""
         blank = (ends == starts) & (widths == 1)
         wrong = (widths != self.scan.width) & ~blank
-        control = self._with_control(data, ends, len(starts))
+        control = np.zeros(len(starts), dtype=np.bool_)
+        control[np.searchsorted(ends, control_at)] = True
         odd = wrong | blank | control
         if not odd.any():
             self.scan.records += len(starts)
@@ -226,16 +285,6 @@ class _Scanner:
         if self.emit is not None and keep_from < len(text):
             self.emit(text[keep_from:])
         self.scan.records += int((~blank).sum())
-
-    def _with_control(self, data: Bytes, ends: Positions, count: int) -> npt.NDArray[np.bool_]:
-        """Which records hold a control character other than tab and line feed."""
-        low = int(np.count_nonzero(data < _SPACE)) + int(np.count_nonzero(data == _DEL))
-        allowed = int(np.count_nonzero(data == _LF)) + int(np.count_nonzero(data == _TAB))
-        flags = np.zeros(count, dtype=np.bool_)
-        if low != allowed:
-            at = np.flatnonzero(((data < _SPACE) & (data != _LF) & (data != _TAB)) | (data == _DEL))
-            flags[np.searchsorted(ends, at)] = True
-        return flags
 
     def _careful(self, text: bytes, *, is_last: bool) -> int:
         """Scan record by record; return the offset behind the last whole one."""
@@ -280,6 +329,16 @@ class _Scanner:
             self.scan.irregular_quotes += 1
         if self.emit is not None:
             self.emit(strict + b"\n")
+
+
+def _kinds_of_bytes(delimiter: bytes, quote: bytes) -> bytes:
+    """Return the table that turns each byte into what it is to the scan."""
+    kinds = bytearray(256)
+    for byte in (*range(_SPACE), _DEL):
+        kinds[byte] = _IS_CONTROL
+    kinds[_TAB] = 0
+    kinds[_LF], kinds[delimiter[0]], kinds[quote[0]] = _IS_LF, _IS_DELIMITER, _IS_QUOTE
+    return bytes(kinds)
 
 
 def _record_end(text: bytes, at: int, delimiter: bytes, quote: bytes) -> int | None:

@@ -26,6 +26,8 @@ ORDER = [
     "price",
     "report",
     "publish",
+    "publish_index",
+    "publish_delivery",
 ]
 
 

@@ -1,4 +1,4 @@
-"""A real gift shop's daily exports, as they came, over two nights two weeks apart."""
+"""A real gift shop's daily exports of five months, as they came, over two nights two weeks apart."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.real_data]
 
+FIRST_EXPORT = "2011-07-01"  # the whole year takes a minute more; tests/data/ingest takes in all 305 files
 SETTINGS = """\
 shop: {name: Gifts, timezone: Europe/London, currency: GBP, language: en}
 sources:
@@ -37,7 +38,7 @@ def shop(real_data: Path, tmp_path_factory: pytest.TempPathFactory, merchcast):
     drop = home / "drop" / "orders"
     drop.mkdir(parents=True)
     (home / "merchcast.yml").write_text(SETTINGS)
-    exports = sorted((real_data / "online_retail").glob("*.csv.gz"))
+    exports = [p for p in sorted((real_data / "online_retail").glob("*.csv.gz")) if p.name >= FIRST_EXPORT]
     for run_date in ("2011-11-13", "2011-11-27"):
         for path in exports:
             if path.name[:10] <= run_date and not (drop / path.name).exists():

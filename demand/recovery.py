@@ -1,0 +1,257 @@
+"""What stocked-out periods would have sold: demand recovered from what is known of stock.
+
+Three kinds of evidence. Where only a flag says that stock ran out, sales are a lower bound: demand of a period is taken
+as gamma distributed, and its mean and spread solve the estimating equations of censored data (expectation
+maximisation; Dempster, Laird & Rubin 1977). Leaving such periods out instead keeps only the slow ones. Where the share
+of the period in stock is known, sales stopped when stock did, which is no selection once the time is counted: the rest
+of the period is expected at the rate that sales so far and the series' own level point to. Where nothing could be
+bought at all, the level takes the period's place.
+
+Levels look backwards: at the weeks before the one that is put right; a launch's first four weeks count as one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special
+
+from demand.config import CensoringConfig
+from demand.panel import Floats, Ints, Mask, Panel
+
+__all__ = ["recovered_demand", "sold_by_share"]
+
+_PROFILE_BINS = 16
+_CURVES = np.arange(1.0, 3.01, 0.1)  # exponents of the curve of sales over the share of the period
+_MOST_SELECTION = 0.35  # of a usual period's sales: more says that the flag itself picks the days, not the hour
+_MIN_PROFILE_CELLS = 500  # cells that the curve is read from; fewer: sales are even over the period
+_FIRST_STEPS, _NEXT_STEPS = 60, 6  # iterations of the first block, and of those that start from the last one's
+_LOWEST_CV2, _HIGHEST_CV2 = 0.02, 6.0
+_SPREAD_PRIOR = 20.0  # [periods] weight of the shop's typical spread against the series' own
+_SETTLED = 5  # periods from which a series' own spread counts
+_LAUNCH_SEASONS = 4  # weeks of a launch that are seen as one block
+_MOST = 8.0  # [ratio] recovered demand above so many times the level is noise, unless it was sold
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Cells of the series that ever ran out, (n, t), NaN or False where not on sale."""
+
+    units: Floats  # in units of a usual weekday
+    share: Floats  # of a usual period's sales made by the time stock ran out; 1 in stock, NaN unknown
+    flagged: Mask  # ran out, nobody knows when
+    partial: Mask  # ran out after a known share
+    usable: Mask  # says something of the level
+    weekday: Floats  # (t,) usual demand of the weekday over the mean
+
+
+def recovered_demand(
+    units: Floats, in_stock: Floats, censored: Mask, ignored: Mask, panel: Panel, *, config: CensoringConfig, season: int
+) -> Floats:
+    """Return demand of each cell had the item been in stock all the time, shape (panel.size,) [units].
+
+    Never below what sold, and what sold wherever stock did not run out.
+
+    Args:
+        units: demand as sold, shape (panel.size,) [units].
+        in_stock: share of the period in stock (0-1), NaN unknown.
+        censored: stock ran out.
+        ignored: closed days and gaps, which say nothing.
+        panel: the series.
+        config: weeks of history a level is read from.
+        season: periods in a week, 1 with weekly periods.
+    """
+    hit = censored & ~ignored
+    if not hit.any():
+        return units.copy()
+    index = panel.index() - int(panel.first.min())
+    series = panel.series().astype(np.int64)
+    rows = np.unique(series[hit])
+    kept = np.isin(series, rows)
+    at = np.searchsorted(rows, series[kept]), index[kept]
+    grid = _grid(units, in_stock, censored, ignored, index, kept, at, len(rows), season=season, config=config)
+    window = config.level_weeks_weekly if season == 1 else config.level_weeks * season
+    found = _recovered(grid, first=panel.first[rows] - int(panel.first.min()), season=season, window=window)
+    out = units.copy()
+    out[kept] = np.where(hit[kept], np.maximum(found[at], units[kept]), units[kept])
+    return out
+
+
+def _grid(
+    units: Floats,
+    in_stock: Floats,
+    censored: Mask,
+    ignored: Mask,
+    index: Ints,
+    kept: Mask,
+    at: tuple[Ints, Ints],
+    n_rows: int,
+    *,
+    season: int,
+    config: CensoringConfig,
+) -> _Grid:
+    plain = ~censored & ~ignored
+    width = int(index.max()) + 1
+    weekday = _weekdays(units, plain, index, width, season=season, weeks=config.level_weeks)
+    shape = (n_rows, width)
+
+    def dense(values: Floats, fill: float) -> Floats:
+        out = np.full(shape, fill)
+        out[at] = values[kept]
+        return out
+
+    level = dense(units / weekday[index], np.nan)
+    open_cell = dense((~ignored).astype(float), 0.0) > 0
+    ran_out = dense(censored.astype(float), 0.0) > 0
+    in_time = dense(in_stock, np.nan)
+    curve = sold_by_share(level, in_time, ran_out & open_cell, (~ran_out) & open_cell)
+    known = ran_out & np.isfinite(in_time)
+    share = np.where(known, 1 - (1 - np.clip(np.nan_to_num(in_time), 0, 1)) ** curve, np.where(ran_out, np.nan, 1.0))
+    flagged = ran_out & open_cell & ~known
+    partial = known & open_cell & (share > 0)
+    return _Grid(level, share, flagged, partial, open_cell & (~ran_out | flagged | partial), weekday)
+
+
+def sold_by_share(units: Floats, in_time: Floats, ran_out: Mask, plain: Mask) -> float:
+    """Return the exponent c of the curve 1 - (1 - s)^c: share of a period's sales made in its first share s of time.
+
+    1 means even sales; above 1, most is sold early. Fitted to sales of stocked-out periods over the series' mean in
+    stock, plus a constant: stock runs out on better days, all the more surely the shorter the wait.
+
+    Args:
+        units: (n, t) sales [units].
+        in_time: (n, t) share of the period in stock, NaN unknown.
+        ran_out: (n, t) stocked-out cells.
+        plain: (n, t) cells in stock.
+    """
+    count = plain.sum(axis=1)
+    mean = np.where(plain, np.nan_to_num(units), 0).sum(axis=1) / np.maximum(count, 1)
+    cells = ran_out & np.isfinite(in_time) & (in_time > 0) & (in_time < 1) & ((count >= 5) & (mean > 0))[:, None]
+    if cells.sum() < _MIN_PROFILE_CELLS:
+        return 1.0
+    at = np.minimum((in_time[cells] * _PROFILE_BINS).astype(np.int64), _PROFILE_BINS - 1)
+    usual = np.broadcast_to(mean[:, None], units.shape)[cells]
+    sold = np.bincount(at, weights=units[cells], minlength=_PROFILE_BINS)
+    wanted = np.bincount(at, weights=usual, minlength=_PROFILE_BINS)
+    middle = np.bincount(at, weights=in_time[cells] * usual, minlength=_PROFILE_BINS) / np.maximum(wanted, 1e-9)
+    ratio = sold / np.maximum(wanted, 1e-9)
+    curves = 1 - (1 - middle[None, :]) ** _CURVES[:, None]
+    extra = ((ratio[None, :] - curves) * wanted).sum(axis=1) / wanted.sum()
+    misfit = (wanted * (ratio[None, :] - curves - np.maximum(extra, 0)[:, None]) ** 2).sum(axis=1)
+    best = int(np.argmin(misfit))
+    return float(_CURVES[best]) if extra[best] <= _MOST_SELECTION else 1.0
+
+
+def _weekdays(units: Floats, plain: Mask, index: Ints, width: int, *, season: int, weeks: int) -> Floats:
+    """Return (t,) the shop's usual demand of the weekday over its mean, from the weeks before; 1 with weekly data."""
+    if season == 1:
+        return np.ones(width)
+    total = np.bincount(index[plain], weights=units[plain], minlength=width)
+    count = np.bincount(index[plain], minlength=width).astype(float)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    out = np.ones(width)
+    for t in range(2 * season, width):
+        past = mean[max(t - weeks * season, 0) : t]
+        same = past[len(past) % season :: season]
+        if np.isfinite(same).sum() >= 2 and np.nanmean(past) > 0:
+            out[t] = float(np.clip(np.nanmean(same) / np.nanmean(past), 0.3, 3.0))
+    return out
+
+
+def _recovered(grid: _Grid, *, first: Ints, season: int, window: int) -> Floats:
+    """Return (n, t) demand of the censored cells, block by block, from the levels before each block."""
+    n, width = grid.units.shape
+    launch = _LAUNCH_SEASONS * season
+    mean, spread = np.full(n, np.nan), np.full(n, 1.0)
+    out = np.full((n, width), np.nan)
+    for start in range(0, width, season):
+        stop = min(start + season, width)
+        young = (first <= start) & (start < first + launch)
+        columns = np.arange(max(start - window, 0), min(start + launch, width))
+        rows = np.flatnonzero(first < stop)
+        if not len(rows):
+            continue
+        limit = np.where(young, np.minimum(first + launch, width), start)[rows]
+        low = np.maximum(first, start - window)[rows]
+        inside = (columns[None, :] >= low[:, None]) & (columns[None, :] < limit[:, None])
+        mean[rows], spread[rows] = _level(grid, rows, columns, inside, mean[rows], spread[rows])
+        block = np.ix_(rows, np.arange(start, stop))
+        out[block] = _expected(grid, block, mean[rows], spread[rows]) * grid.weekday[None, start:stop]
+    return out
+
+
+def _level(
+    grid: _Grid, rows: Ints, columns: Ints, inside: Mask, mean: Floats, spread: Floats
+) -> tuple[Floats, Floats]:
+    """Return mean and squared coefficient of variation of each series over the cells ``inside``."""
+    used = grid.usable[np.ix_(rows, columns)] & inside
+    count = np.maximum(used.sum(axis=1), 1)
+    known = used.any(axis=1)
+    seen = np.where(used, np.nan_to_num(grid.units[np.ix_(rows, columns)]), 0)
+    start = seen.sum(axis=1) / count
+    fresh = ~np.isfinite(mean)
+    censored = ((grid.flagged | grid.partial)[np.ix_(rows, columns)] & used).any(axis=1)
+    mean = np.where(known & (fresh | ~censored), start, mean)
+    raw = np.where(used, (seen - start[:, None]) ** 2, 0).sum(axis=1) / count / np.maximum(mean, 1e-9) ** 2
+    settled = known & (count >= _SETTLED) & (mean > 0)
+    hit = np.flatnonzero(censored)
+    part = np.ix_(rows[hit], columns)
+    for _ in range(_FIRST_STEPS if fresh[hit].mean() > 0.1 else _NEXT_STEPS) if len(hit) else ():
+        value, square = _moments(grid, part, mean[hit], spread[hit], seen[hit])
+        mean[hit] = np.where(used[hit], value, 0).sum(axis=1) / count[hit]
+        raw[hit] = np.where(used[hit], square, 0).sum(axis=1) / count[hit] / np.maximum(mean[hit], 1e-9) ** 2 - 1
+        pooled = float(np.median(raw[settled])) if settled.any() else 1.0
+        own = np.where(settled, raw, pooled)
+        spread = (count * own + _SPREAD_PRIOR * pooled) / (count + _SPREAD_PRIOR)
+        spread = np.clip(np.nan_to_num(spread, nan=1.0), _LOWEST_CV2, _HIGHEST_CV2)
+    return mean, spread
+
+
+def _moments(
+    grid: _Grid, part: tuple[Ints, ...], mean: Floats, spread: Floats, seen: Floats
+) -> tuple[Floats, Floats]:
+    """Return expected demand and its expected square of each cell, given what sold."""
+    value, square = seen.copy(), seen**2
+    flagged, partial = grid.flagged[part], grid.partial[part]
+    level = np.maximum(np.broadcast_to(mean[:, None], seen.shape), 1e-9)
+    shape = 1 / np.clip(np.broadcast_to(spread[:, None], seen.shape), _LOWEST_CV2, _HIGHEST_CV2)
+    if flagged.any():
+        value[flagged], square[flagged] = _beyond(seen[flagged], level[flagged], shape[flagged])
+    if partial.any():
+        expected = _rest(seen[partial], grid.share[part][partial], level[partial])
+        value[partial], square[partial] = expected, expected**2
+    return value, square
+
+
+def _beyond(sold: Floats, mean: Floats, shape: Floats) -> tuple[Floats, Floats]:
+    """Return E[D | D > sold] and E[D^2 | D > sold] of gamma demand.
+
+    With x = sold / scale and Q the regularised upper incomplete gamma function:
+    mean Q(k + 1, x) / Q(k, x) and mean scale (k + 1) Q(k + 2, x) / Q(k, x).
+    """
+    scale = mean / shape
+    x = np.minimum(sold / scale, 600.0)
+    tail = special.gammaincc(shape, x)
+    thin = tail < 1e-10
+    safe = np.where(thin, 1.0, tail)
+    value = np.where(thin, sold + scale, mean * special.gammaincc(shape + 1, x) / safe)
+    square = np.where(thin, value**2, mean * scale * (shape + 1) * special.gammaincc(shape + 2, x) / safe)
+    return np.maximum(value, sold), np.maximum(square, sold**2)
+
+
+def _rest(sold: Floats, share: Floats, mean: Floats) -> Floats:
+    """Return what sold plus what the rest of the period would have: a gamma rate, seen over ``share`` of its sales.
+
+    The posterior mean of a Poisson process with a gamma rate, whose spread from day to day is as large as that of its
+    counts: (mean + sold) / (1 + share) per period. That the process stopped with the stock does not change it.
+    """
+    return np.asarray(sold + (1 - share) * (mean + sold) / (1 + share))
+
+
+def _expected(grid: _Grid, block: tuple[Ints, ...], mean: Floats, spread: Floats) -> Floats:
+    sold = np.nan_to_num(grid.units[block])
+    value, _ = _moments(grid, block, np.nan_to_num(mean), spread, sold)
+    level = np.nan_to_num(mean)[:, None]
+    known = grid.flagged[block] | grid.partial[block]
+    return np.where(known, np.maximum(np.minimum(value, np.maximum(_MOST * level, sold)), sold), np.maximum(level, sold))

@@ -1,0 +1,135 @@
+"""Levels and baselines of every series, day by day, with the figures that were known that day.
+
+The 7-day level is compared with its baseline, the median of the 7-day levels of 2 to 8 weeks before. A figure that a
+source corrects later counts with its new value from the day the correction became known, and with its old one before:
+what a past night saw stays what it saw. A series that speaks once a week has its level from that one figure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trends.config import TrendConfig
+from trends.signals import Cube, Floats32
+
+__all__ = ["DayRatios", "Levels"]
+
+_WEEK = 7
+_RECENT = 3  # days whose median must have risen for a burst to start: one day proves nothing
+_MIN_LEVEL_DAYS = 3  # known days of seven that make a level
+_CADENCE_DAYS = 28  # days over which the rhythm of a source is read
+_WEEKLY_AT_MOST = 6  # figures in that time: it speaks about once a week
+_MIN_BASELINE_WEEKS = 2
+
+
+@dataclass(frozen=True)
+class DayRatios:
+    """Log ratios of one day, each of shape (n_metrics, n_series)."""
+
+    daily: Floats32
+    recent: Floats32
+    heat: Floats32
+    growth: Floats32
+
+
+class Levels:
+    """Running 7-day levels of a cube, and what each day compares with them. Days must be asked for in order."""
+
+    def __init__(self, cube: Cube, config: TrendConfig) -> None:
+        """Start before the first day; the cube's values are copied only where corrections will change them."""
+        self._values = cube.values.copy() if cube.revisions.size else cube.values
+        self._revisions = cube.revisions
+        self._config = config
+        self._weekly = np.full_like(cube.values, np.nan)
+        self._sum = np.zeros(cube.values.shape[1:])
+        self._count = np.zeros(cube.values.shape[1:], dtype=np.int16)
+        self._month = np.zeros(cube.values.shape[1:], dtype=np.int16)
+
+    def at(self, day: int) -> DayRatios:
+        """Return the log ratios of ``day``."""
+        self._correct(day)
+        self._push(day)
+        values, config = self._values, self._config
+        level = self._weekly[day]
+        base = self._baseline(day)
+        eps = config.level_floor_share * base + config.level_floor
+        low = np.log(base + eps)
+        before = self._weekly[day - _WEEK] if day >= _WEEK else np.full_like(level, np.nan)
+        last = values[max(0, day - _RECENT + 1) : day + 1]
+        return DayRatios(
+            daily=_log_sum(values[day], eps) - low,
+            recent=_log_sum(_low_median(last), eps) - low,
+            heat=_log_sum(level, eps) - low,
+            growth=_log_sum(level, eps) - _log_sum(before, eps),
+        )
+
+    @property
+    def is_weekly(self) -> NDArray[np.bool_]:
+        """Whether each series speaks about once a week, by all its metrics, shape (n_series,)."""
+        spoken = self._month.max(axis=0)
+        return np.asarray((spoken > 0) & (spoken <= _WEEKLY_AT_MOST))
+
+    def _correct(self, day: int) -> None:
+        """Put in what became known today of earlier days, and the levels that it changes."""
+        found = self._revisions.on(day)
+        if found is None:
+            return
+        at, metric, series, delta = found
+        known = np.isfinite(self._values[at, metric, series])
+        at, metric, series, delta = at[known], metric[known], series[known], delta[known]
+        np.add.at(self._values, (at, metric, series), delta)
+        inside = at >= day - _WEEK
+        np.add.at(self._sum, (metric[inside], series[inside]), delta[inside])
+        cells = np.unique(np.stack([metric, series]), axis=1)
+        for first in np.unique(at):
+            for later in range(int(first), min(int(first) + _WEEK, day)):
+                self._weekly[later, cells[0], cells[1]] = self._window(later, cells)
+
+    def _window(self, day: int, cells: NDArray[np.int64]) -> Floats32:
+        """Return the levels of some cells on an earlier day, summed anew."""
+        part = self._values[max(0, day - _WEEK + 1) : day + 1, cells[0], cells[1]]
+        count = np.isfinite(part).sum(axis=0)
+        mean = np.where(np.isfinite(part), part, 0).sum(axis=0) / np.maximum(count, 1)
+        had = np.isfinite(self._weekly[day, cells[0], cells[1]])
+        return np.where(had, np.maximum(mean, 0), np.nan).astype(np.float32)
+
+    def _push(self, day: int) -> None:
+        for sign, at in ((1, day), (-1, day - _WEEK)):
+            if at >= 0:
+                known = np.isfinite(self._values[at])
+                self._sum += sign * np.where(known, self._values[at], 0.0)
+                self._count += (sign * known).astype(np.int16)
+                self._month += known.astype(np.int16) if sign == 1 else np.int16(0)
+        if day >= _CADENCE_DAYS:
+            self._month -= np.isfinite(self._values[day - _CADENCE_DAYS]).astype(np.int16)
+        # a daily source that begins has few figures too, for its first days: the least that makes a week must be past
+        weekly = (self._month <= _WEEKLY_AT_MOST) & (self._count >= 1) & (self._month > self._count)
+        enough = (self._count >= _MIN_LEVEL_DAYS) | weekly
+        self._weekly[day] = np.where(enough, np.maximum(self._sum, 0.0) / np.maximum(self._count, 1), np.nan)
+
+    def _baseline(self, day: int) -> Floats32:
+        """Return the median of the earlier weekly levels, NaN with fewer than two known."""
+        at = [day - _WEEK * weeks for weeks in self._config.baseline_weeks if day >= _WEEK * weeks]
+        if not at:
+            return np.full(self._values.shape[1:], np.nan, dtype=np.float32)
+        ordered = np.sort(self._weekly[at], axis=0)  # NaN goes last
+        n = np.isfinite(ordered).sum(axis=0)
+        low = np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0)[None], axis=0)[0]
+        high = np.take_along_axis(ordered, np.minimum(n // 2, len(at) - 1)[None], axis=0)[0]
+        return np.where(n >= _MIN_BASELINE_WEEKS, (low + high) / 2, np.nan).astype(np.float32)
+
+
+def _log_sum(values: Floats32, eps: Floats32) -> Floats32:
+    return np.asarray(np.log(np.maximum(values, 0) + eps), dtype=np.float32)
+
+
+def _low_median(values: Floats32) -> Floats32:
+    """Return the median of the known days, the lower of the middle two where their number is even."""
+    ordered = np.sort(values, axis=0)  # NaN goes last
+    n = np.isfinite(ordered).sum(axis=0)
+    return np.asarray(np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0)[None], axis=0)[0], dtype=np.float32)
+
+
