@@ -21,7 +21,8 @@ from trends.bursts import State
 from trends.config import TrendConfig
 from trends.elements import resolved_names
 from trends.heat import heat_of
-from trends.signals import ALL_REGIONS, cleaned, known_signals, signal_cube, with_national, without_late
+from trends.signals import ALL_REGIONS, cleaned, signal_cube, without_late
+from trends.vintages import signal_history, vintages_of
 
 EPOCH = date(1970, 1, 1)
 WARM_UP_DAYS = 70  # a baseline needs eight weeks, and a few days of noise
@@ -147,9 +148,8 @@ def burst_facts(signals: pl.DataFrame, aliases: pl.DataFrame, truth: pl.DataFram
     settings = load_settings(home)
     config = TrendConfig.model_validate(settings.trends)
     timezone = settings.shop.timezone
-    timely = without_late(
-        with_national(known_signals(resolved_names(signals, aliases), timezone=timezone)), config=config
-    )
+    vintages = vintages_of(resolved_names(signals, aliases), timezone=timezone)
+    timely = without_late(signal_history(vintages)[0], config=config)
     last_day = int(timely["known"].max())  # type: ignore[arg-type]
     cube, _ = cleaned(signal_cube(timely, last_day=last_day, config=config), config=config)
     state = heat_of(cube, config=config).state

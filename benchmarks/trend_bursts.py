@@ -27,7 +27,8 @@ from trends.bursts import State
 from trends.config import TrendConfig
 from trends.elements import resolved_names
 from trends.heat import heat_of
-from trends.signals import Cube, cleaned, known_signals, signal_cube, with_national, without_late
+from trends.signals import Cube, cleaned, signal_cube, without_late
+from trends.vintages import signal_history, vintages_of
 
 __all__ = ["Verdict", "alarm_frame", "burst_world", "verdict_of"]
 
@@ -66,8 +67,8 @@ def burst_world(seed: int, *, config: TrendConfig) -> tuple[Cube, pl.DataFrame]:
     shop = catalogue(demo)
     talk = interest(demo, shop, viral_spikes(demo, shop))
     signals = signals_table(demo, talk, shop_events(demo)).drop("day")
-    known = known_signals(resolved_names(signals, element_aliases(demo)), timezone="Asia/Shanghai")
-    timely = without_late(with_national(known), config=config)
+    vintages = vintages_of(resolved_names(signals, element_aliases(demo)), timezone="Asia/Shanghai")
+    timely = without_late(signal_history(vintages)[0], config=config)
     first = _day_number(demo.start_date)
     last = _day_number(demo.run_date)
     cube, _ = cleaned(signal_cube(timely, last_day=last, config=config), config=config)

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from forecasting.config import ForecastConfig
 from forecasting.features import Tables, closed_ahead, known_features
+from forecasting.learner import Learner, fit_learner
 from forecasting.metrics import scale
-from forecasting.models import CONTROL, LEARNER, Learner, control_forecast, fit_learner, statistical_forecasts
+from forecasting.models import CONTROL, LEARNER, control_forecast, statistical_forecasts
 from forecasting.panel import Panel
 from forecasting.selection import Window
+from forecasting.workers import HERE, Workers
 
 __all__ = ["Inputs", "Trial", "candidates", "origins", "run_trials"]
 
@@ -78,7 +80,14 @@ def origins(panel: Panel, *, config: ForecastConfig, count: int | None = None) -
 
 
 def candidates(
-    inputs: Inputs, past: Panel, *, origin: int, horizon: int, config: ForecastConfig, learner: Learner | None
+    inputs: Inputs,
+    past: Panel,
+    *,
+    origin: int,
+    horizon: int,
+    config: ForecastConfig,
+    learner: Learner | None,
+    workers: Workers = HERE,
 ) -> dict[str, NDArray[np.float32]]:
     """Return (n, horizon) forecasts of the targets by each model, as of ``origin``; closed periods are 0.
 
@@ -89,28 +98,38 @@ def candidates(
         horizon: periods to forecast.
         config: settings.
         learner: fitted on nothing later than the origin.
+        workers: who works on the shards of series.
     """
     out = {CONTROL: control_forecast(past, horizon=horizon, weeks=config.control_weeks)}
-    out |= statistical_forecasts(past, horizon=horizon, config=config)
+    out |= statistical_forecasts(past, horizon=horizon, config=config, workers=workers)
     if learner is not None:
         whole = inputs.panel.until(origin)
         known = known_features(whole, inputs.tables, inputs.prices, origin=origin, horizon=horizon)
-        out[LEARNER] = learner.predict(past, known.rows(inputs.targets), horizon=horizon)
+        out[LEARNER] = learner.predict(past, known.rows(inputs.targets), horizon=horizon, workers=workers)
     closed = closed_ahead(past, origin=origin, horizon=horizon, closed_days=inputs.closed_days)
     return {name: np.where(closed & ~np.isnan(f), 0, f).astype(np.float32) for name, f in out.items()}
 
 
 def learner_as_of(
-    inputs: Inputs, *, origin: int, config: ForecastConfig, seed: int, share: float = 1.0
+    inputs: Inputs,
+    *,
+    origin: int,
+    config: ForecastConfig,
+    seed: int,
+    share: float = 1.0,
+    workers: Workers = HERE,
 ) -> Learner | None:
     """Return the global learner fitted on what was known at ``origin``, on a share of the usual number of rows."""
     past = inputs.panel.until(origin)
     known = known_features(past, inputs.tables, inputs.prices, origin=origin, horizon=0)
     rows = min(config.learner.max_rows, config.learner.max_rows_per_series * past.n_series)
-    return fit_learner(past, known, config=config.learner, max_rows=max(int(rows * share), 1), seed=seed)
+    wanted = max(int(rows * share), 1)
+    return fit_learner(past, known, config=config.learner, max_rows=wanted, seed=seed, workers=workers)
 
 
-def run_trials(inputs: Inputs, *, config: ForecastConfig, seed: int, count: int | None = None) -> list[Trial]:
+def run_trials(
+    inputs: Inputs, *, config: ForecastConfig, seed: int, count: int | None = None, workers: Workers = HERE
+) -> list[Trial]:
     """Return one trial for each earlier window, oldest first.
 
     One learner serves all of them: it is fitted as of the oldest origin, so no window has taught it.
@@ -118,14 +137,16 @@ def run_trials(inputs: Inputs, *, config: ForecastConfig, seed: int, count: int 
     at, length = origins(inputs.panel, config=config, count=count)
     if not at:
         return []
-    learner = learner_as_of(inputs, origin=at[0], config=config, share=_BACKTEST_SHARE, seed=seed)
-    return [_trial(inputs, origin=o, length=length, config=config, learner=learner) for o in at]
+    learner = learner_as_of(inputs, origin=at[0], config=config, share=_BACKTEST_SHARE, seed=seed, workers=workers)
+    return [_trial(inputs, origin=o, length=length, config=config, learner=learner, workers=workers) for o in at]
 
 
-def _trial(inputs: Inputs, *, origin: int, length: int, config: ForecastConfig, learner: Learner | None) -> Trial:
+def _trial(
+    inputs: Inputs, *, origin: int, length: int, config: ForecastConfig, learner: Learner | None, workers: Workers
+) -> Trial:
     whole = inputs.panel.rows(inputs.targets)
     past = whole.until(origin)
-    forecasts = candidates(inputs, past, origin=origin, horizon=length, config=config, learner=learner)
+    forecasts = candidates(inputs, past, origin=origin, horizon=length, config=config, learner=learner, workers=workers)
     window = slice(origin, origin + length)
     known_before = ~np.isnan(past.demand[:, -1:])
     judged = whole.teaches[:, window] & known_before

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["ForecastConfig", "LearnerConfig"]
+__all__ = ["ForecastConfig", "LearnerConfig", "WorkersConfig"]
 
 
 class _Frozen(BaseModel):
@@ -42,10 +42,19 @@ class LearnerConfig(_Frozen):
     )
 
 
+class WorkersConfig(_Frozen):
+    """Who works on the shards of series: this process, or an existing Dask cluster."""
+
+    engine: Literal["local", "dask"] = Field(default="local", description="This process, or a Dask cluster.")
+    address: str = Field(default="tcp://127.0.0.1:8786", description="Address of the Dask scheduler.")
+    timeout_seconds: float = Field(default=30.0, gt=0, description="Patience with the scheduler [s].")
+
+
 class ForecastConfig(_Frozen):
     """Knobs of the forecast. Lengths are in periods: days, or weeks with a weekly ``planning.freq``."""
 
     learner: LearnerConfig = LearnerConfig()
+    workers: WorkersConfig = WorkersConfig()
     max_history_days: int = Field(default=800, ge=60, le=3650, description="Older history is not used, daily [days].")
     max_history_weeks: int = Field(default=260, ge=20, le=520, description="Older history is not used, weekly [weeks].")
     min_horizon_days: int = Field(default=28, ge=1, le=365, description="Shortest horizon of `auto` [days].")

@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 from forecasting.accuracy import accuracy_table, series_table
 from forecasting.backtest import Inputs, Trial, candidates, learner_as_of, run_trials
 from forecasting.config import ForecastConfig
+from forecasting.drivers import parts, staged
 from forecasting.fallback import Ladder, published
-from forecasting.features import closed_ahead
+from forecasting.features import closed_ahead, known_features
 from forecasting.fitting import Fitted, fit, level_error_of
 from forecasting.intervals import LEVELS, dispersions, quantiles
+from forecasting.learner import Learner
+from forecasting.models import LEARNER
 from forecasting.overrides import with_overrides
 from forecasting.panel import Panel
 from forecasting.protection import Spans, Totals, copula, protection_totals
 from forecasting.segments import demand_classes, given_or_own
+from forecasting.workers import HERE, Workers
 
 __all__ = ["Forecast", "classes_of", "judged_trial", "make_forecast"]
 
@@ -44,6 +48,7 @@ class Forecast:
         overridden: (n, h) position in ``override_reasons``, -1 for none.
         accuracy, series_accuracy: the tables of these names.
         fitted: weights and calibration.
+        drivers: part -> (n,) what moved the total over the protection period; see :mod:`forecasting.drivers`.
     """
 
     mean: NDArray[np.float64]
@@ -60,6 +65,7 @@ class Forecast:
     accuracy: pl.DataFrame
     series_accuracy: pl.DataFrame
     fitted: Fitted
+    drivers: dict[str, NDArray[np.float64]]
 
 
 def classes_of(panel: Panel) -> NDArray[np.str_]:
@@ -80,6 +86,7 @@ def make_forecast(
     firm_preorders: pl.DataFrame,
     overrides: pl.DataFrame,
     prior: dict[str, dict[str, float]] | None = None,
+    workers: Workers = HERE,
 ) -> Forecast:
     """Return the forecast of the target series.
 
@@ -93,20 +100,35 @@ def make_forecast(
         firm_preorders: sku, firm_qty.
         overrides: the table ``overrides``.
         prior: blend weights of the weekly review by segment.
+        workers: who works on the shards of series.
     """
     panel = inputs.panel.rows(inputs.targets)
     classes = classes_of(panel)
-    trials = run_trials(inputs, config=config, seed=seed)
+    trials = run_trials(inputs, config=config, seed=seed, workers=workers)
     fitted = fit(inputs, trials, classes, spans, config=config, seed=seed, prior=prior)
-    learner = learner_as_of(inputs, origin=panel.n_periods, config=config, seed=seed)
-    forecasts = candidates(inputs, panel, origin=panel.n_periods, horizon=horizon, config=config, learner=learner)
+    learner = learner_as_of(inputs, origin=panel.n_periods, config=config, seed=seed, workers=workers)
+    forecasts = candidates(
+        inputs, panel, origin=panel.n_periods, horizon=horizon, config=config, learner=learner, workers=workers
+    )
     ladder = published(inputs, panel, forecasts, classes, fitted.choices, config=config, firm_preorders=firm_preorders)
     closed = closed_ahead(panel, origin=panel.n_periods, horizon=horizon, closed_days=inputs.closed_days)
     ended = off_sale(panel, horizon=horizon)
     mean = np.where(closed | ended, 0, ladder.mean).astype(np.float32)
     labels = panel.labels(horizon, offset=panel.n_periods)
+    baseline = mean
     mean, overridden, reasons = with_overrides(
         mean, panel.keys, labels, overrides, period_days=panel.period_days, step=step
+    )
+    sold = ~(closed | ended)
+    stages = {
+        name: np.where(sold, published(inputs, panel, made, classes, fitted.choices, config=config).mean, 0)
+        for name, made in learner_stages(inputs, panel, forecasts, learner, horizon=horizon, workers=workers).items()
+    }
+    drivers = parts(
+        usual_level(panel, weeks=config.control_weeks)[:, None] * sold,
+        stages,
+        {"preorder": baseline, "override": mean},
+        lengths=np.minimum(spans.fixed, horizon),
     )
     dispersion = dispersions(panel, classes, prior_periods=config.dispersion_prior_periods)
     values = period_quantiles(mean, dispersion, classes, fitted)
@@ -138,7 +160,38 @@ def make_forecast(
             panel.keys, trials[-1] if trials else None, judged[1], ladder.level, n_windows=len(trials)
         ),
         fitted=fitted,
+        drivers={name: values * step for name, values in drivers.items()},
     )
+
+
+def learner_stages(
+    inputs: Inputs,
+    panel: Panel,
+    forecasts: dict[str, NDArray[np.float32]],
+    learner: Learner | None,
+    *,
+    horizon: int,
+    workers: Workers,
+) -> dict[str, dict[str, NDArray[np.float32]]]:
+    """Return tonight's candidates by stage of :func:`staged`: the learner's differ, the other models' do not."""
+    if learner is None:
+        return {"neutral": forecasts}
+    origin = panel.n_periods
+    known = known_features(inputs.panel, inputs.tables, inputs.prices, origin=origin, horizon=horizon)
+    stages = staged(
+        lambda features: learner.predict(panel, features, horizon=horizon, workers=workers),
+        known.rows(inputs.targets),
+        forecasts[LEARNER],
+        origin=origin,
+    )
+    return {name: {**forecasts, LEARNER: values} for name, values in stages.items()}
+
+
+def usual_level(panel: Panel, *, weeks: int) -> NDArray[np.float64]:
+    """Return (n,) mean demand of the periods of the last ``weeks`` weeks that teach; 0 where none does."""
+    recent = np.where(panel.teaches, panel.demand, np.nan)[:, -weeks * panel.season :]
+    known = ~np.isnan(recent)
+    return np.asarray(np.nansum(recent, axis=1, dtype=np.float64) / np.maximum(known.sum(axis=1), 1))
 
 
 def off_sale(panel: Panel, *, horizon: int) -> NDArray[np.bool_]:

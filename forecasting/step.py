@@ -23,6 +23,7 @@ from forecasting.forecast import Forecast, make_forecast
 from forecasting.intervals import unit_step
 from forecasting.panel import build_panel
 from forecasting.protection import Spans
+from forecasting.workers import workers_of
 
 __all__ = ["load_inputs", "run", "spans_of"]
 
@@ -47,17 +48,19 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         inputs, step = load_inputs(io, config)
         supply = _supply(io, inputs)
         spans = _spans(supply, io.calendar)
-        result = make_forecast(
-            inputs,
-            spans,
-            horizon=_horizon(spans, io.settings, config),
-            config=config,
-            seed=io.settings.planning.seed,
-            step=step,
-            firm_preorders=io.read_polars("preorder_ledger", columns=["sku", "firm_qty"]),
-            overrides=io.read_polars("overrides"),
-            prior=read_champions(home, before=run_date),
-        )
+        with workers_of(config.workers) as workers:
+            result = make_forecast(
+                inputs,
+                spans,
+                horizon=_horizon(spans, io.settings, config),
+                config=config,
+                seed=io.settings.planning.seed,
+                step=step,
+                firm_preorders=io.read_polars("preorder_ledger", columns=["sku", "firm_qty"]),
+                overrides=io.read_polars("overrides"),
+                prior=read_champions(home, before=run_date),
+                workers=workers,
+            )
         _report(io, inputs, result, config)
         _write(io, supply, result)
     return io.counts
@@ -221,6 +224,9 @@ def _write(io: StepIO, supply: pl.DataFrame, result: Forecast) -> None:
     )
     paths = keys.with_columns(period_correlation=pl.Series(result.correlation), total_scale=pl.Series(result.scale))
     io.write("demand_paths", paths, row_floor=n)
+    drivers = {name: pl.Series(values) for name, values in result.drivers.items()}
+    lengths = np.minimum(result.spans.fixed, horizon)
+    io.write("forecast_drivers", keys.with_columns(periods=pl.Series(lengths), **drivers), row_floor=n)
     io.write("series_accuracy", result.series_accuracy, row_floor=n)
     if result.accuracy.height:
         io.write("forecast_accuracy", result.accuracy)

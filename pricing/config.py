@@ -14,6 +14,9 @@ class PricingConfig(BaseModel):
 
     horizon_days: int = Field(default=28, ge=7, le=182, description="Effects of a price are counted so far [days].")
     expiry_days: int = Field(default=7, ge=1, le=90, description="A suggestion lapses after so many [days].")
+    two_persons_above_value: float | None = Field(
+        default=50_000, gt=0, description="A plan that moves more revenue than this needs two persons [currency]."
+    )
     competitor_days: int = Field(default=14, ge=1, le=90, description="Competitor prices older than this are not used.")
     elasticity_weeks: int = Field(
         default=104, ge=12, le=260, description="History the elasticity is learnt from [weeks]."

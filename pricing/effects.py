@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+
+from pricing import normal
 
 __all__ = ["Effects", "Outlook", "expected_sales", "price_effects", "profit_at"]
 
@@ -72,7 +73,7 @@ def expected_sales(mean: Floats, sd: Floats, supply: Floats) -> Floats:
     """
     spread = np.where(sd > 0, sd, 1.0)
     z = (supply - mean) / spread
-    lost = spread * (stats.norm.pdf(z) - z * stats.norm.sf(z))
+    lost = spread * (normal.pdf(z) - z * normal.sf(z))
     sold = np.where(sd > 0, mean - lost, np.minimum(mean, supply))
     return np.asarray(np.clip(sold, 0.0, np.maximum(supply, 0.0)), dtype=float)
 
@@ -111,9 +112,9 @@ def price_effects(new_price: Floats, outlook: Outlook) -> Effects:
     profit_new, units_new = profit_at(new_price, outlook, outlook.elasticity)
     sd = (outlook.elasticity_hi - outlook.elasticity_lo) / (2 * _INTERVAL)
     changes = []
-    for level in stats.norm.ppf(_LEVELS):
+    for level in normal.ppf(_LEVELS):
         elasticity = np.minimum(outlook.elasticity + level * sd, 0.0)
-        for shift in stats.norm.ppf(_LEVELS):
+        for shift in normal.ppf(_LEVELS):
             drawn = np.full(len(new_price), float(shift))
             before, _ = profit_at(outlook.price, outlook, elasticity, shift=drawn)
             after, _ = profit_at(new_price, outlook, elasticity, shift=drawn)

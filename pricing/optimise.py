@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from pricing import normal
 from pricing.config import PricingConfig
 from pricing.effects import Floats, Outlook, price_effects, profit_at
 from pricing.guardrails import Cents
@@ -16,7 +16,7 @@ __all__ = ["best_prices", "is_known", "is_scarce"]
 def is_scarce(outlook: Outlook, *, config: PricingConfig) -> npt.NDArray[np.bool_]:
     """Return which lines run out: within the horizon more likely than ``scarce_probability``, or within days."""
     spread = np.where(outlook.units_sd > 0, outlook.units_sd, 1e-9)
-    p_out = stats.norm.sf((outlook.supply - outlook.units_mean) / spread)
+    p_out = normal.sf((outlook.supply - outlook.units_mean) / spread)
     return np.asarray((p_out > config.scarce_probability) | (outlook.days_of_cover < config.scarce_cover_days))
 
 

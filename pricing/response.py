@@ -28,6 +28,7 @@ _COEFFICIENT_RANGE = (-12.0, 8.0)
 _FIRST_LEVEL_SD = 5.0  # [log units] the level of a series starts anywhere
 _RATIO_BLOCKS = 8.0  # [blocks] what all groups say of the ratio counts like so many of a group's own
 _BASE_WEIGHT = 3.0  # [1] weight of the group's dispersion against its own squared scores
+_DISPERSION_WEEKS = 10.0  # [weeks] the dispersion of all counts like so many of a group's own
 _MOST_LOG = 25.0  # [log units] means beyond it have no meaning
 
 
@@ -35,7 +36,7 @@ _MOST_LOG = 25.0  # [log units] means beyond it have no meaning
 class Response:
     """The fitted model: ``slope`` (n_kinds,), ``lift`` (n_kinds, k), ``level`` and ``season`` of each observation.
 
-    ``dispersion`` (n_kinds,) is the variance of units over their mean, at least 1.
+    ``dispersion`` (n_series,) is the variance of units over their mean, at least 1.
     """
 
     slope: Floats
@@ -70,7 +71,7 @@ def fit_response(panel: Panel, *, n_kinds: int, drift_sd: float, use_price: bool
     n_series = int(panel.series.max()) + 1
     slope = np.full(n_kinds, -1.0 if use_price else 0.0)
     lift = np.zeros((n_kinds, panel.controls.shape[1]))
-    season, dispersion = np.zeros(len(panel.units)), np.ones(n_kinds)
+    season, dispersion = np.zeros(len(panel.units)), np.ones(n_series)
     smoother = Smoother(panel, n_series, drift_sd)
     first = _log_effect(panel.units, np.exp(panel.log_days), panel.series)
     level = first[panel.series]
@@ -79,14 +80,14 @@ def fit_response(panel: Panel, *, n_kinds: int, drift_sd: float, use_price: bool
         fixed = fixed + np.einsum("nk,nk->n", panel.controls, lift[panel.kind])
         season = _log_effect(panel.units, _mean(fixed + level), panel.season)[panel.season]
         mean = _mean(fixed + level + season)
-        weight = mean / dispersion[panel.kind]
+        weight = mean / dispersion[panel.series]
         smoother.weigh(weight)
         level = level + np.clip(
             smoother.smoothed((panel.units - mean) / np.maximum(mean, 1e-9), level), -_LONGEST_STEP, _LONGEST_STEP
         )
         mean = _mean(fixed + level + season)
         slope, lift = _newton_step(panel, mean, slope, lift, dispersion, smoother, use_price=use_price)
-        dispersion = _dispersion(panel, mean, panel.kind, n_kinds)
+        dispersion = _dispersion(panel, mean, panel.series, n_series)
     return Response(slope, lift, level, season, dispersion)
 
 
@@ -102,18 +103,19 @@ def own_slopes(panel: Panel, response: Response, group: Codes, *, n_groups: int,
     held = response.offset(panel) - response.level
     level, x, mean = response.level, panel.log_price, panel.units
     information = np.zeros(n_groups)
+    scale = 1 / response.dispersion[panel.series]
     for _ in range(_OWN_SWEEPS):
         mean = _mean(held + level + own[group] * panel.log_price)
-        smoother.weigh(mean / response.dispersion[panel.kind])
+        smoother.weigh(mean * scale)
         working = (panel.units - mean) / np.maximum(mean, 1e-9)
         level = level + np.clip(smoother.smoothed(working, level), -_LONGEST_STEP, _LONGEST_STEP)
         mean = _mean(held + level + own[group] * panel.log_price)
         x = smoother.left_over(panel.log_price)
-        information = np.bincount(group, weights=mean * x * panel.log_price, minlength=n_groups)
-        score = np.bincount(group, weights=(panel.units - mean) * panel.log_price, minlength=n_groups)
+        information = np.bincount(group, weights=mean * scale * x * panel.log_price, minlength=n_groups)
+        score = np.bincount(group, weights=(panel.units - mean) * scale * panel.log_price, minlength=n_groups)
         step = np.where(information > 1e-9, score / np.maximum(information, 1e-9), 0.0)
         own = np.clip(own + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP), *_COEFFICIENT_RANGE)
-    return Slopes(own, _variance(panel, mean, x, information, group, n_groups))
+    return Slopes(own, _variance(panel, mean, x, scale, information, group, n_groups))
 
 
 class Smoother:
@@ -123,7 +125,6 @@ class Smoother:
         self._series, self._n = panel.series, n_series
         self._k = panel.n_knots
         self._left, self._share = panel.knot, panel.share
-        per_knot = np.bincount(panel.knot, minlength=self._k)
         self._penalty = _walk_penalty(self._k, drift_sd * np.sqrt(KNOT_WEEKS))
         self._inverse: Floats = np.zeros((0, 0, 0))
         self._weight: Floats = np.zeros(0)
@@ -189,7 +190,7 @@ def _newton_step(
     centre = np.array([_SLOPE_CENTRE, *([0.0] * k)])
     hessian = np.zeros((n_kinds, k + 1, k + 1)) + np.diag(prior)
     score = -(now - centre) * prior
-    scale = 1 / dispersion[panel.kind]
+    scale = 1 / dispersion[panel.series]
     for i, one in enumerate(loose):
         score[:, i] += np.bincount(panel.kind, weights=residual * columns[i] * scale, minlength=n_kinds)
         for j in range(i, k + 1):
@@ -204,13 +205,17 @@ def _newton_step(
 
 
 def _dispersion(panel: Panel, mean: Floats, group: Codes, n_groups: int) -> Floats:
+    """Variance of units over their mean, a group; one with few weeks is drawn toward all of them."""
     counts = np.maximum(np.bincount(group, minlength=n_groups), 1)
-    pearson = np.bincount(group, weights=(panel.units - mean) ** 2 / np.maximum(mean, 0.02), minlength=n_groups)
-    return np.asarray(np.maximum(pearson / np.maximum(counts - 2, 1), 1.0), dtype=float)
+    squares = (panel.units - mean) ** 2 / np.maximum(mean, 0.02)
+    pearson = np.bincount(group, weights=squares, minlength=n_groups)
+    middle = float(np.median(pearson / counts))
+    drawn = (pearson + _DISPERSION_WEEKS * middle) / (np.maximum(counts - 2, 1) + _DISPERSION_WEEKS)
+    return np.asarray(np.maximum(drawn, 1.0), dtype=float)
 
 
 def _variance(
-    panel: Panel, mean: Floats, x: Floats, information: Floats, group: Codes, n_groups: int
+    panel: Panel, mean: Floats, x: Floats, scale: Floats, information: Floats, group: Codes, n_groups: int
 ) -> npt.NDArray[np.float64]:
     """Variances of slopes: those of independent counts, times how much more the scores of blocks of weeks vary.
 
@@ -219,14 +224,13 @@ def _variance(
     """
     n_blocks = int(panel.block.max()) + 1
     cell, size = group * n_blocks + panel.block, n_groups * n_blocks
-    residual = panel.units - mean
+    residual = (panel.units - mean) * scale
     scores = np.bincount(cell, weights=residual * x, minlength=size).reshape(n_groups, n_blocks)
-    carried = np.bincount(cell, weights=mean * x * x, minlength=size).reshape(n_groups, n_blocks)
+    carried = np.bincount(cell, weights=mean * scale * x * x, minlength=size).reshape(n_groups, n_blocks)
     meat, total = (scores**2).sum(axis=1), carried.sum(axis=1)
     blocks = total**2 / np.maximum((carried**2).sum(axis=1), 1e-12)
     independent = np.bincount(group, weights=(residual * x) ** 2, minlength=n_groups)
-    counted = np.bincount(group, weights=mean * x * x, minlength=n_groups) * _dispersion(panel, mean, group, n_groups)
-    base = (np.maximum(independent, 0.0) + _BASE_WEIGHT * counted) / (1 + _BASE_WEIGHT)
+    base = (np.maximum(independent, 0.0) + _BASE_WEIGHT * total) / (1 + _BASE_WEIGHT)
     known = (information > 1e-6) & (base > 0)
     pooled = max(1.0, float((meat[known]).sum() / max(base[known].sum(), 1e-12))) if known.any() else 1.0
     own = meat / np.maximum(base, 1e-12)

@@ -2,7 +2,7 @@
 
 A tree of normal effects, SKU -> style -> product type -> category -> prior. Messages go up (what each level learns
 from those below) and down (what it is told by the one above), so that no observation counts twice: the exact
-posterior of the tree (Pearl 1988). The spread of styles about their type is the one with the highest likelihood.
+posterior of the tree (Pearl 1988). The spread of styles about their type is learnt from all types together.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
 
+from pricing import normal
 from pricing.config import PricingConfig
 
 __all__ = ["Posterior", "Tree", "cut_at_zero", "shrunk"]
@@ -25,14 +25,17 @@ _LEAST_STYLES = 30  # [styles] fewer tell nothing about spreads
 _TAIL = 8.0  # [1] degrees of freedom
 _TRIED_FACTORS = np.round(np.exp(np.arange(0.0, 1.45, 0.1)), 2)  # [1] factors on variances that are tried
 _TRIED_SD = np.round(np.arange(0.1, 1.25, 0.05), 2)  # [1] spreads that are tried
-_PRIOR_OF_SPREAD = 0.6  # [1] scale of the half-normal prior of that spread
+_PRIOR_OF_SPREAD = 0.4  # [1] mode of its prior, a gamma that keeps it off zero (Chung et al. 2013)
 _STEEPEST = -12.0
 _NOTHING = 1e12  # variance that stands for knowing nothing
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Codes of the parents: ``style_of`` a SKU, ``kind_of`` a style, ``category_of`` a type; ``alone``: a style of one."""
+    """Codes of the parents: ``style_of`` a SKU, ``kind_of`` a style, ``category_of`` a type.
+
+    ``alone``: the SKU is the only one of its style.
+    """
 
     style_of: Codes
     kind_of: Codes
@@ -52,9 +55,7 @@ class Posterior:
     kind_level: npt.NDArray[np.str_]
 
 
-def shrunk(
-    sku: tuple[Floats, Floats], style: tuple[Floats, Floats], tree: Tree, *, config: PricingConfig
-) -> Posterior:
+def shrunk(sku: tuple[Floats, Floats], style: tuple[Floats, Floats], tree: Tree, *, config: PricingConfig) -> Posterior:
     """Return the posterior of SKUs and product types.
 
     Args:
@@ -90,7 +91,7 @@ def _known(b: Floats, v: Floats) -> tuple[Floats, Floats]:
 
 
 def _spread(b: Floats, v: Floats, kind: Codes) -> tuple[float, float]:
-    """The spread of styles about their type and the factor on their variances with the highest likelihood.
+    """The spread of styles about their type and the factor on their variances, averaged over their posterior.
 
     Styles differ in how well they are known, so both can be told apart: what imprecise styles deviate beyond their
     variances speaks for the factor, what precise ones do for the spread.
@@ -99,12 +100,16 @@ def _spread(b: Floats, v: Floats, kind: Codes) -> tuple[float, float]:
     if known.sum() < _LEAST_STYLES:
         return 0.0, 1.0
     b, v, kind = b[known], v[known], kind[known]
-    best, found = -np.inf, (0.0, 1.0)
-    for factor in _TRIED_FACTORS:
-        for sd in _TRIED_SD:
-            score = _likelihood(b, v * factor, kind, sd) - 0.5 * (sd / _PRIOR_OF_SPREAD) ** 2
-            best, found = (score, (float(sd), float(factor))) if score > best else (best, found)
-    return found
+    scores = np.array(
+        [
+            [_likelihood(b, v * f, kind, sd) + np.log(sd) - sd / _PRIOR_OF_SPREAD for sd in _TRIED_SD]
+            for f in _TRIED_FACTORS
+        ]
+    )
+    weight = np.exp(scores - scores.max())
+    weight /= weight.sum()
+    sd = float(np.sqrt((weight.sum(axis=0) * _TRIED_SD**2).sum()))
+    return sd, float((weight.sum(axis=1) * _TRIED_FACTORS).sum())
 
 
 def _likelihood(b: Floats, v: Floats, kind: Codes, sd: float) -> float:
@@ -114,7 +119,8 @@ def _likelihood(b: Floats, v: Floats, kind: Codes, sd: float) -> float:
     mass = np.bincount(kind, weights=w, minlength=size)
     mean = np.bincount(kind, weights=w * b, minlength=size) / np.maximum(mass, 1e-12)
     z = (b - mean[kind]) * np.sqrt(w * _TAIL / (_TAIL - 2))
-    fit = stats.t.logpdf(z, _TAIL).sum() + 0.5 * np.log(w).sum()
+    tails = -0.5 * (_TAIL + 1) * np.log1p(z**2 / _TAIL).sum()  # of log densities of a t; the constant is left out
+    fit = tails + 0.5 * np.log(w).sum()
     return float(fit - 0.5 * np.log(mass[mass > 0]).sum())
 
 
@@ -148,9 +154,7 @@ def _told(
     return (given[0], variance), total
 
 
-def _rest(
-    below: tuple[Floats, Floats], parent: tuple[Floats, Floats], of: Codes, spread2: float | Floats
-) -> Floats:
+def _rest(below: tuple[Floats, Floats], parent: tuple[Floats, Floats], of: Codes, spread2: float | Floats) -> Floats:
     """Share of the parent's precision that does not come from the child (0-1)."""
     return np.clip(1 - parent[1][of] / (below[1] + np.asarray(spread2)), 0.0, 1.0)
 
@@ -163,12 +167,12 @@ def cut_at_zero(mean: Floats, variance: Floats) -> pd.DataFrame:
     """
     sd = np.sqrt(variance)
     upper = (0.0 - mean) / sd
-    below_zero = stats.norm.cdf(upper)
+    below_zero = normal.cdf(upper)
     usable = below_zero > 1e-9
     share = np.where(usable, below_zero, 1.0)
-    cut_mean = np.where(usable, mean - sd * stats.norm.pdf(upper) / share, -0.01)
-    low = mean + sd * stats.norm.ppf(np.clip(0.05 * share, 1e-12, 1))
-    high = mean + sd * stats.norm.ppf(np.clip(0.95 * share, 1e-12, 1))
+    cut_mean = np.where(usable, mean - sd * normal.pdf(upper) / share, -0.01)
+    low = mean + sd * normal.ppf(np.clip(0.05 * share, 1e-12, 1))
+    high = mean + sd * normal.ppf(np.clip(0.95 * share, 1e-12, 1))
     return pd.DataFrame(
         {
             "elasticity": np.clip(cut_mean, _STEEPEST, -1e-6),

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from data.errors import ConfigError
-from data.settings import load_settings
 from data.step_io import StepIO, open_step
-from pricing.book import book_digest, load_book, parse_book
+from pricing.book import load_book
 from pricing.config import PricingConfig
-from pricing.learning_step import learnt_elasticities
 from pricing.errors import RuleBookError
-from pricing.findings import Finding
+from pricing.files_step import APPROVED, BOOK, in_force, keep, working_copy
+from pricing.learning_step import learnt_elasticities
 from pricing.lines import LineInputs, price_lines
-from pricing.lint import lint
-from pricing.plan import PreviewBook, preview_plan
+from pricing.loop_step import lint_home, preview
 from pricing.rules import RuleBook
 from pricing.suggest import priceable, suggest_prices
 
 __all__ = ["lint_home", "preview", "run"]
 
-BOOK = "pricing_rules.yml"
-_APPROVED = "approved"
-_LINES = "price_inputs.parquet"
 _DEFAULT_BOOK = Path(__file__).resolve().parent / "rules" / "default.yml"
+_REPLAY_WEEKS = 12  # [weeks] kept for `prices simulate`
 _CAP_DAYS = 30  # [days] window of max_change_percent_per_30_days
 
 
@@ -50,74 +44,21 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         table = suggest_prices(lines, book, run_date=run_date, config=config)
         io.write("price_suggestions", table if len(table) else io.empty("price_suggestions"))
         _check(io, lines, table)
-    _keep(home, text, lines[priceable(lines)], run_date)
+        weeks = _last_weeks(io)
+    keep(home, text, lines[priceable(lines)], weeks, run_date)
     return io.counts
-
-
-def preview(home: Path) -> str:
-    """Return the plan of the working copy of the rule book on the last night's data, as text.
-
-    Raises:
-        RuleBookError: the working copy has errors.
-        ConfigError: there was no night yet.
-    """
-    settings = load_settings(home)
-    config = PricingConfig.model_validate(settings.rooms.get("pricing", {}))
-    text = _working_copy(home) or ""
-    book = load_book(text, currency=settings.shop.currency, name=str(home / BOOK))
-    lines, run_date = _kept_lines(home)
-    in_force = _in_force(home) or text
-    before, _ = parse_book(in_force, currency=settings.shop.currency)
-    return preview_plan(
-        lines,
-        PreviewBook(book, book_digest(text)),
-        PreviewBook(before or book, book_digest(in_force)),
-        run_date=run_date,
-        config=config,
-    )
-
-
-def lint_home(home: Path) -> list[Finding]:
-    """Return what is wrong with the working copy of the rule book, on the last night's data where there is one.
-
-    Raises:
-        ConfigError: there is no rule book.
-    """
-    settings = load_settings(home)
-    text = _working_copy(home)
-    if text is None:
-        raise ConfigError(f"no {home / BOOK}: `merchcast init` makes one")
-    if not (home / _APPROVED / _LINES).is_file():
-        return lint(text, currency=settings.shop.currency)
-    lines, run_date = _kept_lines(home)
-    return lint(text, currency=settings.shop.currency, lines=lines, run_date=run_date)
-
-
-def _working_copy(home: Path) -> str | None:
-    path = home / BOOK
-    if not path.is_file():
-        return None
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise RuleBookError(f"{path} is not UTF-8 at byte {error.start}: save it as UTF-8") from error
-
-
-def _in_force(home: Path) -> str | None:
-    path = home / _APPROVED / BOOK
-    return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
 def _book_tonight(io: StepIO) -> tuple[str, RuleBook]:
     """The text and the book that tonight's prices follow."""
     currency = io.settings.shop.currency
     try:
-        text = _working_copy(io.home)
+        text = working_copy(io.home)
         if text is None:
             return _book_without_copy(io, currency)
         return text, load_book(text, currency=currency, name=BOOK)
     except RuleBookError as error:
-        text = _in_force(io.home)
+        text = in_force(io.home)
         if text is None:
             raise
         io.check(
@@ -130,11 +71,11 @@ def _book_tonight(io: StepIO) -> tuple[str, RuleBook]:
             expected="a rule book without errors",
             advice="Prices follow the last book in force. Run `merchcast prices lint` and correct pricing_rules.yml.",
         )
-        return text, load_book(text, currency=currency, name=f"{_APPROVED}/{BOOK}")
+        return text, load_book(text, currency=currency, name=f"{APPROVED}/{BOOK}")
 
 
 def _book_without_copy(io: StepIO, currency: str) -> tuple[str, RuleBook]:
-    text = _in_force(io.home)
+    text = in_force(io.home)
     if text is None:
         text = _DEFAULT_BOOK.read_text(encoding="utf-8").replace("currency: CNY", f"currency: {currency}")
         io.note("NO_RULE_BOOK", "No pricing_rules.yml: the book that comes with merchcast is used.")
@@ -264,28 +205,12 @@ def _check(io: StepIO, lines: pd.DataFrame, table: pd.DataFrame) -> None:
              expected="a binding rule and a clamp trail on every changed line", advice="Please report it.")  # fmt: skip
 
 
-def _keep(home: Path, text: str, lines: pd.DataFrame, run_date: date) -> None:
-    """Keep the book in force and tonight's lines, for `prices diff` and for a night with a broken book."""
-    folder = home / _APPROVED
-    folder.mkdir(exist_ok=True)
-    _replace(folder / BOOK, text.encode())
-    frame = lines.assign(run_date=pd.Timestamp(run_date))
-    temporary = folder / f".{_LINES}.{os.getpid()}"
-    frame.to_parquet(temporary, index=False)
-    temporary.replace(folder / _LINES)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
-def _kept_lines(home: Path) -> tuple[pd.DataFrame, date]:
-    path = home / _APPROVED / _LINES
-    if not path.is_file():
-        raise ConfigError(f"no prices to compare with in {home}: run `merchcast run` first")
-    frame = pd.read_parquet(path)
-    if frame.empty:
-        raise ConfigError("no SKU has a price and a unit cost: there is nothing to price")
-    return frame.drop(columns="run_date"), pd.Timestamp(frame["run_date"].iloc[0]).date()
+def _last_weeks(io: StepIO) -> pd.DataFrame:
+    """Units and mean price of the last whole weeks before the close of D, for replays of a rule book."""
+    return io.query(
+        "select sku, location_id, ($1 - ds) // 7 as weeks_ago, cast(sum(cast(units as decimal(18, 4))) as double) "
+        "as units, cast(avg(cast(unit_price as decimal(18, 4))) as double) as price from demand_history "
+        "where ds <= $1 and ds > $2 and sku in (select sku from assortment where unit_cost is not null) "
+        "group by sku, location_id, weeks_ago order by sku, location_id, weeks_ago",
+        [io.run_date, io.run_date - timedelta(weeks=_REPLAY_WEEKS)],
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -23,6 +24,7 @@ __all__ = ["LANGUAGES", "Catalogue", "is_missing", "load_catalogue", "other_lang
 LANGUAGES = ("en", "zh")
 LOCALE_DIR = Path(__file__).parent / "locale"
 DASH = "–"  # stands for "no value", so that an empty cell is never read as zero
+MIXTURE = re.compile(r"[a-z_]+ [01]\.\d+( \+ [a-z_]+ [01]\.\d+)+")  # as the forecasts name their blends
 MINUS = "−"  # the typographic minus is as wide as a digit and does not break off from its number
 
 
@@ -77,10 +79,17 @@ class Catalogue:
             return self.codes[text]
         if "; " in text:
             return "; ".join(self.code(part) for part in text.split("; "))
+        if MIXTURE.fullmatch(text):
+            return " + ".join(self._part(part) for part in text.split(" + "))
         stem, _, figure = text.rpartition("_")
         if figure.isdigit() and f"{stem}_N" in self.codes:
             return self.codes[f"{stem}_N"].format(n=self.number(int(figure)))
         return text
+
+    def _part(self, part: str) -> str:
+        """Return one model of a mixture with its weight: ``lightgbm 0.85`` is ``LightGBM 85%``."""
+        model, _, weight = part.rpartition(" ")
+        return f"{self.codes.get(model, model)} {self.percent(float(weight))}"
 
     def advice(self, check: Any, text: Any) -> str:
         """Return what to do about a check in the reader's language; where nobody translated it, as the check says."""

@@ -51,7 +51,7 @@ LINE_COLUMNS: tuple[Column, ...] = (
 )
 COLUMN_GROUPS = ("stock", "risk", "terms", "forecast", "override")
 CHANGE_COLUMNS = (
-    Column("sku"),
+    Column("sku", sub="title"),
     Column("location_id"),
     Column("change", "code", tone="change"),
     Column("qty_before", "quantity"),
@@ -72,7 +72,7 @@ BATCH_COLUMNS = (
     Column("campaign_id"),
     Column("sku", sub="title"),
     Column("decision", "code", tone="decision"),
-    Column("commit_by_date", "date"),
+    Column("commit_by_date", "date", sub="commit_note", tone="commit_tone"),
     Column("batch_qty", "quantity", sub="batch_words"),
     Column("units_firm", "quantity"),
     Column("units_booked", "quantity"),

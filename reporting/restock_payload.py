@@ -14,16 +14,18 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reporting.arithmetic import WHY_TERMS, clauses
 from reporting.catalogue import Catalogue, is_missing
 from reporting.chart_data import BANDS, Key, LineSeries, compact
 from reporting.config import ReportingConfig
+from reporting.headline import out_or_at_risk, to_order
 from reporting.plan_lines import records
 from reporting.run_tables import RunFacts
 
-__all__ = ["FACTS", "LIST_COLUMNS", "detail_blocks", "list_block"]
+__all__ = ["FACTS", "LIST_COLUMNS", "detail_blocks", "idle_block", "list_block"]
 
 CHUNK = 200  # lines per detail block: a block is read when the first of its lines is unfolded
 
@@ -46,6 +48,8 @@ LIST_COLUMNS: tuple[tuple[str, str], ...] = (
     ("days_of_cover", "number1"),
     ("stockout_date", "date"),
     ("confidence", "code"),
+    ("today", "code"),
+    ("danger", "code"),
 )
 """Columns of the list of all lines, and how they are written; codes are sent as indexes."""
 
@@ -121,6 +125,10 @@ def list_block(
     """
     dictionaries: dict[str, list[list[str]]] = {}
     columns = []
+    lines = lines.assign(
+        today=np.where(to_order(lines), "to_order", ""),
+        danger=np.where(out_or_at_risk(lines, at_risk_probability=config.at_risk_probability), "at_risk", ""),
+    )
     for name, kind in LIST_COLUMNS:
         if kind == "code":
             dictionaries[name], indexes = _dictionary(
@@ -153,6 +161,27 @@ def list_block(
         "chunk": CHUNK,
         "page": config.page_size,
         "spark": [config.sparkline_periods, config.sparkline_ahead],
+    }
+
+
+def idle_block(idle: pd.DataFrame, *, words: Catalogue, facts: RunFacts, limit: int) -> dict[str, Any]:
+    """Return the data block of the items that are not replenished: all of them, so that the search finds each.
+
+    Args:
+        idle: ``not_replenished`` with ``title``.
+        words: catalogue of the page.
+        facts: the run.
+        limit: most rows drawn at a time.
+    """
+    if idle.empty:
+        return {"reasons": [], "rows": [], "limit": limit}
+    reasons, indexes = _dictionary(idle["reason"], words=words, plain=False)
+    columns = [encode(idle[name], "text", run_date=facts.run_date) for name in ("sku", "title", "location_id")]
+    since = encode(idle["since_date"], "date", run_date=facts.run_date)
+    return {
+        "reasons": reasons,
+        "rows": [list(row) for row in zip(*columns, indexes, since, strict=True)],
+        "limit": limit,
     }
 
 
@@ -203,7 +232,7 @@ def encode(values: pd.Series[Any], kind: str, *, run_date: date) -> list[Any]:
     if kind == "text":
         return [None if is_missing(text) else str(text) for text in values]
     if kind == "code":
-        return [None if is_missing(code) or code == "" else str(code) for code in values]
+        return [None if is_missing(code) or code in ("", "none") else str(code) for code in values]
     if kind == "codes":
         return [_codes(codes) for codes in values]
     digits = {"share": 4, "share1": 4, "money": 2, "number2": 2}.get(kind, 2)

@@ -15,8 +15,8 @@ from reporting.config import ReportingConfig
 from reporting.page import Frame, render
 from reporting.plan_lines import action_groups, plan_lines
 from reporting.restock_columns import COLUMN_GROUPS
-from reporting.restock_payload import detail_blocks, list_block
-from reporting.restock_view import Shared, restock_view, subtitle
+from reporting.restock_payload import detail_blocks, idle_block, list_block
+from reporting.restock_view import Shared, product_titles, restock_view, subtitle, titled
 from reporting.run_tables import RunFacts, RunTables
 
 __all__ = ["restock_html", "shared_series", "unfoldable"]
@@ -73,7 +73,16 @@ def restock_html(
             list_block(
                 shared.lines, words=words, facts=facts, config=config, details=shared.details, beyond=shared.beyond
             ),
-        )
+        ),
+        (
+            "idle-lines",
+            idle_block(
+                titled(tables.frame("not_replenished"), product_titles(tables)),
+                words=words,
+                facts=facts,
+                limit=config.table_limit,
+            ),
+        ),
     ]
     frame = Frame("restock", words, main_language, words.text("restock.title"), subtitle(facts, words=words))
     return render(

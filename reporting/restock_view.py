@@ -6,11 +6,11 @@ No plan figure is computed here; sums and counts are of the published columns.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import Any
 
 import pandas as pd
 
+from reporting.batch_view import DueCampaign, batch_rows, due_campaigns, promise_rows
 from reporting.catalogue import DASH, Catalogue, is_missing
 from reporting.chart_data import Key, LineSeries
 from reporting.charts import sparkline
@@ -30,9 +30,23 @@ from reporting.restock_columns import (
 from reporting.run_tables import RunFacts, RunTables
 from reporting.tables import TableView, table_view
 
-__all__ = ["GroupView", "Kpi", "RestockView", "Shared", "check_summary", "policy_text", "restock_view", "subtitle"]
+__all__ = [
+    "GroupView",
+    "Kpi",
+    "RestockView",
+    "Shared",
+    "check_summary",
+    "policy_text",
+    "product_titles",
+    "restock_view",
+    "subtitle",
+    "titled",
+]
 
 MODELS_NAMED = 2  # in the header; the rest is a share
+KPI_FILTERS = {"lines_to_order": "today=to_order", "skus_at_risk": "danger=at_risk"}
+"""Which filter of the list shows the lines behind a number."""
+
 ROW_COUNTS = ("rows_in", "rows_loaded", "rows_quarantined", "rows_duplicate")
 
 
@@ -47,6 +61,7 @@ class Kpi:
     note: str
     change: str
     raw: str
+    filter: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,6 +92,7 @@ class RestockView:
     n_none: int
     transfers: TableView
     batches: TableView
+    due: list[DueCampaign]
     promises: TableView
     idle: TableView
     idle_reasons: list[tuple[str, int]]
@@ -120,6 +136,7 @@ def restock_view(
     titles = dict(zip(lines["sku"], lines["title"], strict=True))
     changes = tables.frame("plan_changes")
     idle = tables.frame("not_replenished")
+    batches = tables.frame("batch_plan")
     return RestockView(
         facts=facts,
         kpis=_kpis(tables, lines=lines, words=words, facts=facts, config=config),
@@ -132,7 +149,7 @@ def restock_view(
         change_counts={
             c: int((changes["change"] == c).sum()) if len(changes) else 0 for c in ("new", "gone", "up", "down")
         },
-        changes=table_view(changes, CHANGE_COLUMNS, name="changes", **common),
+        changes=table_view(titled(changes, product_titles(tables)), CHANGE_COLUMNS, name="changes", link="#", **common),
         groups=[
             _group(g, shared=shared, facts=facts, words=words, config=config)
             for g in action_groups(lines, limit=config.group_limit)
@@ -140,16 +157,17 @@ def restock_view(
         n_lines=len(lines),
         n_none=int((lines["action"] == "none").sum()),
         transfers=table_view(
-            _titled(tables.frame("transfer_plan"), titles), TRANSFER_COLUMNS, name="transfers", **common
+            titled(tables.frame("transfer_plan"), titles), TRANSFER_COLUMNS, name="transfers", link="#", **common
         ),
         batches=table_view(
-            _batches(tables.frame("batch_plan"), tables, words=words, today=today),
+            batch_rows(batches, titles=product_titles(tables), words=words, today=today),
             BATCH_COLUMNS,
             name="batches",
             **common,
         ),
-        promises=table_view(_promises(tables.frame("promise_changes")), PROMISE_COLUMNS, name="promises", **common),
-        idle=table_view(_titled(idle, _product_titles(tables)), IDLE_COLUMNS, name="idle", **common),
+        due=due_campaigns(batches, words=words, today=today, currency=facts.currency),
+        promises=table_view(promise_rows(tables.frame("promise_changes")), PROMISE_COLUMNS, name="promises", **common),
+        idle=table_view(titled(idle, product_titles(tables)), IDLE_COLUMNS, name="idle", **common),
         idle_reasons=_counts(idle, words=words),
         glossary=glossary(words),
         parameters=sorted(facts.parameters.items()),
@@ -237,6 +255,7 @@ def _kpi(key: str, now: float, before: float | None, *, words: Catalogue, unit: 
         note=note or words.text(f"kpi.{key}.note"),
         change=change,
         raw=repr(now),
+        filter=KPI_FILTERS.get(key, "") if now else "",
     )
 
 
@@ -334,47 +353,15 @@ def _models(models: pd.DataFrame, *, words: Catalogue) -> str:
     return " · ".join(told)
 
 
-def _titled(frame: pd.DataFrame, titles: dict[Any, Any]) -> pd.DataFrame:
+def titled(frame: pd.DataFrame, titles: dict[Any, Any]) -> pd.DataFrame:
+    """Return the frame with the ``title`` of each SKU."""
     return frame.assign(title=frame["sku"].map(titles).astype(object)) if len(frame) else frame
 
 
-def _product_titles(tables: RunTables) -> dict[Any, Any]:
+def product_titles(tables: RunTables) -> dict[Any, Any]:
+    """Return the title of every SKU that has one."""
     products = tables.frame("stg_products")
     return dict(zip(products["sku"], products["title"], strict=True)) if len(products) and "title" in products else {}
-
-
-def _batches(batches: pd.DataFrame, tables: RunTables, *, words: Catalogue, today: date) -> pd.DataFrame:
-    """Return the batches in the order in which they ask for a decision, with their arithmetic in words.
-
-    What is to be decided comes first, then what waits, each by its commit date; last what waits with its date past.
-    """
-    if batches.empty:
-        return batches
-    named = _titled(batches, _product_titles(tables))
-    named = named.assign(
-        batch_words=[_batch_words(row, words=words) for row in records(named)],
-        final_range=[
-            f"{words.number(lo)}–{words.number(hi)}"
-            for lo, hi in zip(named["forecast_final_p10"], named["forecast_final_p90"], strict=True)
-        ],
-    )
-    past = named["commit_by_date"] < pd.Timestamp(today)
-    placed = named.assign(_waits=(named["decision"] == "wait").astype(int) + ((named["decision"] == "wait") & past))
-    keys = ["_waits", "commit_by_date", "campaign_id", "sku"]
-    return placed.sort_values(keys, kind="stable", na_position="last").drop(columns="_waits")
-
-
-def _batch_words(row: dict[str, Any], *, words: Catalogue) -> str:
-    terms = [(name, value) for name, value in row.items() if name.startswith("why_") and value]
-    return " · ".join(f"{words.signed(value)} {words.text(f'term.{name}')}" for name, value in terms)
-
-
-def _promises(promises: pd.DataFrame) -> pd.DataFrame:
-    if promises.empty:
-        return promises
-    return promises.sort_values(
-        ["must_tell", "promise_now_date", "preorder_id"], ascending=[False, True, True], kind="stable"
-    )
 
 
 def _counts(frame: pd.DataFrame, *, words: Catalogue) -> list[tuple[str, int]]:

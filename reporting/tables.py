@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
 from reporting.catalogue import DASH, Catalogue, as_day, is_missing
 
-__all__ = ["Cell", "Column", "Row", "TableView", "table_view"]
+__all__ = ["Cell", "Column", "Row", "TableView", "line_link", "table_view"]
 
 NUMERIC = frozenset({"integer", "quantity", "number1", "number2", "money", "share", "share1", "percent", "change"})
 
@@ -50,13 +51,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. ``sort`` orders the column in the browser; ``svg`` is a drawing of ours, never text from data."""
+    """One cell. ``sort`` orders the column in the browser; ``svg`` is a drawing of ours, never text from data.
+
+    ``link`` is an address within the reports.
+    """
 
     text: str
     sort: str = ""
     sub: str = ""
     tone: str = ""
     svg: str = ""
+    link: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ def table_view(
     currency: str = "",
     anchor: str = "",
     total: int | None = None,
+    link: str | None = None,
 ) -> TableView:
     """Return the first ``limit`` rows of a frame as a table, in the frame's order.
 
@@ -109,10 +115,15 @@ def table_view(
         currency: written into the headings of amounts.
         anchor: column whose value becomes the row's id for links.
         total: number of rows there are, where ``frame`` was cut before.
+        link: page (or ``#`` for this one) whose unfolded line the SKU of a row leads to.
     """
     shown = frame if limit is None else frame.head(limit)
     rendered = [_cells(shown, column, words=words, today=today) for column in columns]
     anchors = [str(value) for value in shown[anchor]] if anchor and anchor in shown else [""] * len(shown)
+    if link is not None:
+        rendered = [
+            _linked(r, shown, page=link) if c.name == "sku" else r for r, c in zip(rendered, columns, strict=True)
+        ]
     rows = tuple(Row(cells=cells, anchor=anchors[i]) for i, cells in enumerate(zip(*rendered, strict=True)))
     return TableView(
         name=name,
@@ -122,6 +133,22 @@ def table_view(
         total=len(frame) if total is None else total,
         groups=tuple(dict.fromkeys(column.group for column in columns if column.group)),
     )
+
+
+def line_link(sku: Any, location: Any = None, *, page: str = "#") -> str:
+    """Return the address of a plan line's unfolded row on a restock page.
+
+    >>> line_link("A/1", "main", page="restock.html")
+    'restock.html#sku=A%2F1&location=main'
+    """
+    place = "" if is_missing(location) else "&location=" + quote(str(location), safe="")
+    return f"{page.rstrip('#')}#sku={quote(str(sku), safe='', errors='replace')}{place}"
+
+
+def _linked(cells: list[Cell], frame: pd.DataFrame, *, page: str) -> list[Cell]:
+    places = _values(frame, "location_id")
+    pairs = zip(cells, frame["sku"].tolist(), places, strict=True)
+    return [replace(cell, link=line_link(sku, place, page=page)) for cell, sku, place in pairs]
 
 
 def heading(column: Column, *, words: Catalogue, currency: str = "") -> str:

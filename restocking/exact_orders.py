@@ -27,7 +27,7 @@ _WHOLE_PIECES = 4_000  # up to so many pieces the program is solved as a whole
 _CORE_GROUPS = (250, 1_000)  # else for so many undecided groups; the second try only if the gap is too wide
 _WIDE_GAP = 5e-4
 _SECONDS = 15.0  # of HiGHS, per program; what it has by then is used, with its gap
-_RELATIVE_GAP = 1e-6
+_WHOLE_GAP, _CORE_GAP = 1e-9, 1e-4  # HiGHS stops there; the core is a small part of the plan's value
 _ROUNDING = 1e-9
 
 
@@ -88,8 +88,6 @@ def best_orders(
     """
     pieces = cut_in_pieces(quantity, values=values, pack_size=pack_size)
     names, of_piece = np.unique(group[pieces.line], return_inverse=True)
-    min_qty = np.zeros(len(names), dtype=np.int64)
-    np.maximum.at(min_qty, of_piece, min_order_qty[pieces.line])
     n_suppliers = int(supplier.max(initial=-1)) + 1
     asked = limits or SupplierLimits({}, {})
     problem = OrderProblem(
@@ -97,7 +95,7 @@ def best_orders(
         group=of_piece.astype(np.int64),
         cost=pieces.units * unit_cost[pieces.line],
         supplier=supplier[pieces.line],
-        min_order_qty=min_qty,
+        min_order_qty=_reachable_minimum(of_piece, min_order_qty[pieces.line], pack_size[pieces.line]),
         budget=np.inf if budget is None else budget,
         capacity=np.array([asked.capacity.get(s, np.inf) for s in range(n_suppliers)]),
         min_order_value=np.array([asked.min_order_value.get(s, 0.0) for s in range(n_suppliers)]),
@@ -106,6 +104,21 @@ def best_orders(
     units = np.minimum(packs * pack_size[pieces.line], pieces.units)
     ordered = np.bincount(pieces.line, weights=units, minlength=len(quantity))
     return Limited(ordered.round().astype(np.int64), value, bound)
+
+
+def _reachable_minimum(group: Ints, minimum: Ints, pack: Ints) -> Ints:
+    """Return by group the smallest order of whole packs that reaches its minimum [units].
+
+    Totals are multiples of the packs' common divisor; so many units more make the bound tighter.
+
+    >>> _reachable_minimum(np.array([0, 0, 1]), np.array([20, 20, 1]), np.array([6, 12, 5])).tolist()
+    [24, 5]
+    """
+    n = int(group.max(initial=-1)) + 1
+    common, wanted = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+    np.gcd.at(common, group, pack)
+    np.maximum.at(wanted, group, minimum)
+    return -(-wanted // np.maximum(common, 1)) * common
 
 
 def _solved(problem: OrderProblem) -> tuple[Ints, float, float]:
@@ -130,25 +143,18 @@ def _value(problem: OrderProblem, packs: Ints) -> float:
 
 
 def _settled(problem: OrderProblem, dual: Dual) -> Ints:
-    """Return the packs of groups that need no more than the pieces worth their price; the others order nothing."""
-    taken = (dual.worth > 0) & (dual.group_worth[problem.group] > 0)
-    reached = np.bincount(problem.group, weights=np.where(taken, problem.pieces.units, 0), minlength=problem.n_groups)
-    legal = reached >= problem.min_order_qty
-    return np.where(taken & legal[problem.group], problem.pieces.packs, 0)
+    """Return the packs that the groups take at the best prices; a minimum order is reached in whole packs."""
+    return np.ceil(dual.taken * problem.pieces.packs - _ROUNDING).astype(np.int64)
 
 
 def _undecided(problem: OrderProblem, dual: Dual, size: int) -> Mask:
-    """Return the ``size`` groups whose decision hangs on the smallest margin, and all that settle on no legal order."""
-    margin = np.full(problem.n_groups, np.inf)
-    np.minimum.at(margin, problem.group, np.abs(dual.worth))
-    margin = np.minimum(margin, np.abs(dual.group_worth))
-    settled = np.bincount(problem.group, weights=_settled(problem, dual), minlength=problem.n_groups)
-    margin = np.where((settled == 0) & (dual.group_worth > 0), 0.0, margin)
-    closest = np.argsort(margin, kind="stable")[:size]
-    insists = problem.min_order_value[problem.supplier] > 0  # its minimum binds groups together
+    """Return the ``size`` groups whose decision hangs on the smallest margin, and all of suppliers with a minimum."""
+    margin = np.abs(dual.group_worth)
+    in_use = dual.group_worth[problem.group] > 0
+    np.minimum.at(margin, problem.group[in_use], np.abs(dual.worth[in_use]))
     mask = np.zeros(problem.n_groups, dtype=bool)
-    mask[closest] = True
-    mask[problem.group[insists]] = True
+    mask[np.argsort(margin, kind="stable")[:size]] = True
+    mask[problem.group[problem.min_order_value[problem.supplier] > 0]] = True  # its minimum binds groups together
     return mask
 
 
@@ -181,6 +187,7 @@ class _Program:
         self.supplier = problem.supplier[core]
         self.strict = np.flatnonzero(problem.min_order_value > 0)
         self.strict = self.strict[np.isin(self.strict, self.supplier)]
+        self.gap = _WHOLE_GAP if len(core) == len(problem.group) else _CORE_GAP
         self.n = len(core) + len(self.groups) + len(self.strict)
 
     def solve(self, budget: float, capacity: Floats) -> tuple[Ints, float]:
@@ -192,7 +199,7 @@ class _Program:
             integrality=np.ones(self.n),
             bounds=Bounds(np.zeros(self.n), top),
             constraints=LinearConstraint(sp.vstack(rows, format="csr"), np.array(lower), np.array(upper)),
-            options={"mip_rel_gap": _RELATIVE_GAP, "time_limit": _SECONDS},
+            options={"mip_rel_gap": self.gap, "time_limit": _SECONDS},
         )
         if found.x is None:
             return np.zeros(len(self.core), dtype=np.int64), float("inf")

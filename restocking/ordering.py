@@ -10,11 +10,11 @@ import pandas as pd
 
 from data.calendar import Calendar
 from data.settings import Planning
-from restocking.budget import LineValues
 from restocking.config import RestockConfig
 from restocking.controls import apply_overrides, held_by_switch, silenced_by_decision
 from restocking.order_quantity import OrderRules
 from restocking.picture import Picture
+from restocking.pieces import LineValues
 from restocking.plan_inputs import PlanInputs
 from restocking.proposals import open_proposals
 from restocking.quantities import Limits, Quantities, order_quantities, with_overrides
@@ -70,6 +70,7 @@ def order_tonight(
         waits=waits,
         transferred=received,
         capacity=_capacity(picture.lines, inputs.suppliers, periods=calendar.to_periods(calendar.review_period_days)),
+        min_order_value=_by_supplier(picture.lines, inputs.suppliers, "min_order_value"),
         supplier=_numbers(picture.lines["supplier_id"]),
         budget=planning.budget,
         unit_cost=picture.column("unit_cost"),
@@ -144,6 +145,12 @@ def _rules(picture: Picture, *, received: Ints, config: RestockConfig) -> OrderR
 
 def _capacity(lines: pd.DataFrame, suppliers: pd.DataFrame, *, periods: int) -> dict[int, float]:
     """Return by supplier number what it can deliver until the next order [units]."""
-    stated = suppliers.dropna(subset=["capacity_per_period"]).set_index("supplier_id")["capacity_per_period"]
+    stated = _by_supplier(lines, suppliers, "capacity_per_period")
+    return {number: capacity * periods for number, capacity in stated.items()}
+
+
+def _by_supplier(lines: pd.DataFrame, suppliers: pd.DataFrame, column: str) -> dict[int, float]:
+    """Return what the suppliers table states in ``column``, by the number of the supplier among the lines."""
+    stated = suppliers.dropna(subset=[column]).set_index("supplier_id")[column]
     names = sorted(set(lines["supplier_id"]))
-    return {number: float(stated[name]) * periods for number, name in enumerate(names) if name in stated.index}
+    return {number: float(stated[name]) for number, name in enumerate(names) if name in stated.index}

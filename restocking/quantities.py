@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from restocking.budget import LineValues, cut_to_limit
 from restocking.codes import Constraint
+from restocking.exact_orders import Limited, SupplierLimits, best_orders
 from restocking.explain import WhyTrail, round_half_up
-from restocking.order_quantity import OrderRules, cut_to_cap, cut_to_max_order, drop_below_moq, lift_to_moq, pack_up
+from restocking.order_quantity import OrderRules, cut_to_cap, cut_to_max_order, lift_to_moq, pack_up
+from restocking.pieces import LineValues
 
 __all__ = ["Limits", "Need", "Quantities", "order_quantities", "whole_need", "with_overrides"]
 
@@ -43,6 +44,7 @@ class Limits:
     waits: Mask  # off order dates: the need can wait for the next one
     transferred: Ints  # comes from another location [units]
     capacity: dict[int, float]  # supplier number -> units it can deliver for this order
+    min_order_value: dict[int, float]  # supplier number -> least value of its order [shop.currency]
     supplier: Ints  # number of each line's supplier
     budget: float | None  # [shop.currency]
     unit_cost: Floats  # nan: unknown, counts as 0 against the budget [shop.currency/unit]
@@ -58,6 +60,7 @@ class Quantities:
     base_qty: Ints  # whole need, before any rule [units]
     order_qty: Ints  # after all rules but overrides [units]
     binding: npt.NDArray[np.object_]  # a ``Constraint`` each
+    gap: float  # where money or capacity was short: how much more another plan could be worth, at most (0-1)
 
 
 def whole_need(quantile: Floats, *, rounding: str) -> Ints:
@@ -98,9 +101,12 @@ def order_quantities(need: Need, limits: Limits, *, rounding: str) -> Quantities
     chain.step("why_pack", pack_up(chain.qty, rules.pack_size), Constraint.PACK_SIZE)
     chain.step("why_cap", cut_to_cap(chain.qty, rules=rules), Constraint.MAX_COVER)
     chain.step("why_max_order", cut_to_max_order(chain.qty, rules=rules, need=need.quantile), Constraint.MAX_ORDER_QTY)
-    chain.step("why_capacity", _within_capacity(chain.qty, limits), Constraint.CAPACITY)
-    chain.step("why_budget", _within_budget(chain.qty, limits), Constraint.BUDGET)
-    return Quantities(trail, base, chain.qty, chain.binding)
+    wanted, gaps = chain.qty, [0.0]
+    for why, constraint, budget in _short(wanted, limits):
+        best = _within(wanted, limits, budget=budget)
+        chain.step(why, best[0], constraint)
+        gaps.append(best[1])
+    return Quantities(trail, base, chain.qty, chain.binding, max(gaps))
 
 
 class _Chain:
@@ -116,36 +122,43 @@ class _Chain:
         self.qty = qty.astype(np.int64)
 
 
-def _within_capacity(qty: Ints, limits: Limits) -> Ints:
-    for supplier, capacity in sorted(limits.capacity.items()):
-        rows = np.flatnonzero((limits.supplier == supplier) & limits.is_free)
-        if qty[rows].sum() > capacity:
-            qty = _cut(qty, rows, limits, weight=np.ones(len(rows)), limit=capacity)
-    return qty
+def _short(wanted: Ints, limits: Limits) -> list[tuple[str, Constraint, float | None]]:
+    """Return the limits that bind, in the order of the why columns; the budget is decided with the capacities."""
+    free = np.where(limits.is_free, wanted, 0)
+    found: list[tuple[str, Constraint, float | None]] = []
+    by_supplier = np.bincount(limits.supplier, weights=free)
+    if any(by_supplier[supplier] > most for supplier, most in limits.capacity.items() if supplier < len(by_supplier)):
+        found.append(("why_capacity", Constraint.CAPACITY, None))
+    if limits.budget is not None and float(free @ np.nan_to_num(limits.unit_cost)) > limits.budget:
+        found.append(("why_budget", Constraint.BUDGET, limits.budget))
+    return found
 
 
-def _within_budget(qty: Ints, limits: Limits) -> Ints:
-    if limits.budget is None:
-        return qty
-    rows = np.flatnonzero(limits.is_free)
-    return _cut(qty, rows, limits, weight=np.nan_to_num(limits.unit_cost[rows]), limit=limits.budget)
+def _within(wanted: Ints, limits: Limits, *, budget: float | None) -> tuple[Ints, float]:
+    """Return the best legal quantities within capacities and budget, held lines as they are, and the gap.
 
-
-def _cut(qty: Ints, rows: Ints, limits: Limits, *, weight: Floats, limit: float) -> Ints:
-    """Return all quantities, those of ``rows`` cut to the limit; no group is left below its minimum order."""
-    values = limits.values
-    part = cut_to_limit(
-        qty[rows],
-        weight=weight,
-        limit=limit,
-        values=LineValues(values.need[rows], np.nan_to_num(values.gain[rows]), np.nan_to_num(values.loss[rows])),
+    A supplier whose whole order is worth less than it accepts is held later on; here its minimum is kept only where
+    money could buy it.
+    """
+    rows = np.flatnonzero(limits.is_free & (wanted > 0))
+    cost = np.nan_to_num(limits.unit_cost[rows])
+    supplier = limits.supplier[rows]
+    asked = np.bincount(supplier, weights=wanted[rows] * cost)
+    strict = {s: least for s, least in limits.min_order_value.items() if s < len(asked) and asked[s] >= least}
+    best: Limited = best_orders(
+        wanted[rows],
+        values=limits.values.of(rows),
+        unit_cost=cost,
         group=limits.rules.group[rows],
+        supplier=supplier,
         min_order_qty=limits.rules.min_order_qty[rows],
         pack_size=limits.rules.pack_size[rows],
+        budget=budget,
+        limits=SupplierLimits(limits.capacity, strict if budget is not None else {}),
     )
-    cut = qty.copy()
-    cut[rows] = part
-    return np.where(cut < qty, drop_below_moq(cut, rules=limits.rules), cut)
+    quantity = wanted.copy()
+    quantity[rows] = best.order_qty
+    return quantity, best.gap
 
 
 def with_overrides(quantities: Quantities, override_qty: Floats) -> Quantities:
@@ -154,4 +167,4 @@ def with_overrides(quantities: Quantities, override_qty: Floats) -> Quantities:
     qty = np.where(typed, np.nan_to_num(override_qty), quantities.order_qty).astype(np.int64)
     quantities.trail.move_to("why_override", qty)
     binding = np.where(typed, Constraint.OVERRIDE, quantities.binding)
-    return Quantities(quantities.trail, quantities.base_qty, qty, binding)
+    return Quantities(quantities.trail, quantities.base_qty, qty, binding, quantities.gap)

@@ -20,10 +20,10 @@ __all__ = ["Dual", "OrderProblem", "best_prices"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
 
 _STEPS = 40  # halvings of an interval of prices
 _CAPACITY_STEPS = 24
+_UNIT = 1e-6  # less than this is rounding [units]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Dual:
 
     bound: float  # no legal plan is worth more [shop.currency]
     worth: Floats  # by piece: value less what it takes at these prices [shop.currency]
+    taken: Floats  # by piece: share of it that the best order of its group takes (0-1)
     group_worth: Floats  # by group: of its best legal order at these prices; below 0 where it orders nothing
 
 
@@ -92,38 +93,39 @@ def _dual(problem: OrderProblem, price: float) -> Dual:
             problem, worth - middle[problem.supplier] * problem.pieces.units, money + float(middle @ capacity)
         )
         best = dual if dual.bound < best.bound else best
-        taken = np.where((dual.worth > 0) & (dual.group_worth[problem.group] > 0), problem.pieces.units, 0)
-        over = np.bincount(problem.supplier, weights=taken, minlength=len(low)) > problem.capacity
+        units = dual.taken * problem.pieces.units
+        over = np.bincount(problem.supplier, weights=units, minlength=len(low)) > problem.capacity
         low, high = np.where(over, middle, low), np.where(over, high, middle)
     return best
 
 
 def _decided(problem: OrderProblem, worth: Floats, constant: float) -> Dual:
     """Return what every group is worth at these prices, and the bound: their sum and what the limits cost."""
-    n = problem.n_groups
-    units = problem.pieces.units
-    taken = worth > 0
-    value = np.bincount(problem.group, weights=np.where(taken, worth, 0.0), minlength=n)
-    have = np.bincount(problem.group, weights=np.where(taken, units, 0), minlength=n)
-    missing = np.maximum(problem.min_order_qty - have, 0.0)
-    short = ~taken & (missing[problem.group] > 0)
-    value -= _cheapest_fill(problem.group[short], worth[short] / units[short], units[short], missing)
-    return Dual(float(np.maximum(value, 0.0).sum()) + constant, worth, value)
+    n, group = problem.n_groups, problem.group
+    units = problem.pieces.units.astype(np.float64)
+    share = (worth > 0).astype(np.float64)
+    missing = np.maximum(problem.min_order_qty - np.bincount(group, weights=share * units, minlength=n), 0.0)
+    short = np.flatnonzero((share == 0) & (missing[group] > 0))
+    share[short] = _least_bad(group[short], worth[short] / units[short], units[short], missing) / units[short]
+    reached = np.bincount(group, weights=share * units, minlength=n) >= problem.min_order_qty - _UNIT
+    value = np.where(reached, np.bincount(group, weights=share * worth, minlength=n), -np.inf)
+    taken = np.where(value[group] > 0, share, 0.0)
+    return Dual(float(np.maximum(value, 0.0).sum()) + constant, worth, taken, value)
 
 
-def _cheapest_fill(group: Ints, rate: Floats, units: Ints, missing: Floats) -> Floats:
-    """Return by group what it loses by taking ``missing`` units more, the least bad pieces first, the last in part."""
+def _least_bad(group: Ints, rate: Floats, units: Floats, missing: Floats) -> Floats:
+    """Return by piece the units taken so that every group gets what it misses: the best rates first, the last in part."""
+    if not len(group):
+        return units
     order = np.lexsort((-rate, group))
-    group, rate, units = group[order], rate[order], units[order].astype(np.float64)
-    first = np.concatenate([[True], group[1:] != group[:-1]])[: len(group)]
-    running = np.cumsum(units) - units
-    before = running - np.maximum.accumulate(np.where(first, running, 0.0)) if len(group) else running
-    used = np.clip(missing[group] - before, 0.0, units)
-    lost: Floats = np.bincount(group, weights=-rate * used, minlength=len(missing))
-    reached = np.bincount(group, weights=used, minlength=len(missing))
-    return np.where(reached + 1e-9 < missing, np.inf, lost)
+    of, size = group[order], units[order]
+    running = np.cumsum(size) - size
+    first = np.concatenate([[True], of[1:] != of[:-1]])
+    before = running - np.maximum.accumulate(np.where(first, running, 0.0))
+    used = np.empty_like(units)
+    used[order] = np.clip(missing[of] - before, 0.0, size)
+    return used
 
 
 def _spent(problem: OrderProblem, dual: Dual) -> float:
-    ordered = (dual.worth > 0) & (dual.group_worth[problem.group] > 0)
-    return float(problem.cost[ordered].sum())
+    return float((dual.taken * problem.cost).sum())

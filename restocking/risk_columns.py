@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from data.calendar import Calendar
-from restocking.budget import expected_sold
 from restocking.config import RestockConfig
 from restocking.picture import Picture
+from restocking.pieces import expected_sold
 
 __all__ = ["cover_columns", "days_of_cover", "excess_orders", "risk_columns", "stockout_columns"]
 

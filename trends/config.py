@@ -32,7 +32,7 @@ class TrendConfig(BaseModel):
         ge=3,
         description="Elements from which a day's common move (holiday, outage) is taken out [elements].",
     )
-    drift: float = Field(default=0.5, ge=0, description="Allowance of the CUSUM [standard units per day].")
+    drift: float = Field(default=0.9, ge=0, description="Allowance of the CUSUM [standard units per day].")
     alarm_level: float = Field(default=4.0, gt=0, description="CUSUM level that starts a burst [standard units].")
     daily_cap: float = Field(
         default=3.0, gt=0, description="Most that one day may add to the CUSUM: a one-day spike is no trend."

@@ -51,6 +51,8 @@ def _attributes(text: str) -> list[tuple[str, str]]:
 def resolved_names(signals: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame:
     """Return ``signals`` with aliases replaced by the elements they mean; case and outer blanks do not matter.
 
+    The name as it was sent stays as ``spoken``.
+
     An alias of another element type is left alone: the same word may be a character and a colour. One that names no
     type-mate in ``signals`` still moves the row to its own element.
 
@@ -59,11 +61,11 @@ def resolved_names(signals: pl.DataFrame, aliases: pl.DataFrame) -> pl.DataFrame
         aliases: ``alias``, ``element_type``, ``element``.
     """
     if aliases.is_empty():
-        return signals
+        return signals.with_columns(spoken="element")
     plain = pl.col("alias").str.strip_chars().str.to_lowercase()
     lookup = aliases.select("element_type", meant="element", plain=plain).unique(
         ["element_type", "plain"], keep="first"
     )
     named = signals.with_columns(plain=pl.col("element").str.strip_chars().str.to_lowercase())
     joined = named.join(lookup, on=["element_type", "plain"], how="left", maintain_order="left")
-    return joined.with_columns(element=pl.coalesce("meant", "element")).drop("meant", "plain")
+    return joined.with_columns(element=pl.coalesce("meant", "element"), spoken="element").drop("meant", "plain")

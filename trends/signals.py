@@ -14,13 +14,22 @@ from numpy.typing import NDArray
 
 from trends.config import TrendConfig
 
-__all__ = ["Cube", "Floats32", "Revisions", "cleaned", "known_signals", "signal_cube", "with_national", "without_late"]
+__all__ = [
+    "ALL_REGIONS",
+    "AVERAGED_METRICS",
+    "Cube",
+    "Floats32",
+    "Revisions",
+    "cleaned",
+    "signal_cube",
+    "without_late",
+]
 
 Floats32 = NDArray[np.float32]
 
 ALL_REGIONS = "*"
 _SERIES = ["element_type", "element", "region"]
-_AVERAGED_METRICS = ("resale_price", "dwell_seconds")  # means of prices and times; everything else is a count
+AVERAGED_METRICS = ("resale_price", "dwell_seconds")  # means of prices and times; everything else is a count
 
 
 @dataclass(frozen=True)
@@ -76,66 +85,22 @@ class Cube:
         return int(self.values.shape[0])
 
 
-def known_signals(signals: pl.DataFrame, *, timezone: str) -> pl.DataFrame:
-    """Return signals with ``day`` (day number described) and ``known`` (day at whose close it was first known).
-
-    Figures of several aliases of one element add up; prices and times are averaged.
-
-    Args:
-        signals: ``date``, ``source``, ``region``, ``element_type``, ``element``, ``metric``, ``value``,
-            ``available_at`` (UTC; null: known on its date).
-        timezone: the shop's.
-    """
-    day = pl.col("date").cast(pl.Int32).cast(pl.Int64)
-    known = pl.col("available_at").dt.convert_time_zone(timezone).dt.date().cast(pl.Int32).cast(pl.Int64)
-    averaged = pl.col("metric").is_in(_AVERAGED_METRICS)
-    return (
-        signals.filter(pl.col("value").is_finite())
-        .with_columns(day=day, known=pl.max_horizontal(day, known))
-        .sort(*_SERIES, "source", "metric", "day", "known", "value")
-        .group_by(*_SERIES, "source", "metric", "day", maintain_order=True)
-        .agg(
-            value=pl.when(averaged.first()).then(pl.col("value").mean()).otherwise(pl.col("value").sum()),
-            known=pl.col("known").max(),
-        )
-    )
-
-
-def with_national(signals: pl.DataFrame) -> pl.DataFrame:
-    """Return signals with a series of all regions for every element that has none from that source and metric.
-
-    The figure of all regions is the sum of the regions' (the mean for prices), known when the last of them is.
-    """
-    key = ["element_type", "element", "source", "metric"]
-    regional = signals.filter(pl.col("region") != ALL_REGIONS)
-    national = signals.filter(pl.col("region") == ALL_REGIONS)
-    lacking = regional.join(national.select(key).unique(), on=key, how="anti")
-    averaged = pl.col("metric").is_in(_AVERAGED_METRICS)
-    added = (
-        lacking.sort(*key, "day", "region")
-        .group_by(*key, "day", maintain_order=True)
-        .agg(
-            value=pl.when(averaged.first()).then(pl.col("value").mean()).otherwise(pl.col("value").sum()),
-            known=pl.col("known").max(),
-        )
-        .with_columns(region=pl.lit(ALL_REGIONS))
-    )
-    return pl.concat([signals, added.select(signals.columns)])
-
-
 def without_late(signals: pl.DataFrame, *, config: TrendConfig) -> pl.DataFrame:
     """Return the signals known within ``late_days`` of their day: what past runs could have used."""
     return signals.filter(pl.col("known") - pl.col("day") <= config.late_days)
 
 
-def signal_cube(signals: pl.DataFrame, *, last_day: int, config: TrendConfig) -> Cube:
+def signal_cube(
+    signals: pl.DataFrame, changes: pl.DataFrame | None = None, *, last_day: int, config: TrendConfig
+) -> Cube:
     """Return the cube of signals up to ``last_day``, each figure on the day it became known.
 
     A figure that came very late (a history filled in afterwards) stands on its own day instead: it says nothing of
     the day it was sent. Several figures of a series that became known on one day are averaged.
 
     Args:
-        signals: as :func:`known_signals` gives them.
+        signals: as :func:`trends.vintages.signal_history` gives them.
+        changes: later corrections, as it gives them; none if left out.
         last_day: day number of the run date.
         config: what is late.
     """
@@ -151,7 +116,29 @@ def signal_cube(signals: pl.DataFrame, *, last_day: int, config: TrendConfig) ->
     )
     at = (coded["at"].to_numpy() - first_day).astype(np.int64)
     flat = (at * shape[1] + coded["m"].to_numpy()) * shape[2] + coded["s"].to_numpy()
-    return Cube(_means(flat, coded["value"].to_numpy(), shape), series, metrics, first_day)
+    cube = Cube(_means(flat, coded["value"].to_numpy(), shape), series, metrics, first_day)
+    if changes is None or changes.is_empty():
+        return cube
+    share = coded.select(*_SERIES, "source", "metric", "day", "at", "s", "m").with_columns(
+        share=1.0 / pl.len().over("at", "s", "m")
+    )
+    return replace(cube, revisions=_revisions(changes, share, first_day=first_day, last_day=last_day))
+
+
+def _revisions(changes: pl.DataFrame, share: pl.DataFrame, *, first_day: int, last_day: int) -> Revisions:
+    """Return the corrections in the order they became known; a cell that averages several figures moves by a share."""
+    found = (
+        changes.filter(pl.col("known") <= last_day)
+        .join(share, on=[*_SERIES, "source", "metric", "day"], how="inner")
+        .sort("known", "s", "m", "at", "day")
+    )
+    return Revisions(
+        at=(found["known"].to_numpy() - first_day).astype(np.int64),
+        day=(found["at"].to_numpy() - first_day).astype(np.int64),
+        metric=found["m"].to_numpy().astype(np.int64),
+        series=found["s"].to_numpy().astype(np.int64),
+        delta=(found["change"] * found["share"]).to_numpy().astype(np.float32),
+    )
 
 
 def _means(flat: NDArray[np.int64], values: NDArray[np.float64], shape: tuple[int, int, int]) -> Floats32:

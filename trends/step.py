@@ -12,8 +12,9 @@ from trends.alerts import affected_skus, feature_frame, score_frame, trend_alert
 from trends.config import TrendConfig
 from trends.elements import product_elements, resolved_names
 from trends.heat import heat_of
-from trends.signals import ALL_REGIONS, cleaned, known_signals, signal_cube, with_national, without_late
+from trends.signals import ALL_REGIONS, cleaned, signal_cube, without_late
 from trends.traffic import traffic_signals
+from trends.vintages import signal_history, vintages_of
 
 __all__ = ["run"]
 
@@ -30,9 +31,9 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         config = TrendConfig.model_validate(io.settings.trends)
         products = io.read_polars("stg_products")
         elements = product_elements(products)
-        signals = _signals(io, elements, config)
+        signals, changes = _signals(io, elements, config)
         last_day = (run_date - _EPOCH).days
-        cube, faults = cleaned(signal_cube(signals, last_day=last_day, config=config), config=config)
+        cube, faults = cleaned(signal_cube(signals, changes, last_day=last_day, config=config), config=config)
         heat = heat_of(cube, config=config)
         scores = score_frame(cube, heat, elements)
         alerts = trend_alerts(scores, cube, heat, affected_skus(elements, _places(io)), config=config)
@@ -40,7 +41,7 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         io.write("trend_alerts", alerts)
         timely = without_late(signals, config=config)
         if timely.height < signals.height:  # past runs did not know what came late
-            cube, _ = cleaned(signal_cube(timely, last_day=last_day, config=config), config=config)
+            cube, _ = cleaned(signal_cube(timely, changes, last_day=last_day, config=config), config=config)
             heat = heat_of(cube, config=config)
         features = feature_frame(cube, heat, config=config)
         io.write("trend_features", features)
@@ -49,19 +50,21 @@ def run(home: Path, run_date: date) -> dict[str, int]:
     return io.counts
 
 
-def _signals(io: StepIO, elements: pl.DataFrame, config: TrendConfig) -> pl.DataFrame:
-    """Return the signals of all sources by element, region and day, each with the day it was known."""
+def _signals(io: StepIO, elements: pl.DataFrame, config: TrendConfig) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the signals of all sources as first known, and their corrections, by element, region and day."""
     aliases = io.read_polars("stg_element_aliases", columns=["alias", "element_type", "element"])
-    social = resolved_names(io.read_polars("stg_signals"), aliases)
-    signals = with_national(known_signals(social, timezone=io.settings.shop.timezone))
+    vintages = io.read_polars("stg_signal_vintages")
+    if vintages.is_empty():
+        vintages = vintages_of(io.read_polars("stg_signals"), timezone=io.settings.shop.timezone)
+    signals, changes = signal_history(resolved_names(vintages, aliases))
     if not config.use_site_traffic or not io.has_source("site_traffic"):
-        return signals
+        return signals, changes
     regions = io.read_polars("stg_locations", columns=["location_id", "region"])
     lacking = elements.join(
         signals.select("element_type", "element").unique(), on=["element_type", "element"], how="anti"
     )
-    own = traffic_signals(io.read_polars("stg_site_traffic"), lacking, regions)
-    return pl.concat([signals, with_national(own).select(signals.columns)])
+    own, _ = signal_history(traffic_signals(io.read_polars("stg_site_traffic"), lacking, regions))
+    return pl.concat([signals, own.select(signals.columns)]), changes
 
 
 def _places(io: StepIO) -> pl.DataFrame:

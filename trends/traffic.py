@@ -14,7 +14,7 @@ _PER = 10_000.0
 
 
 def traffic_signals(traffic: pl.DataFrame, elements: pl.DataFrame, regions: pl.DataFrame) -> pl.DataFrame:
-    """Return traffic by element, region, metric and day, in the columns of :func:`trends.signals.known_signals`.
+    """Return traffic by element, region, metric and day, in the columns of :func:`trends.vintages.signal_history`.
 
     The views of a product count for each of its elements, as so many of every 10,000 of the region's on that day: what
     moves the whole shop is nobody's trend. They are known at the close of their day.
@@ -47,7 +47,7 @@ def traffic_signals(traffic: pl.DataFrame, elements: pl.DataFrame, regions: pl.D
         "region",
         source=pl.lit(_SOURCE),
         metric="metric",
-        day="day",
+        date=pl.col("day").cast(pl.Int32).cast(pl.Date),
+        known_date=pl.col("day").cast(pl.Int32).cast(pl.Date),
         value=pl.col("value").cast(pl.Float64),
-        known="day",
-    ).sort("element_type", "element", "region", "source", "metric", "day")
+    ).sort("element_type", "element", "region", "source", "metric", "date")

@@ -646,6 +646,30 @@ OUTPUTS: tuple[Table, ...] = (
         "Are all size groups served alike?",
     ),
     _table(
+        "forecast_drivers",
+        "sku location_id",
+        [
+            _SKU,
+            _LOCATION,
+            column("periods", I, "periods", "the protection period, as far as the horizon reaches", minimum=1),
+            *(
+                column(name, N, "units", doc, nullable=False)
+                for name, doc in (
+                    ("level", "what a usual period sold lately, times the open periods"),
+                    ("season", "weekday, month, age of the item and the models' own view of the level"),
+                    ("price", "price in force or planned against the usual price"),
+                    ("event", "events near or running"),
+                    ("weather", "weather against the usual"),
+                    ("heat", "trend heat of the item's elements"),
+                    ("preorder", "preorder pace of a launch"),
+                    ("override", "what people set"),
+                )
+            ),
+            column("total", N, "units", "mean demand over these periods: the sum of the parts", nullable=False),
+        ],
+        "What moved each forecast, in parts that add up exactly.",
+    ),
+    _table(
         "forecast_accuracy",
         "segment horizon",
         [

@@ -7,6 +7,8 @@ where the delivered value may not be loaded, and the reason as a code, evaluated
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -22,6 +24,7 @@ __all__ = [
     "NAIVE",
     "CastRules",
     "ColumnCast",
+    "among_sql",
     "column_cast",
     "literal",
     "null_sql",
@@ -40,6 +43,7 @@ _WHITE = " \t\n\r\f\v" + "".join(
 _ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
 _OFFSET = r" ?(Z|z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)"
+_SCIENTIFIC = "[0-9０-９]([.．][0-9０-９]+)?[eEｅＥ][+＋][0-9０-９]{1,3}"  # full-width digits too: they become plain ones
 _MIDNIGHT = r"([T ]00:00(:00([.]0+)?)?)?"
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
 _EXCEL_EPOCHS = {"excel": "1899-12-30", "excel1904": "1904-01-01"}
@@ -97,13 +101,18 @@ def stripped_sql(text: str) -> str:
 def null_sql(stripped: str, null_values: tuple[str, ...]) -> str:
     """Return SQL that is null where the stripped text means null.
 
-    >>> null_sql("x", ("-",))
-    "case when strlen(x) <= 1 and x in ('', '-') then null else x end"
+    >>> null_sql("x", ("NULL",))
+    "case when strlen(x) <= 4 and regexp_full_match(x, '|NULL') then null else x end"
     """
     words = dict.fromkeys(("", *null_values))
     longest = max(len(w.encode()) for w in words)
-    tokens = ", ".join(literal(t) for t in words)
-    return f"case when strlen({stripped}) <= {longest} and {stripped} in ({tokens}) then null else {stripped} end"
+    return f"case when strlen({stripped}) <= {longest} and {among_sql(stripped, words)} then null else {stripped} end"
+
+
+def among_sql(value: str, words: Iterable[str]) -> str:
+    """Return the condition that ``value`` is one of ``words``; `in` would become a join, which mixes up the rows."""
+    pattern = "|".join(re.sub(r"([^A-Za-z0-9_\x80-\U0010ffff])", r"\\\1", word) for word in words)
+    return f"regexp_full_match({value}, {literal(pattern)})"
 
 
 def column_cast(column: Column, text: str, *, physical: str = "VARCHAR", rules: CastRules) -> ColumnCast:
@@ -142,7 +151,7 @@ def _text_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, s
     value = masked_sql(text) if column.free_text else text
     conditions = [f"strlen({text}) > {MAX_TEXT_BYTES}"]
     if column.name in rules.ids:
-        conditions.append(f"regexp_full_match({text}, '[0-9]([.][0-9]+)?[eE][+][0-9]{{1,3}}')")
+        conditions.append(f"regexp_full_match({text}, '{_SCIENTIFIC}')")
     checked = f"case when {' or '.join(conditions)} then null else {value} end"
     reason = (
         f"case when strlen({text}) > {MAX_TEXT_BYTES} then '{Reason.TEXT_LENGTH}' else '{Reason.SCIENTIFIC_ID}' end"
@@ -243,8 +252,8 @@ def _number_reason(text: str) -> str:
 
 
 def _flag_from_text(text: str) -> tuple[str, str]:
-    yes, no = (", ".join(literal(w) for w in words) for words in (_TRUE, _FALSE))
-    value = f"case when lower({text}) in ({yes}) then true when lower({text}) in ({no}) then false end"
+    yes, no = (among_sql(f"lower({text})", words) for words in (_TRUE, _FALSE))
+    value = f"case when {yes} then true when {no} then false end"
     return value, f"'{Reason.NOT_A_FLAG}'"
 
 
@@ -331,7 +340,7 @@ def _out_of_range(column: Column, value: str) -> tuple[str, Reason] | None:
     if column.dtype is DType.TIMESTAMP:
         return f"{value} not between timestamptz '{FIRST_DAY}' and timestamptz '{LAST_DAY}'", Reason.DATE_RANGE
     if column.choices:
-        return f"{value} not in ({', '.join(literal(c) for c in column.choices)})", Reason.ENUM
+        return f"not {among_sql(value, column.choices)}", Reason.ENUM
     code = Reason.PRICE_RANGE if column.dtype is DType.MONEY else Reason.RANGE
     limits = [f"{value} < {column.minimum}"] if column.minimum is not None else []
     limits += [f"{value} > {column.maximum}"] if column.maximum is not None else []

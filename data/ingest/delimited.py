@@ -106,7 +106,9 @@ def prepared(
 
 
 def _stretches(path: Path, scan: RecordScan, offset: int) -> tuple[Stretch, ...]:
-    """Return the stretches between the cuts of a scan; the text begins at ``offset`` of the file."""
+    """Return the stretches between the cuts of a scan; the text, without header, begins at ``offset`` of the file."""
+    if offset == 0 and not scan.cuts:
+        return (Stretch(path, scan.good),)
     ends = scan.cuts if scan.cuts and scan.cuts[-1][1] == scan.good else [*scan.cuts, (-1, scan.good)]
     found, at, good = [], 0, 0
     for end, good_there in ends:

@@ -21,7 +21,6 @@ from data.ingest.faults import DeliveryMissing, DeliveryRefused, DeliveryUnstabl
 from data.ingest.landing import Landed, Landing, Sighting, is_young, sightings_in
 from data.ingest.loading import Accounts, load_batch, mark_duplicates, store_accounts
 from data.ingest.notes import STALE_SOURCE, Note, column_notes, shrunk_notes, text_notes
-from data.ingest.parsing import parse
 from data.ingest.runs import night_of
 from data.ingest.shifts import refuse_unit_shift
 from data.ingest.sources import Arrival, Source
@@ -311,8 +310,7 @@ def _load_table(
         accounts: list[Accounts] = []
         for batch in batches(files):
             try:
-                relation = parse(connection, batch, shop_timezone=shop_timezone)
-                accounts += load_batch(connection, batch, relation=relation)
+                accounts += load_batch(connection, batch, shop_timezone=shop_timezone)
             except DeliveryRefused as error:
                 refused.append(error)
         if refused:

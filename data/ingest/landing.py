@@ -1,8 +1,10 @@
 """Landing: an immutable, content-addressed copy of everything that came in, and the ledger of what it was.
 
-``landing/<sha256[:2]>/<sha256>`` holds the bytes, read-only. ``landing/ledger.jsonl`` holds one line for each
-sighting of a content under a name, and one for each ingest run; together they are the source of truth from which the
-warehouse can be made anew. Nothing is parsed before it has landed, nothing enters the ledger before it was accepted.
+``landing/<sha256[:2]>/<sha256>`` holds the bytes, read-only. Where a delivery names people, it holds its planning part
+under the digest of that, and ``landing/people/`` holds the people apart (:mod:`data.ingest.people`); the delivery is
+still known by the digest of what was delivered. ``landing/ledger.jsonl`` holds one line for each sighting of a content
+under a name, and one for each ingest run; together they are the source of truth from which the warehouse can be made
+anew. No value is read before its delivery has landed, nothing enters the ledger before it was accepted.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,9 +22,14 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from data.contracts import TABLES
 from data.errors import SourceError
 from data.ingest.faults import DeliveryRefused, DeliveryUnstable, Fault
+from data.ingest.people import person_part
+from data.ingest.privacy import buyer_key
 from data.ingest.sources import Arrival
+from data.ingest.splitting import split
+from data.settings import SourceSettings
 
 __all__ = ["Landed", "Landing", "Sighting"]
 
@@ -34,19 +42,22 @@ _LEDGER = "ledger.jsonl"
 
 @dataclass(frozen=True)
 class Landed:
-    """A file whose bytes are safe: what was offered, and where the copy is."""
+    """A file whose bytes are safe: what was offered, and which content landing keeps of it."""
 
     arrival: Arrival
     sha256: str
     size: int
     modified_at: datetime
     landed_at: datetime
-    path: Path
+    kept_sha256: str = ""
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """A line of the ledger: this content came under this name, in the run for this date."""
+    """A line of the ledger: this content came under this name, in the run for this date.
+
+    ``sha256`` is the digest of what was delivered, ``kept_sha256`` that of what landing keeps of it; blank: the same.
+    """
 
     seq: int
     source: str
@@ -58,6 +69,22 @@ class Sighting:
     landed_at: datetime
     run_date: date
     in_first_run: bool
+    kept_sha256: str = ""
+
+    @property
+    def kept(self) -> str:
+        """Digest of the content in landing."""
+        return self.kept_sha256 or self.sha256
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """A private copy of a delivery, with its digest."""
+
+    path: Path
+    sha256: str
+    size: int
+    modified_at: datetime
 
 
 class Landing:
@@ -78,11 +105,22 @@ class Landing:
         with tempfile.TemporaryDirectory(prefix=".work-", dir=self.folder) as folder:
             yield Path(folder)
 
-    def land(self, arrival: Arrival) -> Landed:
-        """Copy a file into landing and return what landed; the same content again costs one copy and no space.
+    def clean(self) -> None:
+        """Remove what a run that was killed left unfinished. Only for who holds the warehouse: one run at a time."""
+        for path in self.folder.glob(".in-*"):
+            path.unlink()
+        for path in self.folder.glob(".work-*"):
+            shutil.rmtree(path)
+
+    def land(self, arrival: Arrival, *, spec: SourceSettings | None = None) -> Landed:
+        """Copy a file into landing, its people apart, and return what landed; the same content costs no space.
+
+        Args:
+            arrival: what is offered.
+            spec: settings of the source, which say how its columns are called; None: it is kept as it is.
 
         Raises:
-            DeliveryRefused: ``CHECKSUM_MISMATCH`` or ``TRUNCATED`` against a sidecar.
+            DeliveryRefused: ``CHECKSUM_MISMATCH`` or ``TRUNCATED`` against a sidecar, or not readable at all.
             DeliveryUnstable: the file was still being written after all retries.
             SourceError: it vanished or cannot be read.
         """
@@ -91,10 +129,14 @@ class Landing:
             if attempt:
                 time.sleep(pause)
                 pause *= 2
-            landed = self._copied(arrival)
-            if landed is not None and (complete := _matches_sidecars(landed, is_last=attempt == _TRIES - 1)):
-                assert complete
-                return landed
+            copy = self._copied(arrival)
+            if copy is None:
+                continue
+            try:
+                if _matches_sidecars(arrival, copy, is_last=attempt == _TRIES - 1):
+                    return self._landed(arrival, copy, spec)
+            finally:
+                copy.path.unlink(missing_ok=True)
         raise DeliveryUnstable(
             Fault.STILL_WRITTEN,
             f"it still changed after {_TRIES} tries; write to `{arrival.path.name}.part` and rename when done",
@@ -102,7 +144,7 @@ class Landing:
             file=arrival.name,
         )
 
-    def _copied(self, arrival: Arrival) -> Landed | None:
+    def _copied(self, arrival: Arrival) -> _Copy | None:
         """Copy once; None where the file changed meanwhile."""
         digest = hashlib.sha256()
         try:
@@ -120,27 +162,52 @@ class Landing:
         except PermissionError as error:
             raise SourceError(f"source {arrival.source}: {arrival.path} may not be read: {error}") from error
         copied = Path(copy.name)
-        if (before.st_size, before.st_mtime_ns) != (
-            after.st_size,
-            after.st_mtime_ns,
-        ) or copied.stat().st_size != after.st_size:
+        is_stable = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+        if not is_stable or copied.stat().st_size != after.st_size:
             copied.unlink()
             return None
-        path = self._kept(copied, digest.hexdigest())
         modified_at = datetime.fromtimestamp(after.st_mtime_ns / 1e9, tz=UTC)
-        return Landed(arrival, digest.hexdigest(), after.st_size, modified_at, datetime.now(UTC), path)
+        return _Copy(copied, digest.hexdigest(), after.st_size, modified_at)
 
-    def _kept(self, copied: Path, sha256: str) -> Path:
+    def _landed(self, arrival: Arrival, copy: _Copy, spec: SourceSettings | None) -> Landed:
+        """Keep a copy, or its planning part and its people."""
+        kept = None if spec is None else self._split(arrival, copy, spec)
+        if kept is None:
+            self._keep(copy.path, copy.sha256)
+        now = datetime.now(UTC)
+        return Landed(arrival, copy.sha256, copy.size, copy.modified_at, now, kept or "")
+
+    def _split(self, arrival: Arrival, copy: _Copy, spec: SourceSettings) -> str | None:
+        """Keep the planning part of a delivery that names people, and return its digest; None where it names none."""
+        with self.work_folder() as work:
+            part = work / "part"
+            book = split(
+                copy.path,
+                part,
+                table=TABLES[arrival.table],
+                spec=spec,
+                name=arrival.name,
+                source=arrival.source,
+                tag=copy.sha256,
+            )
+            if book is None:
+                return None
+            with part.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                os.fsync(file.fileno())
+            book.write(person_part(self.folder, sha256), buyer_key())
+            self._keep(part, sha256)
+            return sha256
+
+    def _keep(self, copied: Path, sha256: str) -> None:
         """Give a copy its final name, durably."""
         path = self.path_of(sha256)
         if path.exists():
-            copied.unlink()
-            return path
+            return
         path.parent.mkdir(mode=0o700, exist_ok=True)
         copied.chmod(0o400)
         copied.replace(path)
         _sync_folder(path.parent)
-        return path
 
     def append(self, lines: list[dict[str, Any]]) -> None:
         """Append lines to the ledger, durably, all or none."""
@@ -199,12 +266,12 @@ def sightings_in(lines: list[dict[str, Any]]) -> list[Sighting]:
     return found
 
 
-def _matches_sidecars(landed: Landed, *, is_last: bool) -> bool:
+def _matches_sidecars(arrival: Arrival, copy: _Copy, *, is_last: bool) -> bool:
     """Compare with ``<file>.sha256``, ``.md5`` or ``.manifest.json`` where one lies beside the file.
 
     Returns false where the file is still shorter than promised, or differs, and a retry may help.
     """
-    path, arrival = landed.arrival.path, landed.arrival
+    path = arrival.path
     manifest = path.with_name(path.name + ".manifest.json")
     promised: dict[str, Any] = {}
     if manifest.is_file():
@@ -214,17 +281,17 @@ def _matches_sidecars(landed: Landed, *, is_last: bool) -> bool:
         if sidecar.is_file():
             promised[kind] = sidecar.read_text(encoding="utf-8").split()[0].lower()
     size = promised.get("bytes", promised.get("size"))
-    if size is not None and int(size) > landed.size:
+    if size is not None and int(size) > copy.size:
         if not is_last:
             return False
         raise DeliveryRefused(
             Fault.TRUNCATED,
-            f"{landed.size:,} bytes arrived, its manifest promises {int(size):,}",
+            f"{copy.size:,} bytes arrived, its manifest promises {int(size):,}",
             source=arrival.source,
             file=arrival.name,
         )
     for kind in ("sha256", "md5"):
-        if kind in promised and promised[kind] != _digest(landed, kind):
+        if kind in promised and promised[kind] != _digest(copy, kind):
             if not is_last:
                 return False
             raise DeliveryRefused(
@@ -236,10 +303,10 @@ def _matches_sidecars(landed: Landed, *, is_last: bool) -> bool:
     return True
 
 
-def _digest(landed: Landed, kind: str) -> str:
+def _digest(copy: _Copy, kind: str) -> str:
     if kind == "sha256":
-        return landed.sha256
-    with landed.path.open("rb") as file:
+        return copy.sha256
+    with copy.path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 

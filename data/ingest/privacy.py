@@ -7,25 +7,49 @@ home folder alone does not tell who bought what.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
+import re
 import secrets
 from pathlib import Path
 
-__all__ = ["KEY_VARIABLE", "buyer_key", "hmac_pads", "hmac_sql", "key_path", "masked_sql", "pseudonym_sql"]
+__all__ = [
+    "KEY_VARIABLE",
+    "buyer_key",
+    "hmac_pads",
+    "hmac_sql",
+    "key_path",
+    "masked",
+    "masked_sql",
+    "person_sql",
+    "pseudonym",
+    "pseudonym_sql",
+    "sealing_key",
+]
 
 KEY_VARIABLE = "MERCHCAST_BUYER_KEY"
+_OTHER_VARIABLE = "MERCHCAST_PRIVACY_KEY"  # its other name
 HASH_HEX_DIGITS = 32  # 128 bits of HMAC-SHA256
 MASK = "[masked]"
 _BLOCK_BYTES = 64  # of SHA-256, RFC 2104
 _KEY_BYTES = 32
 
-# Numbers that call a person: international ones with +, Chinese mobiles, North American ones with separators.
+# Numbers that call or name a person: international ones with +, Chinese mobiles, land lines with their area code,
+# North American ones with separators, Chinese identity cards (place, day of birth, serial number).
 _PHONES = (
     r"(^|[^0-9])([+][0-9]{1,3}[ -]?[0-9(][0-9() -]{6,14}[0-9])([^0-9]|$)",
     r"(^|[^0-9])(1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4})([^0-9]|$)",
     r"(^|[^0-9])([(]?[0-9]{3}[)]?[ .-][0-9]{3}[ .-][0-9]{4})([^0-9]|$)",
+    r"(^|[^0-9])([(]?0[0-9]{2,4}[)]?[ -][0-9]{3,4}[ -]?[0-9]{3,4})([^0-9]|$)",
+    r"(^|[^0-9])([1-9][0-9]{5}(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])[0-9]{5}[0-9Xx])([^0-9]|$)",
 )
+_PASSES = 2  # two numbers may share the one character between them
+_LOOKS_SUSPICIOUS = "[0-9][0-9 ().-]{6,}[0-9]|@"
 _EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+[.][A-Za-z]{2,}"
+_PHONE_PATTERNS = tuple(re.compile(p) for p in _PHONES)
+_EMAIL_PATTERN = re.compile(_EMAIL)
+_SUSPICIOUS = re.compile(_LOOKS_SUSPICIOUS)
+_WHOLE_NUMBER = re.compile(r"^([0-9]+)[.]0+$")
 
 
 def key_path() -> Path:
@@ -36,7 +60,7 @@ def key_path() -> Path:
 
 def buyer_key() -> bytes:
     """Return the secret key of buyer hashes: from the environment, else from its file, made on first use (0600)."""
-    given = os.environ.get(KEY_VARIABLE)
+    given = os.environ.get(KEY_VARIABLE) or os.environ.get(_OTHER_VARIABLE)
     if given:
         return given.encode("utf-8")
     path = key_path()
@@ -70,17 +94,57 @@ def hmac_sql(text: str) -> str:
     return f"substr(sha256(getvariable('buyer_outer')::blob || {inner}), 1, {HASH_HEX_DIGITS})"
 
 
+def pseudonym(who: str, key: bytes) -> str:
+    """Return the keyed hash of a buyer's reference, the same as :func:`pseudonym_sql` gives.
+
+    >>> pseudonym("17850.0", b"k") == pseudonym(" 17850", b"k") != pseudonym("17851", b"k")
+    True
+    """
+    plain = _WHOLE_NUMBER.sub(r"\1", who.strip())
+    return hmac.digest(key, plain.encode("utf-8"), "sha256").hex()[:HASH_HEX_DIGITS]
+
+
+def sealing_key(key: bytes) -> bytes:
+    """Return the key that encrypts person parts: another one than that of the hashes, made from it."""
+    return hmac.digest(key, b"merchcast person part", "sha256")
+
+
+def person_sql(text: str) -> str:
+    """Return SQL for the pseudonym of a person: of a surrogate, by the temporary table ``people``; else the hash.
+
+    What landed before deliveries were split, and what a test writes into a frame, is no surrogate.
+    """
+    found = f"(select p.pseudonym from people p where p.ref = cast({text} as varchar))"
+    return f"case when {text} is not null then coalesce({found}, {hmac_sql(_plain_sql(text))}) end"
+
+
 def pseudonym_sql(text: str) -> str:
     """Return SQL for the keyed hash of a buyer's reference; ``17850.0`` and ``17850`` are one buyer."""
-    plain = f"regexp_replace(cast({text} as varchar), '^([0-9]+)[.]0+$', '\\1')"
-    return f"case when {text} is not null then {hmac_sql(plain)} end"
+    return f"case when {text} is not null then {hmac_sql(_plain_sql(text))} end"
+
+
+def _plain_sql(text: str) -> str:
+    return f"regexp_replace(cast({text} as varchar), '^([0-9]+)[.]0+$', '\\1')"
+
+
+def masked(text: str) -> str:
+    """Return ``text`` with phone numbers and e-mail addresses masked, as :func:`masked_sql` does.
+
+    >>> masked("Ring 13812345678 or anna@example.com")
+    'Ring [masked] or [masked]'
+    """
+    if not _SUSPICIOUS.search(text):
+        return text
+    for pattern in _PHONE_PATTERNS * _PASSES:
+        text = pattern.sub(rf"\1{MASK}\3", text)
+    return _EMAIL_PATTERN.sub(MASK, text)
 
 
 def masked_sql(text: str) -> str:
     """Return SQL for ``text`` with phone numbers and e-mail addresses masked."""
-    masked = text
-    for phone in _PHONES:
-        masked = f"regexp_replace({masked}, '{phone}', '\\1{MASK}\\3', 'g')"
-    masked = f"regexp_replace({masked}, '{_EMAIL}', '{MASK}', 'g')"
-    suspicious = f"regexp_matches({text}, '[0-9][0-9 ().-]{{6,}}[0-9]|@')"
-    return f"case when {suspicious} then {masked} else {text} end"
+    text_now = text
+    for phone in _PHONES * _PASSES:
+        text_now = f"regexp_replace({text_now}, '{phone}', '\\1{MASK}\\3', 'g')"
+    text_now = f"regexp_replace({text_now}, '{_EMAIL}', '{MASK}', 'g')"
+    suspicious = f"regexp_matches({text}, '{_LOOKS_SUSPICIOUS}')"
+    return f"case when {suspicious} then {text_now} else {text} end"

@@ -36,7 +36,7 @@ def delivered(batch: Batch) -> Iterator[str]:
     stretches = [f.text.stretches[batch.part] for f in batch.files if f.text is not None]
     cut = [s for s in stretches if s.size is not None]
     if not cut:
-        yield _scan_of_text(batch, [s.path for s in stretches], has_header=True)
+        yield _scan_of_text(batch, [s.path for s in stretches], has_header=stretches[0].has_header)
         return
     copies = [batch.first.text.work / f"stretch-{number}" for number in range(len(stretches))]
     try:

@@ -13,7 +13,7 @@ from data.ingest.faults import DeliveryRefused, Fault, Reason
 from data.ingest.privacy import masked_sql, pseudonym_sql
 from data.warehouse import quoted
 
-__all__ = ["future_sql", "refuse_on_file_faults", "reject_cast_rows", "reject_unreadable"]
+__all__ = ["create_rejected", "future_sql", "refuse_on_file_faults", "reject_cast_rows", "reject_unreadable"]
 
 _RAW_CHARACTERS = 1_000  # kept of one value in quarantine
 
@@ -28,45 +28,50 @@ def future_sql(table: Table, shop_timezone: str) -> str | None:
     return f"coalesce({value} > timezone({literal(shop_timezone)}, landed_at)::date, false)"
 
 
-def reject_cast_rows(
-    connection: duckdb.DuckDBPyConnection,
-    batch: Batch,
-    cast_rows: str,
-    casts: dict[str, ColumnCast],
-    shop_timezone: str,
-) -> None:
-    """Fill ``rejected`` with the rows that a cast refused, with the first column at fault."""
+def create_rejected(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make ``rejected`` afresh: one row for each bad record of a batch."""
     connection.execute(
         "create or replace temp table rejected (delivery_id bigint, row_number bigint, reason varchar, column_name "
-        "varchar, "
-        "value varchar, raw_row varchar)"
+        "varchar, value varchar, raw_row varchar)"
     )
-    row = connection.execute("select count(*) from cast_rows where is_bad").fetchone()
-    if not (row and row[0]):
+
+
+def reject_cast_rows(
+    connection: duckdb.DuckDBPyConnection, batch: Batch, rows: str, casts: dict[str, ColumnCast], is_late: str
+) -> None:
+    """Add the rows that a cast refused, or that are dated after their arrival, with the first column at fault.
+
+    Args:
+        connection: with the temporary tables ``cast_rows`` and ``rejected``.
+        batch: the files the rows came from.
+        rows: SQL for the rows of ``cast_rows`` with their place.
+        casts: of each contract column.
+        is_late: the condition that a row is dated after its own arrival.
+    """
+    found = connection.execute(f"select count(*) from ({rows}) where is_bad or {is_late}").fetchall()
+    if not found[0][0]:
         return
-    table, future = batch.first.table, future_sql(batch.first.table, shop_timezone)
+    table = batch.first.table
     whens = [
         f"when {cast.bad} then struct_pack(reason := {cast.reason}, column_name := {literal(name)}, value := "
         f"{_shown(table, name, cast)})"
         for name, cast in casts.items()
         if cast.bad != "false"
     ]
-    if future is not None and table.business_date is not None:
+    if is_late != "false" and table.business_date is not None:
         shown = casts[table.business_date].shown
         whens.append(
-            f"when {future} then struct_pack(reason := '{Reason.FUTURE}', column_name := "
-            f"{literal(table.business_date)}, "
-            f"value := cast({shown} as varchar))"
+            f"when {is_late} then struct_pack(reason := '{Reason.FUTURE}', column_name := "
+            f"{literal(table.business_date)}, value := cast({shown} as varchar))"
         )
-    packed = ", ".join(f"{quoted(name)} := {_raw(table, name)}" for name in batch.first.mapping.taken)
+    taken = batch.first.mapping.taken
+    texts = "".join(f", raw.{quoted(name)} as {quoted('x_' + name)}" for name in taken)
+    packed = ", ".join(f"{quoted(name)} := {_raw(table, name)}" for name in taken)
     raw = f"cast(to_json(struct_pack({packed})) as varchar)" if packed else "null::varchar"
     connection.execute(
         "insert into rejected select delivery_id, row_number, v.reason, v.column_name, substr(v.value, 1, 200), "
-        "raw_row "
-        f"from (select x.delivery_id, x.row_number, case {' '.join(whens)} end as v, {raw} as raw_row from "
-        f"({cast_rows}) x "
-        "semi join (select delivery_id, row_number from cast_rows where is_bad) b "
-        "on x.delivery_id = b.delivery_id and x.row_number = b.row_number)"
+        f"raw_row from (select delivery_id, row_number, case {' '.join(whens)} end as v, {raw} as raw_row from "
+        f"(select *{texts} from ({rows}) where is_bad or {is_late}))"
     )
 
 

@@ -83,6 +83,7 @@
       const px = xDay(day);
       if (px < left || px > w - right) return;
       svg.append(node("path", { class: name, d: "M" + px.toFixed(1) + " " + top + "V" + floor.toFixed(1) }));
+      if (w < 480) return; // no room for words: the legend and the dates below say it
       const flip = px > w - 110;
       svg.append(node("text", { class: "mark " + (flip ? "end" : ""), x: (px + (flip ? -4 : 4)).toFixed(1), y: top + 4 + row * 13 }, text));
     };
@@ -91,15 +92,21 @@
     svg.append(node("text", { class: "mark mid", x: today.toFixed(1), y: top - 12 }, words.today));
     if (options.early !== null) mark(options.early, "early", words.early, 1);
     if (options.stockout !== null) mark(options.stockout, "out", words.out, 0);
-    chart[3].forEach(([day, qty]) => triangle(svg, xDay(day), floor, "receipt", options.figure(qty), left, w - right));
-    if (chart[4] !== null && options.order > 0) triangle(svg, xDay(chart[4]), floor, "ordered", options.figure(options.order), left, w - right);
+    const drops = chart[3].map(([day, qty]) => [day, qty, "receipt"]);
+    if (chart[4] !== null && options.order > 0) drops.push([chart[4], options.order, "ordered"]);
+    let last = -1e9;
+    drops.sort((a, b) => a[0] - b[0]).forEach(([day, qty, name]) => {
+      const px = xDay(day), near = px - last < 34;
+      if (!near) last = px;
+      triangle(svg, px, floor, name, options.figure(qty), left, w - right, near ? 11 : 0);
+    });
     return svg;
   }
 
-  function triangle(svg, px, floor, name, text, low, high) {
+  function triangle(svg, px, floor, name, text, low, high, lower) {
     if (px < low || px > high) return;
     const d = "M" + px.toFixed(1) + " " + (floor - 9).toFixed(1) + "l5 9h-10z";
-    svg.append(node("path", { class: name, d: d }), node("text", { class: "mark mid " + name, x: px.toFixed(1), y: (floor + 29).toFixed(1) }, "+" + text));
+    svg.append(node("path", { class: name, d: d }), node("text", { class: "mark mid " + name, x: px.toFixed(1), y: (floor + 28 + lower).toFixed(1) }, "+" + text));
   }
 
   function niceStep(raw) {

@@ -73,7 +73,9 @@
     if (state.sort !== null) sortRows();
     state.page = 0;
     const filtering = state.text !== "" || Object.keys(state.filters).length > 0;
-    byId("found").textContent = filtering ? fill(T.found, { n: number(state.rows.length, 0), total: number(data.rows.length, 0) }) : "";
+    const others = drawIdle();
+    byId("found").textContent = !filtering ? "" : fill(T.found, { n: number(state.rows.length, 0), total: number(data.rows.length, 0) }) +
+      (others ? " · " + fill(T.idle_found, { n: number(others, 0) }) : "");
     each(document.querySelectorAll("section.group"), (group) => {
       let shown = 0;
       each(group.querySelectorAll("tr[data-i]"), (row) => {
@@ -85,6 +87,28 @@
       group.classList.toggle("empty", shown === 0);
     });
     drawList();
+  }
+
+  // ---- items that are not replenished: the search finds every one of them ----
+  const idle = JSON.parse(byId("idle-lines").textContent);
+  function drawIdle() {
+    const table = byId("idle");
+    if (!table) return 0;
+    const hits = state.text === "" ? idle.rows
+      : idle.rows.filter((row) => (row[0] + "\u0001" + (row[1] || "") + "\u0001" + row[2]).toLowerCase().includes(state.text));
+    if (state.text !== state.idle) {
+      const labels = Array.prototype.map.call(table.tHead.rows[0].cells, (cell) => cell.textContent);
+      table.tBodies[0].replaceChildren(...hits.slice(0, idle.limit).map(([sku, title, location, reason, since]) => {
+        const head = make("th", { scope: "row", role: "rowheader", "data-h": labels[0] }, bdi(sku));
+        if (title) head.append(make("small", {}, bdi(title)));
+        const cells = [location, idle.reasons[reason][1], day(since)].map((text, k) =>
+          make("td", { role: "cell", "data-h": labels[k + 1], "data-v": k === 2 && since !== null ? String(since) : null }, bdi(text)));
+        return make("tr", { role: "row" }, head, ...cells);
+      }));
+      if (state.idle !== undefined || state.text !== "") byId("idle-details").open = state.text !== "" && hits.length > 0;
+      state.idle = state.text;
+    }
+    return state.text === "" ? 0 : hits.length;
   }
 
   function sortRows() {
@@ -103,7 +127,7 @@
   // ---- the list of all lines ----
   const list = byId("list");
   // The name stands below the SKU and the status below the reason; one location needs no column.
-  const isShown = (name) => name !== "title" && name !== "status" && (name !== "location_id" || data.dict.location_id.length > 1);
+  const isShown = (name) => !["title", "status", "today", "danger"].includes(name) && (name !== "location_id" || data.dict.location_id.length > 1);
   function drawHead() {
     const row = make("tr", { role: "row" });
     data.columns.forEach(([name, kind, label], c) => {
@@ -295,6 +319,7 @@
       state.text = sku.toLowerCase();
       apply();
       byId("found").textContent = fill(T.unknown_sku, { sku: sku });
+      byId("idle-section").scrollIntoView();
       return;
     }
     state.text = "";
@@ -315,7 +340,7 @@
 
   // ---- tools ----
   function drawFilters() {
-    ["action", "status", "reason", "supplier_name", "confidence", "location_id"].forEach((name) => {
+    ["action", "danger", "status", "reason", "supplier_name", "confidence", "location_id"].forEach((name) => {
       if (data.dict[name].length < 2) return;
       const select = make("select", { "data-filter": name }, make("option", { value: "" }, T.any));
       data.dict[name].forEach(([, text], k) => select.append(make("option", { value: k }, text || "–")));
@@ -326,6 +351,19 @@
       byId("filters").append(make("label", {}, data.columns[at[name]][2], " ", select));
     });
   }
+  each(document.querySelectorAll("button[data-show]"), (button) => {
+    const [name, code] = button.getAttribute("data-show").split("=");
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      state.filters = { [name]: data.dict[name].findIndex((c) => c[0] === code) };
+      each(document.querySelectorAll("select[data-filter]"), (select) => {
+        select.value = select.getAttribute("data-filter") === name ? String(state.filters[name]) : "";
+      });
+      apply();
+      document.querySelector(".tools").scrollIntoView();
+      byId("found").focus({ preventScroll: true });
+    });
+  });
   let waiting = 0;
   byId("search").addEventListener("input", (event) => {
     clearTimeout(waiting);

@@ -1,0 +1,127 @@
+"""Preorder batches as the restock report shows them: what must be committed, by when, and who must hear what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from reporting.catalogue import Catalogue, as_day, as_float, is_missing
+from reporting.plan_lines import records
+
+__all__ = ["DUE_DAYS", "DueCampaign", "batch_rows", "due_campaigns", "promise_rows"]
+
+DUE_DAYS = 7  # a commit date this near is said above the table [days]
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+
+
+@dataclass(frozen=True)
+class DueCampaign:
+    """One campaign with a commit date in the next days or past it.
+
+    Attributes:
+        campaign: its id.
+        day: the date with its weekday, and how far it is.
+        text: what to do: SKUs by decision, units and value to commit.
+        tone: ``late`` once the date has passed, else ``warn``.
+        units: units to commit.
+    """
+
+    campaign: str
+    day: str
+    text: str
+    tone: str
+    units: int
+
+
+def batch_rows(batches: pd.DataFrame, *, titles: dict[Any, Any], words: Catalogue, today: date) -> pd.DataFrame:
+    """Return the batches in the order in which they ask for a decision, with their arithmetic in words.
+
+    What is to be decided comes first, then what waits, each by its commit date; last what waits with its date past.
+    """
+    if batches.empty:
+        return batches
+    named = batches.assign(
+        title=batches["sku"].map(titles).astype(object),
+        batch_words=[_batch_words(row, words=words) for row in records(batches)],
+        final_range=[
+            f"{words.number(lo)}–{words.number(hi)}"
+            for lo, hi in zip(batches["forecast_final_p10"], batches["forecast_final_p90"], strict=True)
+        ],
+        commit_note=[_note(day, words=words, today=today) for day in batches["commit_by_date"]],
+        commit_tone=[
+            "" if decision == "wait" else _tone(day, today=today)
+            for decision, day in zip(batches["decision"], batches["commit_by_date"], strict=True)
+        ],
+    )
+    waits = named["decision"] == "wait"
+    past = named["commit_by_date"] < pd.Timestamp(today)
+    placed = named.assign(_waits=waits.astype(int) + (waits & past))
+    keys = ["_waits", "commit_by_date", "campaign_id", "sku"]
+    return placed.sort_values(keys, kind="stable", na_position="last").drop(columns="_waits")
+
+
+def due_campaigns(batches: pd.DataFrame, *, words: Catalogue, today: date, currency: str) -> list[DueCampaign]:
+    """Return the campaigns to decide within a week, the soonest first; what only waits is not asked for."""
+    if batches.empty:
+        return []
+    asked = batches[(batches["decision"] != "wait") & batches["commit_by_date"].notna()]
+    near = asked[asked["commit_by_date"] <= pd.Timestamp(today) + pd.Timedelta(days=DUE_DAYS)]
+    found = []
+    for (day, campaign), rows in near.groupby(["commit_by_date", "campaign_id"], sort=True):
+        counts = rows["decision"].value_counts()
+        told = [
+            words.text("batch.decided", decision=words.code(decision), n=words.number(int(counts[decision])))
+            for decision in ("produce", "extend", "cancel")
+            if decision in counts
+        ]
+        units = int(rows["batch_qty"].fillna(0).sum())
+        value = sum(as_float(q) * as_float(c) for q, c in zip(rows["batch_qty"], rows["unit_cost"], strict=True))
+        amount = words.text("batch.amount", units=words.number(units), value=words.money(value), currency=currency)
+        found.append(
+            DueCampaign(
+                campaign=str(campaign),
+                day=f"{words.near_day(day, today=today)}, {_note(day, words=words, today=today)}",
+                text=" · ".join([*told, amount]),
+                tone=_tone(day, today=today),
+                units=units,
+            )
+        )
+    return found
+
+
+def promise_rows(promises: pd.DataFrame) -> pd.DataFrame:
+    """Return the moved promises, those that somebody must be told first."""
+    if promises.empty:
+        return promises
+    keys = ["must_tell", "promise_now_date", "preorder_id"]
+    return promises.sort_values(keys, ascending=[False, True, True], kind="stable")
+
+
+def _batch_words(row: dict[str, Any], *, words: Catalogue) -> str:
+    terms = [(name, value) for name, value in row.items() if name.startswith("why_") and value]
+    return " · ".join(f"{words.signed(value)} {words.text(f'term.{name}')}" for name, value in terms)
+
+
+def _note(day: Any, *, words: Catalogue, today: date) -> str:
+    """Return the weekday of a date, and how far away it is."""
+    if is_missing(day):
+        return ""
+    when = as_day(day)
+    away = (when - today).days
+    if away == 0:
+        distance = words.text("when.today")
+    elif away > 0:
+        distance = words.text("when.ahead", n=words.number(away))
+    else:
+        distance = words.text("when.past", n=words.number(-away))
+    return f"{words.code(WEEKDAYS[when.weekday()])}, {distance}"
+
+
+def _tone(day: Any, *, today: date) -> str:
+    if is_missing(day):
+        return ""
+    away = (as_day(day) - today).days
+    return "late" if away < 0 else "warn" if away <= DUE_DAYS else ""
