@@ -126,7 +126,8 @@ def main() -> None:
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else data
     found = score(juice_weeks(path), config=PricingConfig())
     print(
-        f"WAPE at changed prices {found.wape:.4f}, without price {found.wape_without_price:.4f}: {found.gain:.1%} better"
+        f"WAPE at changed prices {found.wape:.4f}, without price {found.wape_without_price:.4f}: "
+        f"{found.gain:.1%} better"
     )
     inside = sum(0.7 <= s <= 1.3 for s in found.brand_slopes.values())
     print(f"slope of realised on predicted log change {found.slope:.3f}; brands in 0.7-1.3: {inside} of 11")

@@ -20,6 +20,7 @@ from preorder.config import PreorderConfig
 
 HOTEL = Path("../shared/data/hotel_bookings/preorders.parquet")
 WINDOW_DAYS = 180
+SECOND_HALF = pd.Timestamp("2016-07-01", tz="UTC")
 LEAST_CLOSED = 8  # closed campaigns of the same hotel
 PUBLISHED = np.array([0.1, 0.5, 0.9])  # the levels that batch_plan shows
 LEVELS = np.arange(1, 20) / 20
@@ -38,20 +39,25 @@ def hotel_campaigns(path: Path = HOTEL) -> tuple[pd.DataFrame, pd.DataFrame]:
     return items, rows[["campaign_id", "sku", "placed_at", "cancelled_at", "quantity"]]
 
 
-def demo_campaigns(n: int, *, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Independent campaigns of the demo shop's simulator, each an SKU of its own, one closing every three days."""
-    sample = campaign_sample(n, seed=seed).to_pandas()
-    number = np.arange(n)
-    length = sample.groupby("campaign")["length_days"].first().to_numpy()
-    closes = pd.Timestamp("2020-01-01", tz="UTC") + pd.to_timedelta(3 * number, unit="D")
-    opens = closes - pd.to_timedelta(length, unit="D")
-    names = [f"C{i:05d}" for i in number]
+def demo_campaigns(n_closed: int, n_open: int, *, share: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Independent campaigns of the demo shop's simulator, each an SKU of its own.
+
+    One closes every three days up to 2025; the open ones have all run for ``share`` of their window on that day.
+    """
+    sample = campaign_sample(n_closed + n_open, seed=seed).to_pandas()
+    length = pd.to_timedelta(sample.groupby("campaign")["length_days"].first().to_numpy(), unit="D")
+    today = pd.Timestamp("2025-01-01", tz="UTC")
+    is_open = np.arange(n_closed + n_open) >= n_closed
+    before = today - pd.to_timedelta(3 * np.arange(n_closed, -n_open, -1).clip(1), unit="D")
+    names = np.array([f"C{i:05d}" for i in range(n_closed + n_open)])
+    closes = pd.Series(before).where(~is_open, pd.Series(today + length * (1 - share)))
+    opens = closes - length
     items = pd.DataFrame({"campaign_id": names, "sku": names, "opens_at": opens, "closes_at": closes})
-    start = pd.Series(opens)[sample["campaign"]].reset_index(drop=True)
+    start = opens[sample["campaign"]].reset_index(drop=True)
     rows = pd.DataFrame(
         {
-            "campaign_id": [names[i] for i in sample["campaign"]],
-            "sku": [names[i] for i in sample["campaign"]],
+            "campaign_id": names[sample["campaign"]],
+            "sku": names[sample["campaign"]],
             "placed_at": start + pd.to_timedelta(sample["day"], unit="D"),
             "cancelled_at": start + pd.to_timedelta(sample["cancel_day"], unit="D"),
             "quantity": sample["quantity"],
@@ -60,39 +66,56 @@ def demo_campaigns(n: int, *, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     return items, rows
 
 
-def judged(items: pd.DataFrame, preorders: pd.DataFrame, *, share: float, first: int, look_back: int,
-           config: PreorderConfig | None = None) -> pd.DataFrame:  # fmt: skip
-    """One row per campaign: losses of our quantiles and of both controls, and whether the 80% interval held."""
+def judged(
+    items: pd.DataFrame, preorders: pd.DataFrame, *, share: float, first: int, since: pd.Timestamp | None = None,
+    by_sku: bool = True, config: PreorderConfig | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """One row per campaign: losses of our quantiles and of both controls, and whether the 80% interval held.
+
+    Args:
+        items: campaigns.
+        preorders: of these campaigns.
+        share: of the window has run when a campaign is judged.
+        first: closed campaigns (of the same SKU) needed.
+        since: judge campaigns that close from then on.
+        by_sku: controls learn from the same SKU; False: from all.
+        config: settings of the room.
+    """
     config = config or PreorderConfig()
     items = items.sort_values(["closes_at", "sku"], ignore_index=True)
+    items = items.assign(now=items["closes_at"] - (items["closes_at"] - items["opens_at"]) * (1 - share))
     groups = dict(list(preorders.groupby("campaign_id")))
+    finals = pd.Series([_firm(groups[c], at) for c, at in zip(items["campaign_id"], items["closes_at"], strict=True)])
+    thens = pd.Series([_firm(groups[c], at) for c, at in zip(items["campaign_id"], items["now"], strict=True)])
     found = []
-    for number, item in enumerate(items.itertuples()):
-        window = item.closes_at - item.opens_at
-        now = item.closes_at - window * (1 - share)
-        seen = items.iloc[max(0, number - look_back) : number + 40]
-        seen = seen[seen["opens_at"] <= now]
-        closed = seen["closes_at"] <= now
-        same = closed & ((seen["sku"] == item.sku) | (items["sku"].nunique() == len(items)))
-        if int(same.sum()) < first:
+    for now, wanted in items.groupby("now"):
+        if since is not None and wanted["closes_at"].max() < since:
             continue
-        rows = pd.concat([groups[c] for c in seen["campaign_id"]], ignore_index=True)
-        book = bookings_of(seen, rows, known_until=now, is_closed=closed.to_numpy())
-        volume = BookingCurve(book, config=config).final_volume((item.campaign_id, item.sku))
-        past = seen[same]
-        finals = np.array([_firm(groups[c.campaign_id], c.closes_at) for c in past.itertuples()])
-        then = np.array([_firm(groups[c.campaign_id], c.closes_at - (c.closes_at - c.opens_at) * (1 - share))
-                         for c in past.itertuples()])  # fmt: skip
-        truth = _firm(groups[item.campaign_id], item.closes_at)
-        answers = {"ours": volume, "finals": finals, "pick_up": _firm(groups[item.campaign_id], now) + finals - then}
-        low, high = np.quantile(volume, [0.1, 0.9])
-        row = {"campaign_id": item.campaign_id, "sku": item.sku, "closes_at": item.closes_at, "truth": truth,
-               "median": float(np.median(volume)), "inside": bool(low <= truth <= high)}  # fmt: skip
-        for name, outcomes in answers.items():
-            row[name] = pinball(np.quantile(outcomes, LEVELS), truth, LEVELS)
-            row[f"{name}_published"] = pinball(np.quantile(outcomes, PUBLISHED), truth, PUBLISHED)
-        found.append(row)
-    return pd.DataFrame(found)
+        closed = items["closes_at"] <= now
+        seen = items[items["opens_at"] <= now]
+        enough = [w for w in wanted.itertuples() if (closed & ((items["sku"] == w.sku) | (not by_sku))).sum() >= first]
+        if not enough:
+            continue
+        book = bookings_of(seen, preorders[preorders["placed_at"] <= now], known_until=now,
+                           is_closed=closed[seen.index].to_numpy())  # fmt: skip
+        curve = BookingCurve(book, config=config)
+        for item in enough:
+            same = closed & ((items["sku"] == item.sku) | (not by_sku))
+            answers = {"ours": curve.final_volume((item.campaign_id, item.sku)), "finals": finals[same].to_numpy(),
+                       "pick_up": thens[item.Index] + (finals - thens)[same].to_numpy()}  # fmt: skip
+            found.append({"campaign_id": item.campaign_id, "sku": item.sku, "closes_at": item.closes_at,
+                          **_losses(answers, float(finals[item.Index]))})  # fmt: skip
+    rows = pd.DataFrame(found)
+    return rows if since is None or rows.empty else rows[rows["closes_at"] >= since]
+
+
+def _losses(answers: dict[str, np.ndarray], truth: float) -> dict[str, float | bool]:
+    low, high = np.quantile(answers["ours"], [0.1, 0.9])
+    row: dict[str, float | bool] = {"truth": truth, "inside": bool(low <= truth <= high)}
+    for name, outcomes in answers.items():
+        row[name] = pinball(np.quantile(outcomes, LEVELS), truth, LEVELS)
+        row[f"{name}_published"] = pinball(np.quantile(outcomes, PUBLISHED), truth, PUBLISHED)
+    return row
 
 
 def _firm(rows: pd.DataFrame, instant: pd.Timestamp) -> float:
@@ -134,19 +157,21 @@ def main() -> None:
     if "hotel" in wanted and HOTEL.exists():
         items, preorders = hotel_campaigns()
         for share in (0.25, 0.5):
-            rows = judged(items, preorders, share=share, first=LEAST_CLOSED, look_back=10_000)
-            second = rows["closes_at"] >= pd.Timestamp("2016-07-01", tz="UTC")
+            rows = judged(items, preorders, share=share, first=LEAST_CLOSED)
+            second = rows["closes_at"] >= SECOND_HALF
             print(f"hotel_bookings, {share:.0%} of the window")
             summary(rows[~second], "chosen on, to 2016-06")
             summary(rows[second], "reported, from 2016-07")
             for sku, group in rows[second].groupby("sku"):
                 summary(group, f"  of them {sku}")
     if "demo" in wanted:
-        for share in (0.25, 0.5):
-            items, preorders = demo_campaigns(1_300, seed=11)
-            rows = judged(items, preorders, share=share, first=30, look_back=250)
-            print(f"demo campaigns, {share:.0%} of the window")
-            summary(rows, "all")
+        for n_closed in (5, 30, 200, 500):
+            for share in (0.25, 0.5):
+                parts = [judged(*demo_campaigns(n_closed, 50 if n_closed < 200 else 250, share=share, seed=seed),
+                                share=share, first=1, by_sku=False, since=pd.Timestamp("2025-01-02", tz="UTC"))
+                         for seed in range(24 if n_closed < 200 else 5)]  # fmt: skip
+                print(f"demo campaigns, {n_closed} closed before, {share:.0%} of the window")
+                summary(pd.concat(parts), "all")
 
 
 if __name__ == "__main__":

@@ -100,6 +100,11 @@ class Calendar:
         return self.is_weekly or WEEKDAYS[self.run_date.weekday()] == "SUN"
 
     @property
+    def days_since_week_closed(self) -> int:
+        """Days from the last day of the last closed week to D [days]: 0 where D closes a week."""
+        return 0 if self.closes_week else (self.run_date.weekday() - WEEKDAYS.index("SUN")) % _DAYS_A_WEEK
+
+    @property
     def review_period_days(self) -> int:
         """R: days from D to the next order date [days]."""
         return (self.next_order_date - self.run_date).days

@@ -72,6 +72,7 @@ def run(home: Path, run_date: date, restate: bool = False) -> dict[str, int]:
         _set_buyer_key(connection)
         create_store(connection)
         landing = Landing(home)
+        landing.clean()
         ledger = landing.ledger()
         intake = take_in(
             connection,

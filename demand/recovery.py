@@ -24,6 +24,7 @@ __all__ = ["recovered_demand", "sold_by_share"]
 
 _PROFILE_BINS = 16
 _CURVES = np.arange(1.0, 3.01, 0.1)  # exponents of the curve of sales over the share of the period
+_SMALL_SALE = 0.02  # quantile of the shop's positive sales
 _MOST_SELECTION = 0.35  # of a usual period's sales: more says that the flag itself picks the days, not the hour
 _MIN_PROFILE_CELLS = 500  # cells that the curve is read from; fewer: sales are even over the period
 _FIRST_STEPS, _NEXT_STEPS = 60, 6  # iterations of the first block, and of those that start from the last one's
@@ -44,6 +45,7 @@ class _Grid:
     partial: Mask  # ran out after a known share
     usable: Mask  # says something of the level
     weekday: Floats  # (t,) usual demand of the weekday over the mean
+    sale: float  # size of a small sale: what chance within a day comes in [units]
 
 
 def recovered_demand(
@@ -110,7 +112,10 @@ def _grid(
     share = np.where(known, 1 - (1 - np.clip(np.nan_to_num(in_time), 0, 1)) ** curve, np.where(ran_out, np.nan, 1.0))
     flagged = ran_out & open_cell & ~known
     partial = known & open_cell & (share > 0)
-    return _Grid(level, share, flagged, partial, open_cell & (~ran_out | flagged | partial), weekday)
+    usable = open_cell & (~ran_out | flagged | partial)
+    positive = units[units > 0]
+    sale = float(np.quantile(positive, _SMALL_SALE)) if len(positive) else 1.0
+    return _Grid(level, share, flagged, partial, usable, weekday, sale)
 
 
 def sold_by_share(units: Floats, in_time: Floats, ran_out: Mask, plain: Mask) -> float:
@@ -219,7 +224,7 @@ def _moments(
     if flagged.any():
         value[flagged], square[flagged] = _beyond(seen[flagged], level[flagged], shape[flagged])
     if partial.any():
-        expected = _rest(seen[partial], grid.share[part][partial], level[partial])
+        expected = _rest(seen[partial], grid.share[part][partial], level[partial], shape[partial], grid.sale)
         value[partial], square[partial] = expected, expected**2
     return value, square
 
@@ -240,13 +245,16 @@ def _beyond(sold: Floats, mean: Floats, shape: Floats) -> tuple[Floats, Floats]:
     return np.maximum(value, sold), np.maximum(square, sold**2)
 
 
-def _rest(sold: Floats, share: Floats, mean: Floats) -> Floats:
-    """Return what sold plus what the rest of the period would have: a gamma rate, seen over ``share`` of its sales.
+def _rest(sold: Floats, share: Floats, mean: Floats, shape: Floats, sale: float) -> Floats:
+    """Return what sold plus what the rest of the period would have sold, at the expected rate.
 
-    The posterior mean of a Poisson process with a gamma rate, whose spread from day to day is as large as that of its
-    counts: (mean + sold) / (1 + share) per period. That the process stopped with the stock does not change it.
+    Sales come in a Poisson process of sales of size ``sale`` whose rate differs from period to period by a gamma
+    distribution of shape a, 1 / a = 1 / shape - sale / mean. Its posterior mean after ``share`` of the period is
+    (a + sold / sale) / (a / mean + share / sale); that the process stopped with the stock does not change it.
     """
-    return np.asarray(sold + (1 - share) * (mean + sold) / (1 + share))
+    between = 1 / np.clip(1 / shape - sale / mean, _LOWEST_CV2, _HIGHEST_CV2)
+    rate = (between + sold / sale) / (between / mean + share / sale)
+    return np.asarray(sold + (1 - share) * rate)
 
 
 def _expected(grid: _Grid, block: tuple[Ints, ...], mean: Floats, spread: Floats) -> Floats:

@@ -14,7 +14,7 @@ from forecasting.metrics import bias, coverage, pinball, rmsse, wape
 from forecasting.models import CONTROL
 from forecasting.selection import Choice, single
 
-__all__ = ["accuracy_table", "confidence", "horizons", "series_table"]
+__all__ = ["accuracy_table", "confidence", "horizons", "series_errors", "with_confidence"]
 
 TOTAL = "total"
 _NAMES = list(QUANTILES)
@@ -90,21 +90,15 @@ def _figures(
     }
 
 
-def series_table(
-    keys: pl.DataFrame,
-    trial: Trial | None,
-    mean: NDArray[np.float32] | None,
-    level: NDArray[np.int64],
-    *,
-    n_windows: int,
+def series_errors(
+    keys: pl.DataFrame, trial: Trial | None, mean: NDArray[np.float32] | None, *, n_windows: int
 ) -> pl.DataFrame:
-    """Return ``series_accuracy``: WAPE and bias of each series over the last window, and how far to trust its forecast.
+    """Return WAPE and bias of each series over the last window: sku, location_id, wape, bias, n_windows.
 
     Args:
         keys: (n,) sku, location_id.
         trial: the last window; None where the history was too short for one.
         mean: (n, h) means made before it.
-        level: (n,) rung of tonight's forecast.
         n_windows: windows judged.
     """
     n = keys.height
@@ -123,7 +117,21 @@ def series_table(
         wape=pl.Series(error, dtype=pl.Float64).fill_nan(None),
         bias=pl.Series(tilt, dtype=pl.Float64).fill_nan(None),
         n_windows=pl.Series(judged, dtype=pl.Int64),
-        confidence=pl.Series(confidence(error, tilt, level)),
+    )
+
+
+def with_confidence(keys: pl.DataFrame, errors: pl.DataFrame, level: NDArray[np.int64]) -> pl.DataFrame:
+    """Return ``series_accuracy``: the errors of each series of ``keys``, and how far to trust its forecast.
+
+    Args:
+        keys: (n,) sku, location_id.
+        errors: as :func:`series_errors` gives them; series that are not in it were never judged.
+        level: (n,) rung of tonight's forecast.
+    """
+    found = keys.select("sku", "location_id").join(errors, on=["sku", "location_id"], how="left", maintain_order="left")
+    error, tilt = (found[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for name in ("wape", "bias"))
+    return found.with_columns(
+        pl.col("n_windows").fill_null(0), confidence=pl.Series(confidence(error, tilt, level), dtype=pl.String)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -22,6 +22,7 @@ from forecasting.workers import HERE, Workers
 __all__ = ["Inputs", "Trial", "candidates", "origins", "run_trials"]
 
 _MIN_WEEKS = 8  # [weeks] history before the first origin
+_FEWEST_WEEKS = 4  # [weeks] the same in a young shop
 _BACKTEST_SHARE = 0.5  # of the rows of the nightly fit: it weighs models, it does not forecast
 _WEEKLY_WINDOWS = 2  # weekly windows are short: twice as many of them
 
@@ -44,6 +45,20 @@ class Inputs:
     prices: NDArray[np.float32]
     closed_days: tuple[date | str, ...] = ()
 
+    def until(self, origin: int) -> Inputs:
+        """Return the inputs as they stood after the first ``origin`` periods, without series that had none by then."""
+        kept = self.kept_until(origin)
+        return replace(
+            self,
+            panel=self.panel.until(origin).rows(kept),
+            targets=np.flatnonzero(np.isin(kept, self.targets)),
+            prices=self.prices[kept, :origin],
+        )
+
+    def kept_until(self, origin: int) -> NDArray[np.int64]:
+        """Return the positions of the series that had any history after the first ``origin`` periods."""
+        return np.flatnonzero((~np.isnan(self.panel.demand[:, : max(origin, 0)])).any(axis=1))
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -54,6 +69,7 @@ class Trial:
         past: panel of the targets up to the origin.
         forecasts: model -> (n, h).
         actual: (n, h) demand that may be judged, NaN elsewhere.
+        sold: (n, h) what sold where stock ran out, a lower bound of demand; NaN elsewhere.
         total_actual: (n, h) demand where the whole window may be judged, closed periods 0; else NaN.
         scales: (n,) mean squared one-step difference of the past.
     """
@@ -62,6 +78,7 @@ class Trial:
     past: Panel
     forecasts: dict[str, NDArray[np.float32]]
     actual: NDArray[np.float32]
+    sold: NDArray[np.float32]
     total_actual: NDArray[np.float32]
     scales: NDArray[np.float64]
     window: Window
@@ -70,11 +87,16 @@ class Trial:
 def origins(panel: Panel, *, config: ForecastConfig, count: int | None = None) -> tuple[list[int], int]:
     """Return the origins of the earlier windows, oldest first, and their length [periods].
 
-    The last window ends with the panel. Fewer, or none, where the history is too short.
+    The last window ends with the panel. Where the history is too short for two of them, windows are halved, down to
+    a week (weekly: down to two), and less history is asked for before the first. Fewer, or none, where even that is
+    too much.
     """
     length = max(config.backtest_days // panel.period_days, 1)
     wanted = count or config.backtest_origins * (1 if panel.season > 1 else _WEEKLY_WINDOWS)
-    earliest = _MIN_WEEKS * panel.season
+    earliest, shortest = _MIN_WEEKS * panel.season, 7 if panel.season > 1 else 2
+    while panel.n_periods < earliest + min(wanted, 2) * length and length > shortest:
+        length = max(length // 2, shortest)
+        earliest = max(earliest - panel.season, _FEWEST_WEEKS * panel.season)
     found = [panel.n_periods - k * length for k in range(wanted, 0, -1)]
     return [o for o in found if o >= earliest], length
 
@@ -104,7 +126,9 @@ def candidates(
     out |= statistical_forecasts(past, horizon=horizon, config=config, workers=workers)
     if learner is not None:
         whole = inputs.panel.until(origin)
-        known = known_features(whole, inputs.tables, inputs.prices, origin=origin, horizon=horizon)
+        known = known_features(
+            whole, inputs.tables, inputs.prices, origin=origin, horizon=horizon, values=learner.values
+        )
         out[LEARNER] = learner.predict(past, known.rows(inputs.targets), horizon=horizon, workers=workers)
     closed = closed_ahead(past, origin=origin, horizon=horizon, closed_days=inputs.closed_days)
     return {name: np.where(closed & ~np.isnan(f), 0, f).astype(np.float32) for name, f in out.items()}

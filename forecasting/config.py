@@ -59,6 +59,14 @@ class ForecastConfig(_Frozen):
     max_history_weeks: int = Field(default=260, ge=20, le=520, description="Older history is not used, weekly [weeks].")
     min_horizon_days: int = Field(default=28, ge=1, le=365, description="Shortest horizon of `auto` [days].")
     max_horizon_days: int = Field(default=182, ge=7, le=730, description="Longest horizon of `auto` [days].")
+    nights_share_a_model: bool = Field(
+        default=True, description="The nights of a week forecast with what was learnt as of its first, daily."
+    )
+    drift_ratio: float = Field(
+        default=1.5,
+        gt=1,
+        description="Demand of a class since then, over its own recent level, beyond which it is learnt anew (ratio).",
+    )
     control_weeks: int = Field(default=8, ge=1, le=52, description="Weeks in the moving-average control [weeks].")
     statistical_history_days: int = Field(
         default=224, ge=28, le=3650, description="Statistical models see so much daily history [days]."

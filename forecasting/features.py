@@ -7,8 +7,8 @@ the calendar and events are known in advance.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -54,12 +54,14 @@ class Known:
 
     Attributes:
         static: (n,) integer codes of attributes; the largest where unknown.
+        values: the values that the codes count, by attribute.
         calendar: (width,) the same for every series.
         series: (n, width) or, through ``group``, (groups, width).
         group: feature name -> (n,) row of its array for each series.
     """
 
     static: dict[str, NDArray[np.int16]]
+    values: dict[str, list[str]]
     calendar: dict[str, NDArray[np.generic]]
     series: dict[str, NDArray[np.generic]]
     group: dict[str, NDArray[np.int64]]
@@ -74,10 +76,23 @@ class Known:
         """Return the features of the series at the positions ``index``."""
         return Known(
             static={name: codes[index] for name, codes in self.static.items()},
+            values=self.values,
             calendar=self.calendar,
             series={name: v if name in self.group else v[index] for name, v in self.series.items()},
             group={name: rows[index] for name, rows in self.group.items()},
             width=self.width,
+        )
+
+    def like(self, names: Sequence[str]) -> Known:
+        """Return just the features ``names`` in this order; those that are not known are 0 for every series."""
+        nothing: NDArray[np.generic] = np.zeros((1, self.width), dtype=np.float32)
+        n = len(next(iter(self.static.values()), next(iter(self.group.values()), np.empty(0))))
+        new = {name: np.zeros(n, dtype=np.int64) for name in names if name not in self.calendar | self.series}
+        return replace(
+            self,
+            calendar={name: self.calendar[name] for name in names if name in self.calendar},
+            series={name: self.series.get(name, nothing) for name in names if name not in self.calendar},
+            group={name: rows for name, rows in (self.group | new).items() if name in names},
         )
 
     def cells(self, name: str, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.generic]:
@@ -87,7 +102,15 @@ class Known:
         return self.series[name][self.group[name][rows] if name in self.group else rows, columns]
 
 
-def known_features(panel: Panel, tables: Tables, prices: NDArray[np.float32], *, origin: int, horizon: int) -> Known:
+def known_features(
+    panel: Panel,
+    tables: Tables,
+    prices: NDArray[np.float32],
+    *,
+    origin: int,
+    horizon: int,
+    values: Mapping[str, Sequence[str]] | None = None,
+) -> Known:
     """Return what was known after the first ``origin`` periods about the periods up to ``origin + horizon``.
 
     Args:
@@ -97,6 +120,7 @@ def known_features(panel: Panel, tables: Tables, prices: NDArray[np.float32], *,
             planned prices, which are used where the matrix is wider than the panel.
         origin: periods known.
         horizon: periods to forecast.
+        values: what the codes of the attributes count, for a model that was fitted before; None: what stands here.
     """
     width = origin + horizon
     labels = panel.labels(width)
@@ -108,23 +132,25 @@ def known_features(panel: Panel, tables: Tables, prices: NDArray[np.float32], *,
         _event_features(panel, tables.events, labels),
         _heat_features(panel, tables.heat, labels, origin),
     ):
-        for name, values in names.items():
-            series[name] = values
+        for name, feature in names.items():
+            series[name] = feature
             group[name] = rows
-    return Known(_static_codes(panel.keys), _calendar_features(labels, panel.period_days), series, group, width)
+    counted = _static_values(panel.keys) if values is None else {name: list(known) for name, known in values.items()}
+    codes = _static_codes(panel.keys, counted)
+    return Known(codes, counted, _calendar_features(labels, panel.period_days), series, group, width)
 
 
-def _static_codes(keys: pl.DataFrame) -> dict[str, NDArray[np.int16]]:
+def _static_values(keys: pl.DataFrame) -> dict[str, list[str]]:
+    found = {name: sorted(keys[name].drop_nulls().unique().to_list()) for name in _STATIC if name in keys.columns}
+    return {name: values for name, values in found.items() if 1 < len(values) <= _LARGEST_CODE}
+
+
+def _static_codes(keys: pl.DataFrame, values: Mapping[str, Sequence[str]]) -> dict[str, NDArray[np.int16]]:
     codes: dict[str, NDArray[np.int16]] = {}
-    for name in _STATIC:
-        if name not in keys.columns:
-            continue
-        values = sorted(keys[name].drop_nulls().unique().to_list())
-        if not 1 < len(values) <= _LARGEST_CODE:
-            continue
-        code = {value: number for number, value in enumerate(values)}
-        unknown = len(values)
-        codes[name] = np.array([code.get(v, unknown) for v in keys[name].to_list()], dtype=np.int16)
+    for name, known in values.items():
+        code: dict[str | None, int] = {value: number for number, value in enumerate(known)}
+        own = keys[name].to_list() if name in keys.columns else [""] * keys.height
+        codes[name] = np.array([code.get(v, len(known)) for v in own], dtype=np.int16)
     return codes
 
 

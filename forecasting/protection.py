@@ -12,7 +12,7 @@ the transforms of earlier totals.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,15 @@ class Spans:
     lead_time_sd: NDArray[np.float64]
     review: NDArray[np.float64]
     period_days: int
+
+    def rows(self, index: NDArray[np.int64]) -> Spans:
+        """Return the protection periods of the series at the positions ``index``."""
+        return replace(
+            self,
+            lead_time=self.lead_time[index],
+            lead_time_sd=self.lead_time_sd[index],
+            review=self.review[index],
+        )
 
     @property
     def fixed(self) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -18,16 +18,19 @@ from data.step_io import StepIO, open_step
 from forecasting.backtest import Inputs
 from forecasting.champions import read_champions
 from forecasting.config import ForecastConfig
+from forecasting.drift import drifted
 from forecasting.features import Tables, price_matrix
-from forecasting.forecast import Forecast, make_forecast
+from forecasting.forecast import Forecast, learnt, make_forecast
 from forecasting.intervals import unit_step
 from forecasting.panel import build_panel
 from forecasting.protection import Spans
-from forecasting.workers import workers_of
+from forecasting.week_model import WeekModel, read_week_model, stamp_of, write_week_model
+from forecasting.workers import Workers, workers_of
 
 __all__ = ["load_inputs", "run", "spans_of"]
 
 _HISTORY = ["sku", "location_id", "ds", "units", "in_stock_share", "is_censored", "is_closed", "is_gap", "is_partial"]
+_HISTORY.append("recovered_units")
 _SUPPLY = ["supplier_id", "lead_time_days", "lead_time_sd_days", "review_period_days", "expected_receipt_date"]
 _NOT_TEACHING = ("not_product",)
 
@@ -49,6 +52,8 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         supply = _supply(io, inputs)
         spans = _spans(supply, io.calendar)
         with workers_of(config.workers) as workers:
+            week = _week_model(io, inputs, spans, config=config, workers=workers)
+            io.progress.stage("tonight's forecast")
             result = make_forecast(
                 inputs,
                 spans,
@@ -58,12 +63,54 @@ def run(home: Path, run_date: date) -> dict[str, int]:
                 step=step,
                 firm_preorders=io.read_polars("preorder_ledger", columns=["sku", "firm_qty"]),
                 overrides=io.read_polars("overrides"),
-                prior=read_champions(home, before=run_date),
+                week=week,
                 workers=workers,
             )
         _report(io, inputs, result, config)
         _write(io, supply, result)
     return io.counts
+
+
+def _week_model(io: StepIO, inputs: Inputs, spans: Spans, *, config: ForecastConfig, workers: Workers) -> WeekModel:
+    """Return what was learnt as of the last day of a week, learning it where no night of the week has done so yet.
+
+    Demand that has left what the week's model knows asks for a new one, as of the run date.
+    """
+    seed = io.settings.planning.seed
+    back = io.calendar.days_since_week_closed // io.calendar.period_days if config.nights_share_a_model else 0
+    origin = inputs.panel.n_periods - back
+    past = inputs.until(origin)
+    moved = drifted(inputs, origin=origin, ratio=config.drift_ratio) if len(past.targets) else ["no history before"]
+    if moved:
+        back, past = 0, inputs.until(inputs.panel.n_periods)
+    as_of = io.run_date - timedelta(days=back * io.calendar.period_days)
+    stamp = stamp_of(past, as_of=as_of, run_date=io.run_date, config=config, seed=seed)
+    week = read_week_model(io.home, stamp)
+    is_new = week is None
+    if week is None:
+        io.progress.stage(f"learning from what was known on {as_of}")
+        kept = np.isin(inputs.targets, inputs.kept_until(inputs.panel.n_periods - back))
+        week = learnt(
+            past,
+            spans.rows(np.flatnonzero(kept)),
+            config=config,
+            seed=seed,
+            prior=read_champions(io.home, before=as_of),
+            workers=workers,
+        )
+        write_week_model(io.home, week, stamp)
+    io.check(
+        "model_of_the_week",
+        failed=len(moved),
+        rows=max(len(inputs.targets), 1),
+        table="forecasts",
+        severity="warn",
+        sample=moved,
+        observed=f"learnt as of {as_of}" + (", by this run" if is_new else ", kept"),
+        expected="demand of the days since within reach of what was learnt",
+        advice="Demand has left its recent level: the model was learnt anew from all that is known.",
+    )
+    return week
 
 
 def load_inputs(io: StepIO, config: ForecastConfig) -> tuple[Inputs, float]:

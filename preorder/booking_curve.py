@@ -2,7 +2,7 @@
 
 The volume is the units still firm at the close. Comparable closed campaigns are looked at when the same share of
 their window was left. The forecasters of ``preorder/pickup.py`` are weighed by their leave-one-out errors there; the
-spread comes from the leave-one-out errors of their combination, in units or in proportion, whichever foretold better.
+spread comes from the leave-one-out errors of their combination, in units, or in proportion where that foretells better.
 
 A prior pace stands in for past campaigns with the weight ``prior_campaigns``, so that the first campaign ever has a
 finite, wide answer: *survivors* of what is firm today (the share that past campaigns kept, shrunk to a prior, with
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from preorder.bookings import Bookings, Snapshot, snapshot
-from preorder.comparable import comparable_weights, nearness, pace_grid, present_pace, spacing
+from preorder.comparable import comparable_weights, memory, nearness, pace_grid, present_pace, spacing
 from preorder.config import PreorderConfig
 from preorder.pickup import Case, Centre, centres
 
@@ -33,6 +33,9 @@ _MOST_ITEMS = 300  # past items looked at, the most comparable first: keeps a la
 _LEAST_ITEMS = 2  # leave-one-out needs another
 _POWER = 2.0  # weight of a forecaster: 1 / error to this power
 _PRESENT_CLOSES = 8.0  # [closes] half-life of the present pace
+_SMALL_SHARE = 0.05  # of the usual volume
+_CLEARLY_BETTER = 0.9  # errors in proportion are taken where their loss is below this share of that in units
+_USUAL_RANGE = 2.0  # beyond half or twice the usual volume, errors in units have no meaning
 
 
 class BookingCurve:
@@ -50,8 +53,8 @@ class BookingCurve:
         """Return the distribution of units firm at the close, shape (N_POINTS,), ascending, finite, non-negative.
 
         Args:
-            key: campaign and SKU; one that the bookings do not know has nothing booked and all before it.
-            firm: units firm today where the ledger knows better than the bookings [units].
+            key: campaign and SKU, one of ``bookings.keys``.
+            firm: units firm today, where the caller has counted them already; a closed item has no others [units].
         """
         item = self._number[key]
         bookings = self._bookings
@@ -60,7 +63,7 @@ class BookingCurve:
             now = self._final[item] if firm is None else firm
             return np.full(N_POINTS, float(now))
         left = min(left, 1.0)
-        past, weights = self._comparable(item)
+        past, weights = self._comparable(item, left)
         case = self._case(item, past, weights, left)
         here = float(case.firm[-1])
         survivors = _survivors(here, left, case.firm[:-1], case.kept.sum(axis=1), self._config)
@@ -68,22 +71,35 @@ class BookingCurve:
         if len(past) >= _LEAST_ITEMS:
             size = float(weights.sum() ** 2 / (weights**2).sum())
             learned = _learned(centres(case), case.final, case.weights)
-            share = size / (size + self._config.prior_campaigns)
+            share = 1 / (1 + (self._config.prior_campaigns / size) ** 2)  # the prior knows little: it soon gives way
             volume = share * learned + (1 - share) * volume
         return np.asarray(np.maximum.accumulate(np.maximum(volume, survivors)), dtype=float)
 
-    def _comparable(self, item: int) -> tuple[Ints, Floats]:
-        steps = nearness(self._bookings.kinds[self._closed], self._bookings.kinds[item])
-        weights = comparable_weights(steps, self._bookings.closes[self._closed], config=self._config)
-        chosen = np.sort(np.argsort(-weights, kind="stable")[:_MOST_ITEMS])
-        return self._closed[chosen], weights[chosen]
+    def _at(self, left: float) -> Snapshot:
+        """All items when this share of their window was left."""
+        if left not in self._seen:
+            self._seen[left] = snapshot(self._bookings, self._bookings.closes - left * self._bookings.window)
+        return self._seen[left]
+
+    def _comparable(self, item: int, left: float) -> tuple[Ints, Floats]:
+        bookings, closed = self._bookings, self._closed
+        closes, final = bookings.closes[closed], self._final[closed]
+        pick_up = final - self._at(left).firm[closed]
+        instants = closes - left * bookings.window[closed]
+
+        def recency(near: npt.NDArray[np.bool_]) -> float:
+            some = np.flatnonzero(near)[-_MOST_ITEMS:]
+            return memory(closes[some], instants[some], (final[some], pick_up[some]), config=self._config)
+
+        steps = nearness(bookings.kinds[closed], bookings.kinds[item])
+        weights = comparable_weights(steps, closes, recency=recency, config=self._config)
+        youngest_first = len(weights) - 1 - np.argsort(-weights[::-1], kind="stable")
+        chosen = np.sort(youngest_first[:_MOST_ITEMS])
+        return closed[chosen], weights[chosen]
 
     def _case(self, item: int, past: Ints, weights: Floats, left: float) -> Case:
-        bookings = self._bookings
+        bookings, then = self._bookings, self._at(left)
         instants = bookings.closes - left * bookings.window
-        if left not in self._seen:
-            self._seen[left] = snapshot(bookings, instants)
-        then = self._seen[left]
         both = np.append(past, item)
         rhythm = spacing(bookings.closes[past[weights > 0.5 * weights.max(initial=0.0)]]) if len(past) else np.inf
         level, pick_up = self._present(both, instants[both], then.firm[both], left, rhythm * _PRESENT_CLOSES)
@@ -106,11 +122,9 @@ class BookingCurve:
         is_near = nearness(bookings.kinds[still_open], bookings.kinds[both[-1]]) <= 1
         teachers = still_open[is_near & (bookings.closes[still_open] <= bookings.closes[both[-1]])][:_MOST_ITEMS]
         items = np.append(both, teachers)
-        more = self._seen[left].firm[teachers]
+        more = self._at(left).firm[teachers]
         at = np.append(instants, np.full(len(teachers), bookings.known_until))
-        level, pick_up = present_pace(
-            bookings, self._grid, items, at, np.append(firm, more), left=left, half_days=days
-        )
+        level, pick_up = present_pace(bookings, self._grid, items, at, np.append(firm, more), left=left, half_days=days)
         return level[: len(both)], pick_up[: len(both)]
 
 
@@ -129,22 +143,29 @@ def weighted_quantiles(values: Floats, weights: Floats, levels: Floats) -> Float
 def _learned(found: list[Centre], final: Floats, weights: Floats) -> Floats:
     """Quantiles of the final volume: the weighed forecasters, and the errors that their combination made."""
     share = weights / weights.sum()
+    usual = float(share @ final)
     out = np.array([c.left_out for c in found])
     errors = np.abs(out - final) @ share
-    votes = 1 / (errors + 1e-9 + 0.01 * float(share @ final)) ** _POWER
+    votes = 1 / (errors + 1e-9 + 0.01 * usual) ** _POWER
     votes = votes / votes.sum()
     here, then = float(votes @ np.array([c.here for c in found])), votes @ out
-    floor = 0.05 * float(share @ final) + 1.0  # [units] a proportion of next to nothing has no meaning
-    forms = [(1.0, np.ones_like(then)), (max(here, floor), np.maximum(then, floor))]
-    found_losses = []
-    quantiles = []
-    for scale_here, scale in forms:
-        spread = weighted_quantiles((final - then) / scale, weights, _LEVELS)
-        miss = final[:, None] - (then[:, None] + scale[:, None] * spread[None, ::10])
-        levels = _LEVELS[::10]
-        found_losses.append(float(share @ np.maximum(levels * miss, (levels - 1) * miss).mean(axis=1)))
-        quantiles.append(np.maximum(here + scale_here * spread, 0.0))
-    return quantiles[int(np.argmin(found_losses))]
+    floor = _SMALL_SHARE * usual + 1.0  # [units] a proportion of next to nothing has no meaning
+    scale_here, scale = max(here, floor), np.maximum(then, floor)
+    size = 1 / float(share @ share)  # as many equal weights would know as much (Kish)
+    levels = np.clip(0.5 + (_LEVELS - 0.5) * (size + 1) / size, 0, 1)  # the next outcome is one more of them
+    in_units, in_proportion = (weighted_quantiles(e, weights, levels) for e in (final - then, (final - then) / scale))
+    unit_loss = _pinball(final[:, None] - then[:, None] - in_units[None, ::10], share)
+    proportion_loss = _pinball(final[:, None] - then[:, None] - scale[:, None] * in_proportion[None, ::10], share)
+    is_usual = usual / _USUAL_RANGE <= here <= usual * _USUAL_RANGE
+    if is_usual and proportion_loss > _CLEARLY_BETTER * unit_loss:
+        return np.maximum(here + in_units, 0.0)
+    return np.maximum(here + scale_here * in_proportion, 0.0)
+
+
+def _pinball(miss: Floats, share: Floats) -> float:
+    """Weighted mean loss of outcomes less quantiles, shape (n, levels), the levels every tenth of ``_LEVELS``."""
+    levels = _LEVELS[::10]
+    return float(share @ np.maximum(levels * miss, (levels - 1) * miss).mean(axis=1))
 
 
 def _survivors(firm: float, left: float, firm_then: Floats, kept_then: Floats, config: PreorderConfig) -> Floats:

@@ -120,7 +120,8 @@ def snapshot(bookings: Bookings, instants: Floats) -> Snapshot:
     late = np.flatnonzero(~is_placed & at_close & (bookings.placed <= bookings.closes[bookings.item]))
 
     def by_cohort(which: npt.NDArray[np.bool_] | slice) -> Floats:
-        return np.bincount(cell[which], weights=units[which], minlength=n * _N_COHORTS).reshape(n, _N_COHORTS)
+        totals = np.bincount(cell[which], weights=units[which], minlength=n * _N_COHORTS)
+        return np.asarray(totals.reshape(n, _N_COHORTS), dtype=float)
 
     cohorts = by_cohort(slice(None))
     return Snapshot(

@@ -19,7 +19,7 @@ class PreorderConfig(BaseModel):
         default=3.0, gt=0, le=100, description="Weight of the prior pace in the final-volume forecast [campaigns]."
     )
     recency_campaigns: float = Field(
-        default=26.0, gt=0, le=1_000, description="A past campaign counts half after so many later closes [campaigns]."
+        default=18.0, gt=0, le=1_000, description="A past campaign counts half after so many later closes [campaigns]."
     )
     prior_log_sd: float = Field(
         default=0.7, gt=0, le=3, description="Spread of the prior pick-up on the log scale, at the opening [1]."

@@ -40,7 +40,7 @@ class Case:
     @property
     def share(self) -> Floats:
         """Weights that add up to 1."""
-        return self.weights / self.weights.sum()
+        return np.asarray(self.weights / self.weights.sum(), dtype=float)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def centres(case: Case) -> list[Centre]:
         Centre("additive", here + gain, firm + gain_out),
         Centre("multiplicative", here * ratio, firm * ratio_out),
         Centre("linear", *line),
-        Centre("log_linear", _exp(log_line[0]), _exp(log_line[1])),
+        Centre("log_linear", float(_exp(log_line[0])), _exp(log_line[1])),
         _by_age(case),
         _advanced(case, firm + gain_out, here + gain),
         _learner(case, usual),
@@ -92,9 +92,7 @@ def _ratio(final: Floats, firm: Floats, weights: Floats) -> tuple[float, Floats]
     return (top / bottom if bottom > 0 else 1.0), np.where(out_bottom > 0, out_top / safe, 1.0)
 
 
-def _ridge(
-    here: Floats, x: Floats, y: Floats, weights: Floats, pull: float, slope: float
-) -> tuple[float, Floats]:
+def _ridge(here: Floats, x: Floats, y: Floats, weights: Floats, pull: float, slope: float) -> tuple[float, Floats]:
     """Weighted ridge regression: value ``here`` and leave-one-out values; the first slope is pulled to ``slope``."""
     share = weights / weights.sum()
     size = float(weights.sum() ** 2 / (weights**2).sum())  # as many equal weights would know as much (Kish)

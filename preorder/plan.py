@@ -15,7 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from preorder.batches import BatchCase, BatchSize, Decision, Tier, batch_size, decide, p_min_batch_met
-from preorder.booking_curve import N_POINTS, PastCampaigns, final_volume, past_campaigns
+from preorder.booking_curve import N_POINTS, BookingCurve
+from preorder.bookings import Bookings, bookings_of
 from preorder.campaigns import FINISHED_STATES, TAKING_STATES, CampaignHistory, State, campaign_states
 from preorder.config import PreorderConfig
 from preorder.late_demand import late_demand
@@ -104,9 +105,9 @@ def campaign_plans(inputs: PlanInputs, *, config: PreorderConfig) -> list[Campai
     keys = zip(inputs.campaigns["campaign_id"].astype(str), inputs.campaigns["sku"].astype(str), strict=True)
     firm = pd.Series([int(book.totals.get(k, {}).get("firm", 0)) for k in keys], index=inputs.campaigns.index)
     states = campaign_states(inputs.campaigns, inputs.histories, firm, known_until=inputs.known_until)
-    past = past_campaigns(_past_bookings(inputs, states))
+    curve = BookingCurve(_bookings(inputs, states), config=config)
     rows = inputs.campaigns.assign(state=states).sort_values(_KEY, kind="stable")
-    return [_plan(row, inputs, book, past, config) for row in _records(rows)]
+    return [_plan(row, inputs, book, curve, config) for row in _records(rows)]
 
 
 class _Book:
@@ -176,15 +177,19 @@ def _tiers(tiers: pd.DataFrame) -> dict[Key, tuple[Tier, ...]]:
     }
 
 
-def _past_bookings(inputs: PlanInputs, states: pd.Series) -> pd.DataFrame:
-    """Preorders of campaigns that have closed, as they were booked."""
-    closed = inputs.campaigns[~states.isin(list(TAKING_STATES)) & inputs.campaigns["closes_at"].le(inputs.known_until)]
-    rows = inputs.ledger.merge(closed[[*_KEY, "opens_at", "closes_at"]], on=_KEY, how="inner")
-    booked = rows["firm_qty"].where(rows["state"].ne(LedgerState.CANCELLED), rows["quantity"])
-    kept = rows.assign(quantity=booked)
+def _bookings(inputs: PlanInputs, states: pd.Series) -> Bookings:
+    """Preorders of all campaigns as they were booked, within the caps."""
+    is_closed = ~states.isin(list(TAKING_STATES))
+    kinds = [c for c in ("ip", "product_type") if c in inputs.products.columns]
+    items = inputs.campaigns[[*_KEY, "opens_at", "closes_at"]]
+    items = items.merge(inputs.products[["sku", *kinds]].drop_duplicates("sku"), on="sku", how="left")
+    booked = inputs.ledger["firm_qty"].where(
+        inputs.ledger["state"].ne(LedgerState.CANCELLED), inputs.ledger["quantity"]
+    )
     # a campaign that was called off never booked its final volume by its buyers' choice: it teaches all the same,
     # for its preorders count as booked up to their own cancellation
-    return kept[kept["quantity"] > 0]
+    preorders = inputs.ledger.assign(quantity=booked)
+    return bookings_of(items, preorders, known_until=inputs.known_until, is_closed=is_closed.to_numpy(dtype=bool))
 
 
 def _number(value: Any) -> float | None:
@@ -196,21 +201,13 @@ def _day(value: Any) -> date | None:
     return None if value is None or pd.isna(value) else pd.Timestamp(value).date()
 
 
-def _share_left(row: Row, known_until: pd.Timestamp, state: State) -> float:
-    if state not in TAKING_STATES:
-        return 0.0
-    opens, closes = pd.Timestamp(row["opens_at"]), pd.Timestamp(row["closes_at"])
-    window = max((closes - opens).total_seconds(), 1.0)
-    return min(max((closes - known_until).total_seconds() / window, 0.0), 1.0)
-
-
-def _plan(row: Row, inputs: PlanInputs, book: _Book, past: PastCampaigns, config: PreorderConfig) -> CampaignPlan:
+def _plan(row: Row, inputs: PlanInputs, book: _Book, curve: BookingCurve, config: PreorderConfig) -> CampaignPlan:
     campaign, sku = str(row["campaign_id"]), str(row["sku"])
     key, state = (campaign, sku), State(str(row["state"]))
     totals = book.totals.get(key, {})
     firm = int(totals.get("firm", 0))
     received, on_order = book.received.get(key, 0), book.on_order.get(key, 0)
-    volume = final_volume(float(firm), _share_left(row, inputs.known_until, state), past, config=config)
+    volume = curve.final_volume(key, firm=float(firm))
     case = _case(row, firm, volume, inputs, book, config)
     size = batch_size(case)
     order_date, outcomes = _delays_of(key, inputs, book, config)

@@ -96,7 +96,7 @@ def _plan_inputs(io: StepIO, config: PreorderConfig) -> PlanInputs:
         receipts=receipts,
         purchase_orders=io.read("stg_purchase_orders"),
         supply=io.read("item_supply"),
-        products=io.read("stg_products", columns=["sku", "salvage_value"]),
+        products=io.read("stg_products", columns=["sku", "ip", "product_type", "salvage_value"]),
         shipped=_shipped_units(io),
         late_ratios=_late_ratios(io, ledger, config),
         on_sale=frozenset(active.loc[active["status"] == "active", "sku"].astype(str)),

@@ -143,14 +143,12 @@ def check_approval(plan: Plan, approval: Approval | None, *, today: date) -> Non
     if approval is None:
         raise ApprovalError(f"plan {plan.short} is not approved: `merchcast prices approve --by NAME`")
     if approval.digest != plan.digest:
-        raise ApprovalError(
-            f"the approval is of plan {approval.digest[:_SHOWN]}, this is {plan.short}: approve it anew"
-        )
+        raise ApprovalError(f"approved is plan {approval.digest[:_SHOWN]}, this is {plan.short}: approve it anew")
     _check_date(approval.expires_date, plan.run_date, today)
     persons = len({name.casefold() for name in approval.approved_by})
     if persons < plan.persons_needed:
         raise ApprovalError(
-            f"plan {plan.short} needs {plan.persons_needed} persons and has {persons} ({', '.join(approval.approved_by)}): "
+            f"plan {plan.short} needs {plan.persons_needed} persons, {', '.join(approval.approved_by)} approved it: "
             f"{plan.reason_for_two}; another person runs `merchcast prices approve --by NAME`"
         )
 

@@ -28,6 +28,7 @@ _NUMBERS = (
     "min_percent_of_list_price",
     "max_percent_of_list_price",
     "price_protection_days",
+    "preorder_price_guarantee",
 )
 
 

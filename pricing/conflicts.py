@@ -12,8 +12,10 @@ from typing import Literal
 
 from pricing.rules import (
     Clearance,
+    EventPrice,
     Freeze,
     Guardrails,
+    Ladder,
     Limit,
     Markdown,
     Markup,
@@ -127,6 +129,11 @@ def _rule_complaints(rule: Rule, path: Path) -> Iterator[Complaint]:
     if rule.from_date is not None and rule.to_date is not None and rule.from_date > rule.to_date:
         message = f"from_date {rule.from_date} lies after to_date {rule.to_date}: the rule never holds"
         yield Complaint((*path, "from_date"), message, "exchange the two", "error", rule.id)
+    if isinstance(rule, EventPrice) and (rule.from_date is None or rule.to_date is None):
+        missing = "from_date" if rule.from_date is None else "to_date"
+        yield Complaint(path, f"an event without {missing}", f"add `{missing}: YYYY-MM-DD`", "error", rule.id)
+    if isinstance(rule, Ladder):
+        yield from _ladder_complaints(rule, path)
     if isinstance(rule, Limit):
         if rule.min_price is None and rule.max_price is None and rule.min_margin_percent is None:
             message = "a limit without a limit"
@@ -134,6 +141,16 @@ def _rule_complaints(rule: Rule, path: Path) -> Iterator[Complaint]:
         if rule.min_price is not None and rule.max_price is not None and rule.min_price > rule.max_price:
             message = f"the floor {rule.min_price:g} lies above the ceiling {rule.max_price:g}"
             yield Complaint((*path, "min_price"), message, "exchange the two", "error", rule.id)
+
+
+def _ladder_complaints(rule: Ladder, path: Path) -> Iterator[Complaint]:
+    seen: set[str] = set()
+    for i, rung in enumerate(rule.rungs):
+        for j, value in enumerate(rung.values):
+            if value in seen:
+                message = f"'{value}' stands on two rungs"
+                yield Complaint((*path, "rungs", i, "values", j), message, "delete one of the two", "error", rule.id)
+            seen.add(value)
 
 
 def covers(wide: Rule, narrow: Rule) -> bool:

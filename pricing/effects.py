@@ -1,8 +1,9 @@
 """What a price does: units, revenue and profit over the horizon, with what is not known about demand and elasticity.
 
 Demand at price p is ``D(p) = D (p / p0)^e`` (constant elasticity); sales are the part of it that supply covers,
-``E[min(D(p), S)]`` for normal D cut at zero; profit is margin times sales, plus salvage for what is left where the item
-ends within the horizon, less refunds under price protection.
+``E[min(D(p), S)]`` for normal D cut at zero, reckoned on the part of the horizon that passes before a new order can be
+sold. Profit is the margin, less the licensor's royalty, times sales, plus salvage for what is left where the item ends
+within the horizon, less refunds under price protection and to preorders with a price guarantee.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ class Outlook:
 
     ``units_mean`` and ``units_sd`` at the current price over the horizon [units]; ``supply`` [units]; prices and costs
     [currency]; ``salvage_value`` counts only where ``ends_within`` the horizon; ``refund_units`` are units sold lately
-    whose buyers are refunded a cut [units]; ``days_of_cover`` is from stock on hand alone [days].
+    whose buyers are refunded a cut [units]; ``days_of_cover`` is from stock on hand alone [days]; ``exposed_share`` is
+    the part of the horizon before a new order can be sold (1: nothing more comes); ``royalty_share`` of the price goes
+    to the licensor; ``guaranteed_units`` are preorders at ``guaranteed_price`` that get a lower price too; lines of one
+    ``family`` move together, -1: alone.
     """
 
     price: Floats
@@ -45,6 +49,11 @@ class Outlook:
     elasticity_hi: Floats
     refund_units: Floats
     days_of_cover: Floats
+    exposed_share: Floats
+    royalty_share: Floats
+    guaranteed_units: Floats
+    guaranteed_price: Floats
+    family: npt.NDArray[np.int64]
 
     def rows(self, mask: npt.NDArray[np.bool_]) -> Outlook:
         """Return the outlook of the lines in a mask."""
@@ -61,6 +70,17 @@ class Effects:
     profit_change_p10: Floats
     profit_change_p90: Floats
     p_profit_up: Floats
+
+    def without(self, mask: npt.NDArray[np.bool_]) -> Effects:
+        """Return the effects with the lines in a mask left at their current price."""
+        return Effects(
+            units_now=self.units_now,
+            units_new=np.where(mask, self.units_now, self.units_new),
+            profit_change=np.where(mask, 0.0, self.profit_change),
+            profit_change_p10=np.where(mask, 0.0, self.profit_change_p10),
+            profit_change_p90=np.where(mask, 0.0, self.profit_change_p90),
+            p_profit_up=np.where(mask, 0.0, self.p_profit_up),
+        )
 
 
 def expected_sales(mean: Floats, sd: Floats, supply: Floats) -> Floats:
@@ -92,14 +112,22 @@ def profit_at(
     ratio = np.log(np.maximum(price, 1e-9) / np.maximum(outlook.price, 1e-9))
     factor = np.exp(np.clip(elasticity * ratio, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))
     mean, sd = outlook.units_mean * factor, outlook.units_sd * factor
+    share = outlook.exposed_share
+    supply = np.maximum(outlook.supply, 0.0)
     is_drawn = not (isinstance(shift, float) and shift == 0.0)
     if is_drawn:
-        sold = np.minimum(np.clip(mean + shift * sd, 0.0, None), np.maximum(outlook.supply, 0.0))
+        wanted = np.clip(mean + shift * sd, 0.0, None)
+        sold = np.minimum(wanted * share, supply) + wanted * (1 - share)
     else:
-        sold = expected_sales(mean, sd, outlook.supply)
+        sold = expected_sales(mean * share, sd * share, supply) + mean * (1 - share)
     left = np.where(outlook.ends_within, np.maximum(outlook.supply - sold, 0.0), 0.0)
     refunds = outlook.refund_units * np.maximum(outlook.price - price, 0.0)
-    profit = (price - outlook.unit_cost) * sold - (outlook.unit_cost - outlook.salvage_value) * left - refunds
+    refunds = refunds + outlook.guaranteed_units * np.maximum(outlook.guaranteed_price - price, 0.0)
+    profit = (
+        (price * (1 - outlook.royalty_share) - outlook.unit_cost) * sold
+        - (outlook.unit_cost - outlook.salvage_value) * left
+        - refunds
+    )
     return np.asarray(profit, dtype=float), np.asarray(sold, dtype=float)
 
 

@@ -97,7 +97,7 @@ def _events(io: StepIO, since: date) -> pl.DataFrame:
         "where e.ip <> '*' and e.ends_date > $1 and e.starts_date <= $2 and e.ends_date - e.starts_date < 400), "
         "weeks as (select ip, cast(date_trunc('week', ds) as date) as week, count(*) / 7.0 as event_share "
         "from days group by ip, week) "
-        f"select p.sku, w.week, cast(w.event_share as double) as event_share from stg_products p join weeks w using (ip) "
-        f"where p.{_COSTED} order by p.sku, w.week",
+        "select p.sku, w.week, cast(w.event_share as double) as event_share from stg_products p "
+        f"join weeks w using (ip) where p.{_COSTED} order by p.sku, w.week",
         [since, io.run_date],
     )

@@ -43,6 +43,7 @@ LINE_COLUMNS = (
     "unit_cost",
     "salvage_value",
     "licensor_min_price",
+    "royalty_share",  # [0-1] of the price, to the licensor
     "competitor_median",
     "lowest_price_30_days",
     "highest_price_30_days",
@@ -57,6 +58,9 @@ LINE_COLUMNS = (
     "days_of_cover",  # [days]
     "age_days",
     "days_to_end_of_sale",
+    "reorder_days",  # [days] until what is ordered at the next occasion can be sold
+    "guaranteed_units",  # [units] preordered and not shipped: their buyers get a lower price too
+    "guaranteed_price",  # [currency] what they are to pay
     "trend_heat",
     "elasticity",
     "elasticity_lo",
@@ -82,6 +86,8 @@ class LineInputs:
         competitors: ``sku``, ``price``: latest price of each competitor.
         demand: ``sku``, ``location_id``, ``mean`` over the horizon, ``cv`` of the total, ``recent_daily``.
         positions: as ``inventory_positions``.
+        reorders: ``sku``, ``reorder_days``: lead time and review period.
+        guarantees: ``sku``, ``location_id``, ``units``, ``price`` of open preorders.
         heat: ``element_type``, ``element``, ``region``, ``heat``, ``state``.
         elasticities: as its contract.
         planned: ``sku``, ``location_id`` with a price already decided within the horizon.
@@ -98,6 +104,8 @@ class LineInputs:
     competitors: pd.DataFrame
     demand: pd.DataFrame
     positions: pd.DataFrame
+    reorders: pd.DataFrame
+    guarantees: pd.DataFrame
     heat: pd.DataFrame
     elasticities: pd.DataFrame
     planned: pd.DataFrame
@@ -129,7 +137,7 @@ def price_lines(inputs: LineInputs, *, run_date: date, config: PricingConfig) ->
 def _with_products(inputs: LineInputs) -> pd.DataFrame:
     active = inputs.assortment[inputs.assortment["status"] == "active"]
     keep = [*_PLACE, "demand_class", "first_sale_date", "launch_date", "end_of_sale_date", "regular_price", "unit_cost"]
-    names = [*PRODUCT_FIELDS, "attributes", "list_price", "salvage_value", "licensor_min_price"]
+    names = [*PRODUCT_FIELDS, "attributes", "list_price", "salvage_value", "licensor_min_price", "royalty_share"]
     products = inputs.products[["sku", *names]].drop_duplicates("sku")
     lines = active[keep].merge(products, on="sku", how="left", validate="m:1")
     known = active.reset_index(drop=True)  # where the shop has no product table
@@ -172,7 +180,13 @@ def _with_demand(lines: pd.DataFrame, inputs: LineInputs, config: PricingConfig)
     on_hand = joined["on_hand"].fillna(0.0).astype(float)
     daily = mean / config.horizon_days
     cover = on_hand.div(daily.where(daily > 0)).fillna(MOST_DAYS_OF_COVER).where(on_hand > 0, 0.0)
+    preordered = inputs.guarantees.set_index(_PLACE)[["units", "price"]].reindex(
+        pd.MultiIndex.from_frame(joined[_PLACE].astype(object))
+    )
     return joined.assign(
+        reorder_days=joined["sku"].map(inputs.reorders.set_index("sku")["reorder_days"]).astype(float),
+        guaranteed_units=preordered["units"].to_numpy(dtype=float),
+        guaranteed_price=preordered["price"].to_numpy(dtype=float),
         on_hand=on_hand,
         supply_units=on_hand + joined["on_order"].fillna(0.0).astype(float),
         units_mean=mean,

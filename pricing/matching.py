@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pricing.conflicts import RANGES, SETS
-from pricing.rules import Rule, When
+from pricing.rules import EventPrice, Rule, When
 
 __all__ = ["NUMBERS", "holds_today", "margin_percent", "matches", "witness_text"]
 
@@ -47,9 +47,10 @@ def margin_percent(price: npt.NDArray[np.float64], unit_cost: npt.NDArray[np.flo
 
 
 def holds_today(rule: Rule, run_date: date) -> bool:
-    """Return whether the run date lies within the rule's dates."""
+    """Return whether the run date lies within the rule's dates; an event price also holds for its way back."""
     after_start = rule.from_date is None or rule.from_date <= run_date
-    return after_start and (rule.to_date is None or run_date <= rule.to_date)
+    back = timedelta(days=rule.return_days) if isinstance(rule, EventPrice) else timedelta(0)
+    return after_start and (rule.to_date is None or run_date <= rule.to_date + back)
 
 
 def matches(when: When, lines: pd.DataFrame, *, run_date: date) -> npt.NDArray[np.bool_]:

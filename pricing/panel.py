@@ -128,7 +128,7 @@ def _season(log_price: Floats, kind: Codes, category: Codes, week: Codes) -> Cod
     for level, codes in enumerate((kind, category, shop)):
         free = _moves_apart(log_price, codes, week)[codes] if level < 2 else np.ones(len(week), dtype=bool)
         group = np.where((group < 0) & free, codes * 3 + level, group)
-    return np.unique(group * n_weeks + week, return_inverse=True)[1].astype(np.int64)
+    return np.asarray(np.unique(group * n_weeks + week, return_inverse=True)[1], dtype=np.int64)
 
 
 def _moves_apart(log_price: Floats, group: Codes, week: Codes) -> npt.NDArray[np.bool_]:
@@ -140,7 +140,8 @@ def _moves_apart(log_price: Floats, group: Codes, week: Codes) -> npt.NDArray[np
 
 
 def _codes(names: pd.Series) -> Codes:
-    return pd.factorize(names, sort=True)[0].astype(np.int64)
+    codes: Codes = np.asarray(pd.factorize(names, sort=True)[0], dtype=np.int64)
+    return codes
 
 
 def _means(values: Floats, group: Codes) -> Floats:

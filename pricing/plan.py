@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from pricing.approval import Plan, price_plan
 from pricing.config import PricingConfig
 from pricing.rules import RuleBook
 from pricing.suggest import Status, priceable, suggest_prices
@@ -66,7 +67,7 @@ def preview_plan(
     kept = lines[priceable(lines)]
     source = f"pricing_rules.yml {in_force.digest[:_DIGEST_CHARACTERS]} -> "
     source += "working copy" if not is_same else "working copy (the same)"
-    return plan_text(
+    text = plan_text(
         plan.assign(title=kept["title"].to_numpy(), on_hand=kept["on_hand"].to_numpy()),
         run_date=run_date,
         source=source,
@@ -76,6 +77,14 @@ def preview_plan(
         before=before["suggested_price"].to_numpy(dtype=float),
         most_lines=config.preview_lines,
     )
+    bound = price_plan(plan, run_date=run_date, book_digest=working.digest, config=config)
+    return f"{text}\n{_approval_line(bound)}"
+
+
+def _approval_line(bound: Plan) -> str:
+    """Which plan this is, for `prices approve`, and how many persons it takes."""
+    persons = "one person" if bound.reason_for_two is None else f"two persons ({bound.reason_for_two})"
+    return f"Plan {bound.short}, good until {bound.expires_date}: {persons} must approve it."
 
 
 def plan_text(

@@ -102,7 +102,7 @@ def own_slopes(panel: Panel, response: Response, group: Codes, *, n_groups: int,
     smoother = Smoother(panel, int(panel.series.max()) + 1, drift_sd)
     held = response.offset(panel) - response.level
     level, x, mean = response.level, panel.log_price, panel.units
-    information = np.zeros(n_groups)
+    information: Floats = np.zeros(n_groups)
     scale = 1 / response.dispersion[panel.series]
     for _ in range(_OWN_SWEEPS):
         mean = _mean(held + level + own[group] * panel.log_price)
@@ -111,8 +111,8 @@ def own_slopes(panel: Panel, response: Response, group: Codes, *, n_groups: int,
         level = level + np.clip(smoother.smoothed(working, level), -_LONGEST_STEP, _LONGEST_STEP)
         mean = _mean(held + level + own[group] * panel.log_price)
         x = smoother.left_over(panel.log_price)
-        information = np.bincount(group, weights=mean * scale * x * panel.log_price, minlength=n_groups)
-        score = np.bincount(group, weights=(panel.units - mean) * scale * panel.log_price, minlength=n_groups)
+        information = _sums(mean * scale * x * panel.log_price, group, n_groups)
+        score = _sums((panel.units - mean) * scale * panel.log_price, group, n_groups)
         step = np.where(information > 1e-9, score / np.maximum(information, 1e-9), 0.0)
         own = np.clip(own + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP), *_COEFFICIENT_RANGE)
     return Slopes(own, _variance(panel, mean, x, scale, information, group, n_groups))
@@ -138,7 +138,7 @@ class Smoother:
         at = self._series * k * k + self._left * k + self._left
         for shift, values in ((0, left * left), (1, left * right), (k, left * right), (k + 1, right * right)):
             flat += np.bincount(at + shift, weights=weight * values, minlength=len(flat))[: len(flat)]
-        self._inverse = np.linalg.inv(gram + self._penalty)
+        self._inverse = np.asarray(np.linalg.inv(gram + self._penalty), dtype=float)
 
     def smoothed(self, working: Floats, level: Floats) -> Floats:
         """Return the step of the level toward ``level + working``, penalised as a whole and not by step."""
@@ -163,6 +163,10 @@ def _walk_penalty(n_knots: int, step_sd: float) -> Floats:
     precision = difference.T @ difference / max(step_sd, 1e-3) ** 2
     precision[0, 0] += 1 / _FIRST_LEVEL_SD**2
     return np.asarray(precision, dtype=float)
+
+
+def _sums(values: Floats, group: Codes, n_groups: int) -> Floats:
+    return np.asarray(np.bincount(group, weights=values, minlength=n_groups), dtype=float)
 
 
 def _mean(log_mean: Floats) -> Floats:

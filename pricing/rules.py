@@ -16,8 +16,11 @@ __all__ = [
     "Approval",
     "Band",
     "Clearance",
+    "EventPrice",
     "Freeze",
     "Guardrails",
+    "Ladder",
+    "LaunchPrice",
     "Limit",
     "Markdown",
     "Markup",
@@ -26,6 +29,7 @@ __all__ = [
     "PartialGuardrails",
     "Rule",
     "RuleBook",
+    "Rung",
     "Scope",
     "SetPrice",
     "When",
@@ -134,7 +138,46 @@ class Clearance(_Rule):
 
     type: Literal["clearance"]
     start_days: Annotated[int, Field(ge=1, le=365)] = Field(description="Starts so long before the end of sale [days].")
-    percent_at_end: Percent = Field(description="Cut of the regular price that is reached at the end [percent].")
+    percent_at_end: Percent = Field(description="Cut of the list price that is reached at the end [percent].")
+    by_date: date | None = Field(default=None, description="Day by which it must be gone; left out: its end of sale.")
+
+
+class Rung(_Strict):
+    """One rung of a price ladder."""
+
+    values: Names = Field(description="Values of the field that stand on this rung.")
+    percent: Annotated[float, Field(ge=-90, le=300)] = Field(
+        description="Above (+) or below (-) the median price of the family [percent]."
+    )
+
+
+class Ladder(_Rule):
+    """Keeps the SKUs of a style apart by so much: the larger size a step dearer than the middle of the family."""
+
+    type: Literal["ladder"]
+    by: Literal["size", "size_group", "colour", "material", "character"] = Field(description="What the rungs are of.")
+    rungs: Annotated[tuple[Rung, ...], Field(min_length=1, strict=False)] = Field(description="Rungs, in any order.")
+
+
+class LaunchPrice(_Rule):
+    """Sets the price of a new item in its first days, of the list price; then the list price."""
+
+    type: Literal["launch_price"]
+    days: Annotated[int, Field(ge=1, le=365)] = Field(description="So long after its launch [days].")
+    percent: Annotated[float, Field(ge=0, le=90)] = Field(description="Below the list price [percent].")
+    return_days: Annotated[int, Field(ge=0, le=60)] = Field(
+        default=14, description="So long afterwards it aims back at the list price [days]."
+    )
+
+
+class EventPrice(_Rule):
+    """Sets a price below the list price during an event (`from_date` to `to_date`), and the list price after it."""
+
+    type: Literal["event_price"]
+    percent: Percent = Field(description="Below the list price [percent].")
+    return_days: Annotated[int, Field(ge=0, le=60)] = Field(
+        default=14, description="So long afterwards it aims back at the list price [days]."
+    )
 
 
 class Freeze(_Rule):
@@ -169,7 +212,18 @@ class Limit(_Rule):
 
 
 Rule = Annotated[
-    Markdown | Markup | MatchCompetitor | Clearance | Freeze | SetPrice | Optimise | Limit, Field(discriminator="type")
+    Markdown
+    | Markup
+    | MatchCompetitor
+    | Ladder
+    | Clearance
+    | LaunchPrice
+    | EventPrice
+    | Freeze
+    | SetPrice
+    | Optimise
+    | Limit,
+    Field(discriminator="type"),
 ]
 
 
@@ -220,6 +274,9 @@ class PartialGuardrails(_Strict):
         default=None,
         description="Buyers of the last so many days are refunded a cut; its cost is in the profit [days].",
     )
+    preorder_price_guarantee: bool | None = Field(
+        default=None, description="Buyers of open preorders get a lower price too; its cost is in the profit."
+    )
     approval: Approval | None = Field(default=None, description="Which changes wait for a person.")
 
 
@@ -230,6 +287,12 @@ class Guardrails(PartialGuardrails):
         description="Hard. Lowest margin over unit cost, of the price [percent]."
     )
     max_change_percent_per_day: Percent = Field(description="Soft. Largest change in one day [percent].")
+    max_changed_percent_per_night: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        default=None, description="Of all lines, so many may change in one night; the most useful first [percent]."
+    )
+    one_price_per_style: bool = Field(
+        default=False, description="Optimise rules move the SKUs of a style with the same price together."
+    )
 
 
 class Scope(_Strict):

@@ -156,7 +156,7 @@ def _told(
 
 def _rest(below: tuple[Floats, Floats], parent: tuple[Floats, Floats], of: Codes, spread2: float | Floats) -> Floats:
     """Share of the parent's precision that does not come from the child (0-1)."""
-    return np.clip(1 - parent[1][of] / (below[1] + np.asarray(spread2)), 0.0, 1.0)
+    return np.asarray(np.clip(1 - parent[1][of] / (below[1] + np.asarray(spread2)), 0.0, 1.0), dtype=float)
 
 
 def cut_at_zero(mean: Floats, variance: Floats) -> pd.DataFrame:

@@ -28,6 +28,7 @@ _DRAWS = 200
 _INTERVAL = 2 * 1.6448536269514722  # standard deviations across a 90% interval
 _WINDOW_WEEKS = 4  # [weeks] prices that the 30-day caps still remember
 _TRAILING_WEEKS = 4  # [weeks] of sales that say what cover was
+_SHARED = 0.2  # [0-1] of the variance of elasticities and demand that all SKUs have in common
 _MOST_COVER = 3650.0
 _MOST_LOG = 5.0
 
@@ -64,7 +65,7 @@ def forward_paths(
     spread = np.nan_to_num(lines["units_sd"].to_numpy(dtype=float)) * 7 / config.horizon_days
 
     def demand(_: int, price: Floats, elasticity: Floats) -> Floats:
-        return weekly * _ratio(price, base, elasticity)
+        return np.asarray(weekly * _ratio(price, base, elasticity), dtype=float)
 
     prices = _path(lines, book, demand, run_date=run_date, weeks=weeks, config=config)
     cv = np.divide(spread, weekly, out=np.zeros_like(weekly), where=weekly > 0)
@@ -90,7 +91,7 @@ def replayed(
     past = charged[_TRAILING_WEEKS:]
 
     def demand(week: int, price: Floats, elasticity: Floats) -> Floats:
-        return sold[_TRAILING_WEEKS + week] * _ratio(price, past[week], elasticity)
+        return np.asarray(sold[_TRAILING_WEEKS + week] * _ratio(price, past[week], elasticity), dtype=float)
 
     start = _as_it_stood(lines, sold, past, weeks)
     if book is None:
@@ -163,7 +164,7 @@ def _money(lines: pd.DataFrame, prices: Floats, demand: Weekly, *, seed: int, de
     supply = np.maximum(np.nan_to_num(lines["supply_units"].to_numpy(dtype=float)), 0.0)
     totals = np.zeros((3, _DRAWS, weeks))
     for draw in range(_DRAWS):
-        elasticity = np.minimum(mean + np.nan_to_num(sd) * rng.standard_normal(n), 0.0)
+        elasticity = np.minimum(mean + np.nan_to_num(sd) * _together(n, rng), 0.0)
         level = 1.0 if demand_cv is None else _levels(demand_cv, rng)
         left = supply
         for week in range(weeks):
@@ -174,20 +175,26 @@ def _money(lines: pd.DataFrame, prices: Floats, demand: Weekly, *, seed: int, de
     return Paths(prices, totals[0], totals[1], totals[2])
 
 
+def _together(n: int, rng: np.random.Generator) -> Floats:
+    """Standard normals that share a part: what is wrong about one SKU is partly wrong about all."""
+    shared = rng.standard_normal()
+    return np.asarray(np.sqrt(_SHARED) * shared + np.sqrt(1 - _SHARED) * rng.standard_normal(n), dtype=float)
+
+
 def _levels(cv: Floats, rng: np.random.Generator) -> Floats:
     """Lognormal factors of mean 1 and the given coefficients of variation."""
     sd = np.sqrt(np.log1p(cv**2))
-    return np.asarray(np.exp(sd * rng.standard_normal(len(cv)) - 0.5 * sd**2), dtype=float)
+    return np.asarray(np.exp(sd * _together(len(cv), rng) - 0.5 * sd**2), dtype=float)
 
 
 def _history(lines: pd.DataFrame, history: pd.DataFrame, weeks: int) -> tuple[Floats, Floats]:
     """Units and prices of each line, shape (weeks, lines), the oldest first; a price not seen is the next one."""
     places = pd.MultiIndex.from_frame(lines[["sku", "location_id"]].astype(object))
-    keyed = history[history["weeks_ago"] < weeks].set_index(["weeks_ago", "sku", "location_id"])
+    keyed = {ago: part.set_index(["sku", "location_id"]) for ago, part in history.groupby("weeks_ago")}
+    nothing = history.iloc[:0].set_index(["sku", "location_id"])
     sold, charged, later = [], [], lines["current_price"].to_numpy(dtype=float)
     for ago in range(weeks):
-        found = keyed.xs(ago) if ago in keyed.index.levels[0] else keyed.droplevel(0).iloc[:0]
-        part = found.reindex(places)
+        part = keyed.get(ago, nothing).reindex(places)
         price = part["price"].to_numpy(dtype=float)
         later = np.where(np.isfinite(price) & (price > 0), price, later)
         sold.append(np.nan_to_num(part["units"].to_numpy(dtype=float)))
@@ -231,11 +238,8 @@ def simulation_text(
     kept = lines[priceable(lines)].reset_index(drop=True)
     is_same = working == in_force
     books = [("working copy", working)] if is_same else [("working copy", working), ("book in force", in_force)]
-    out = [
-        f"Price simulation for {run_date}   {weeks} weeks back and forward, prices looked at once a week   "
-        f"currency {working.currency}",
-        "",
-    ]
+    weekly = f"{weeks} weeks back and forward, prices looked at once a week"
+    out = [f"Price simulation for {run_date}   {weekly}   currency {working.currency}", ""]
     as_were = replayed(kept, history, None, run_date=run_date, weeks=weeks, config=config, seed=seed)
     as_are = forward_paths(kept, None, run_date=run_date, weeks=weeks, config=config, seed=seed)
     for name, book in books:

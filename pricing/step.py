@@ -100,6 +100,10 @@ def _line_inputs(io: StepIO, elasticities: pd.DataFrame, config: PricingConfig) 
         competitors=_competitors(io, day, config),
         demand=_demand(io, day, config),
         positions=io.read("inventory_positions"),
+        reorders=io.query(
+            "select sku, lead_time_days + review_period_days as reorder_days from item_supply order by sku"
+        ),
+        guarantees=_guarantees(io),
         heat=io.read("trend_scores", columns=["element_type", "element", "region", "heat", "state"]),
         elasticities=elasticities if len(elasticities) else io.empty("elasticities"),
         planned=io.query(
@@ -203,6 +207,18 @@ def _check(io: StepIO, lines: pd.DataFrame, table: pd.DataFrame) -> None:
     reasonless = moved & (table["binding_rule"].isna() | table["clamp_trail"].isna())
     io.check("every_change_says_why", failed=reasonless, rows=len(table), table="price_suggestions",
              expected="a binding rule and a clamp trail on every changed line", advice="Please report it.")  # fmt: skip
+
+
+def _guarantees(io: StepIO) -> pd.DataFrame:
+    """Units preordered and not yet shipped, and what their buyers are to pay."""
+    return io.query(
+        "select l.sku, l.location_id, cast(sum(l.firm_qty) as double) as units, "
+        "cast(sum(l.firm_qty * cast(c.price as decimal(18, 4))) as double) / nullif(sum(l.firm_qty), 0) as price "
+        "from preorder_ledger l join (select campaign_id, sku, any_value(price) as price from stg_preorder_campaigns "
+        "where price > 0 group by campaign_id, sku) c using (campaign_id, sku) "
+        "where l.firm_qty > 0 and l.state in ('placed', 'firm', 'allocated') "
+        "group by l.sku, l.location_id order by l.sku, l.location_id"
+    )
 
 
 def _last_weeks(io: StepIO) -> pd.DataFrame:

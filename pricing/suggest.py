@@ -14,7 +14,9 @@ from pricing.config import PricingConfig
 from pricing.effects import Effects, Outlook, price_effects, profit_at
 from pricing.guardrails import Bounds, Cents, Clamped, Flags, clamp, floor_for_margin, to_cents
 from pricing.matching import margin_percent
+from pricing.nightly_cap import beyond_the_cap, capped_trails, with_cap
 from pricing.optimise import best_prices
+from pricing.outlook import outlook_of, whole_life_outlook
 from pricing.rules import RuleBook
 from pricing.targets import Targets, targets
 from pricing.trail import binding_rules, trails
@@ -92,7 +94,9 @@ _RANGES_OF: tuple[tuple[tuple[str, ...], float, float], ...] = (
     ),
     (("reference_price", "lowest_price_30_days", "highest_price_30_days", "override_price"), 0, _MOST),
     (("on_hand", "supply_units", "units_mean", "units_sd", "weekly_units", "recent_units"), 0, _MOST),
-    (("days_of_cover", "age_days", "days_to_end_of_sale", "days_since_change"), 0, 1e5),
+    (("days_of_cover", "age_days", "days_to_end_of_sale", "days_since_change", "reorder_days"), 0, 1e5),
+    (("guaranteed_units", "guaranteed_price"), 0, _MOST),
+    (("royalty_share",), 0, 1),
     (("elasticity", "elasticity_lo", "elasticity_hi"), -50, 0),
     (("trend_heat",), -50, 50),
 )
@@ -124,14 +128,15 @@ def suggest_prices(lines: pd.DataFrame, book: RuleBook, *, run_date: date, confi
     """
     kept = _sane(lines[priceable(lines)]).reset_index(drop=True)
     rails = line_rails(book, kept, run_date=run_date)
-    outlook = _outlook(kept, rails, config)
+    outlook = outlook_of(kept, book, rails, config=config)
+    whole_life = whole_life_outlook(outlook, kept["days_to_end_of_sale"].to_numpy(dtype=float), config=config)
     nothing = np.zeros(len(kept), dtype=bool)
     free = line_bounds(book, kept, rails, run_date=run_date, clears=nothing, frozen=nothing)
     low, high = free.soft_range()
 
     def optimiser(mask: Flags, within_percent: float) -> Cents:
         best = free.current.copy()
-        part = outlook.rows(mask)
+        part = whole_life.rows(mask)
         best[mask] = best_prices(part, low[mask], high[mask], within_percent=within_percent, config=config)
         return best
 
@@ -140,7 +145,11 @@ def suggest_prices(lines: pd.DataFrame, book: RuleBook, *, run_date: date, confi
     result = clamp(wanted.target, bounds)
     price = _prices(kept, result, bounds)
     effects = _effects(price, outlook)
-    return _table(kept, book, rails, wanted, bounds, result, price, effects, run_date=run_date, config=config)
+    late = beyond_the_cap(kept, book, bounds, wanted, price, effects)
+    if late.any():
+        price = np.where(late, kept["current_price"].to_numpy(dtype=float), price)
+        effects = effects.without(late)
+    return _table(kept, book, rails, wanted, bounds, result, price, effects, late, run_date=run_date, config=config)
 
 
 def _sane(lines: pd.DataFrame) -> pd.DataFrame:
@@ -160,33 +169,6 @@ def _prices(lines: pd.DataFrame, result: Clamped, bounds: Bounds) -> Floats:
     """Suggested prices [currency]: the current one to the last digit where nothing changes."""
     current = lines["current_price"].to_numpy(dtype=float)
     return np.asarray(np.where(result.price == bounds.current, current, result.price / 100), dtype=float)
-
-
-def _outlook(lines: pd.DataFrame, rails: LineRails, config: PricingConfig) -> Outlook:
-    def column(name: str) -> Floats:
-        return np.asarray(lines[name].to_numpy(dtype=float), dtype=float)
-
-    def finite(name: str) -> Floats:
-        values = column(name)
-        return np.asarray(np.where(np.isfinite(values), np.maximum(values, 0.0), 0.0), dtype=float)
-
-    cost, salvage = column("unit_cost"), column("salvage_value")
-    days = np.nan_to_num(rails["price_protection_days"], nan=0.0)
-    left = column("days_to_end_of_sale")
-    return Outlook(
-        price=column("current_price"),
-        unit_cost=cost,
-        salvage_value=np.where(np.isfinite(salvage), salvage, 0.0),
-        ends_within=np.isfinite(left) & (left <= config.horizon_days),
-        units_mean=finite("units_mean"),
-        units_sd=finite("units_sd"),
-        supply=finite("supply_units"),
-        elasticity=column("elasticity"),
-        elasticity_lo=column("elasticity_lo"),
-        elasticity_hi=column("elasticity_hi"),
-        refund_units=finite("recent_units") * days,
-        days_of_cover=finite("days_of_cover"),
-    )
 
 
 def _effects(price: Floats, outlook: Outlook) -> Effects:
@@ -220,13 +202,14 @@ def _table(
     result: Clamped,
     price: Floats,
     effects: Effects,
+    late: Flags,
     *,
     run_date: date,
     config: PricingConfig,
 ) -> pd.DataFrame:
     current, cost = lines["current_price"].to_numpy(dtype=float), lines["unit_cost"].to_numpy(dtype=float)
     change = (price / current - 1) * 100
-    status, level, reason = _statuses(lines, rails, wanted, bounds, result, change)
+    status, level, reason = _statuses(lines, rails, wanted, bounds, result, change, late)
     open_until = pd.Timestamp(run_date + timedelta(days=config.expiry_days))
 
     def texts(values: list[str | None]) -> pd.Series:
@@ -245,8 +228,8 @@ def _table(
         profit_change_p90=np.where(np.isfinite(effects.profit_change_p90), effects.profit_change_p90, np.nan),
         p_profit_up=np.where(np.isfinite(effects.profit_change), effects.p_profit_up, np.nan),
         rule_ids=pd.Series(wanted.rule_ids, index=lines.index, dtype=object),
-        binding_rule=texts(binding_rules(wanted, bounds, result, rails)),
-        clamp_trail=texts(trails(lines, book, wanted, bounds, result, rails)),
+        binding_rule=texts(with_cap(binding_rules(wanted, bounds, result, rails), late)),
+        clamp_trail=texts(capped_trails(trails(lines, book, wanted, bounds, result, rails), book, late)),
         status=status,
         approval_level=texts(level),
         experiment_arm=None,
@@ -257,9 +240,15 @@ def _table(
 
 
 def _statuses(
-    lines: pd.DataFrame, rails: LineRails, wanted: Targets, bounds: Bounds, result: Clamped, change: Floats
+    lines: pd.DataFrame,
+    rails: LineRails,
+    wanted: Targets,
+    bounds: Bounds,
+    result: Clamped,
+    change: Floats,
+    late: Flags,
 ) -> tuple[list[str], list[str | None], list[str]]:
-    moved = result.price != bounds.current
+    moved = (result.price != bounds.current) & ~late
     aims = wanted.target != bounds.current
     on_hold = lines["is_held"].to_numpy(dtype=bool)
     floor = floor_for_margin(lines["unit_cost"].to_numpy(dtype=float), rails["min_margin_percent"])

@@ -12,7 +12,20 @@ import pandas as pd
 
 from pricing.guardrails import Cents, Flags, Soft, floor_for_margin, to_cents
 from pricing.matching import holds_today, matches
-from pricing.rules import Clearance, Freeze, Limit, Markdown, Markup, MatchCompetitor, Rule, RuleBook, SetPrice
+from pricing.rules import (
+    Clearance,
+    EventPrice,
+    Freeze,
+    Ladder,
+    LaunchPrice,
+    Limit,
+    Markdown,
+    Markup,
+    MatchCompetitor,
+    Rule,
+    RuleBook,
+    SetPrice,
+)
 
 __all__ = ["OVERRIDE", "PLANNED_PRICE", "Optimiser", "Targets", "rule_limits", "targets"]
 
@@ -104,7 +117,7 @@ def _apply(
         found.freezer = np.where(mask & ~found.frozen, number, found.freezer)
         found.frozen = found.frozen | mask
     elif not isinstance(rule, Limit):
-        wanted, has_one = _wanted(rule, lines, current, mask, optimiser)
+        wanted, has_one = _wanted(rule, lines, current, mask, run_date, optimiser)
         mask = mask & has_one
         found.target = np.where(mask, wanted, found.target)
         found.decider = np.where(mask, number, found.decider)
@@ -125,7 +138,9 @@ def _apply_override(found: Targets, lines: pd.DataFrame, number: int) -> None:
         found.rule_ids[int(i)].append(OVERRIDE)
 
 
-def _wanted(rule: Rule, lines: pd.DataFrame, current: Cents, mask: Flags, optimiser: Optimiser) -> tuple[Cents, Flags]:
+def _wanted(
+    rule: Rule, lines: pd.DataFrame, current: Cents, mask: Flags, run_date: date, optimiser: Optimiser
+) -> tuple[Cents, Flags]:
     """The target of a rule for every line, and whether it has one there."""
     always = np.ones(len(lines), dtype=bool)
     if isinstance(rule, Markdown | Markup):
@@ -139,15 +154,44 @@ def _wanted(rule: Rule, lines: pd.DataFrame, current: Cents, mask: Flags, optimi
         low, high = _times(current, 100.0 - rule.within_percent), _times(current, 100.0 + rule.within_percent)
         return np.clip(_times(median, 100.0 + rule.offset_percent), low, high), median > 0
     if isinstance(rule, Clearance):
-        return _cleared(rule, lines, current)
+        return _cleared(rule, lines, current, run_date)
+    if isinstance(rule, Ladder):
+        return _on_rungs(rule, lines)
+    if isinstance(rule, LaunchPrice | EventPrice):
+        return _below_list(rule, lines, run_date)
     assert rule.type == "optimise"
     best = optimiser(mask, rule.within_percent)
     return best, best != current
 
 
-def _cleared(rule: Clearance, lines: pd.DataFrame, current: Cents) -> tuple[Cents, Flags]:
-    """A cut of the regular price that grows evenly up to the end of sale; never a rise; not for what sells out."""
+def _on_rungs(rule: Ladder, lines: pd.DataFrame) -> tuple[Cents, Flags]:
+    """The median price of the family, so much higher or lower on each rung."""
+    family = to_cents(lines["family_price"].to_numpy(dtype=float))
+    percent = np.full(len(lines), np.nan)
+    for rung in rule.rungs:
+        percent = np.where(lines[rule.by].isin(list(rung.values)).to_numpy(), rung.percent, percent)
+    known = np.isfinite(percent) & (family > 0)
+    return _times(family, 100.0 + np.where(known, percent, 0.0)), known
+
+
+def _below_list(rule: LaunchPrice | EventPrice, lines: pd.DataFrame, run_date: date) -> tuple[Cents, Flags]:
+    """A price below the list price while it lasts, the list price on the way back."""
+    list_price = to_cents(lines["list_price"].to_numpy(dtype=float))
+    n = len(lines)
+    if isinstance(rule, LaunchPrice):
+        age = lines["age_days"].to_numpy(dtype=float)
+        lasts, back = age < rule.days, (age >= rule.days) & (age < rule.days + rule.return_days)
+    else:
+        lasts = np.full(n, rule.to_date is None or run_date <= rule.to_date)
+        back = ~lasts
+    return _times(list_price, 100.0 - np.where(lasts, rule.percent, 0.0)), (lasts | back) & (list_price > 0)
+
+
+def _cleared(rule: Clearance, lines: pd.DataFrame, current: Cents, run_date: date) -> tuple[Cents, Flags]:
+    """A cut of the list price that grows evenly up to the last day; never a rise; not for what sells out."""
     left = lines["days_to_end_of_sale"].to_numpy(dtype=float)
+    if rule.by_date is not None:
+        left = np.full(len(lines), float(max((rule.by_date - run_date).days, 0)))
     cover = lines["days_of_cover"].to_numpy(dtype=float)
     applies = np.isfinite(left) & (left <= rule.start_days) & (cover > left)
     share = np.where(applies, (rule.start_days - left) / rule.start_days, 0.0)

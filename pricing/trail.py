@@ -8,7 +8,19 @@ import pandas as pd
 from pricing.bounds import LineRails
 from pricing.guardrails import Bounds, Clamped
 from pricing.matching import witness_text
-from pricing.rules import Clearance, Markdown, Markup, MatchCompetitor, Optimise, Rule, RuleBook, SetPrice
+from pricing.rules import (
+    Clearance,
+    EventPrice,
+    Ladder,
+    LaunchPrice,
+    Markdown,
+    Markup,
+    MatchCompetitor,
+    Optimise,
+    Rule,
+    RuleBook,
+    SetPrice,
+)
 from pricing.targets import OVERRIDE, Targets
 
 __all__ = ["SEPARATOR", "binding_rules", "trails"]
@@ -96,6 +108,10 @@ def _step(rule: Rule) -> str:
         return "competitors' median" + (f" {rule.offset_percent:+g} %" if rule.offset_percent else "")
     if isinstance(rule, Clearance):
         return f"clearance down to -{rule.percent_at_end:g} %"
+    if isinstance(rule, Ladder):
+        return f"rung of the {rule.by} in its family"
+    if isinstance(rule, LaunchPrice | EventPrice):
+        return f"-{rule.percent:g} % of the list price while it lasts, then the list price"
     if isinstance(rule, Optimise):
         return "best expected margin"
     assert isinstance(rule, SetPrice)

@@ -9,8 +9,9 @@ from datetime import date
 from html import escape
 from typing import Any
 
-from reporting.catalogue import DASH, Catalogue
+from reporting.catalogue import Catalogue
 from reporting.headline import Headline
+from reporting.kpi_view import kpis
 from reporting.plan_lines import EXCEPTION_ACTIONS
 
 __all__ = ["Notice", "chat_message", "mail_html", "mail_subject", "notice_lines", "notice_text", "webhook_payload"]
@@ -47,25 +48,11 @@ class Notice:
 
 def notice_lines(notice: Notice, *, words: Catalogue) -> list[tuple[str, str, str]]:
     """Return the five numbers as (what, figure, change), written as on the restock report."""
-    now, before = notice.now, notice.before
-    units = {"order_value": f" {notice.currency}", "excess_value": f" {notice.currency}"}
     rows = []
-    for key in ("lines_to_order", "order_value", "skus_at_risk", "excess_value"):
-        figure = getattr(now, key)
-        change = (
-            words.text("kpi.first")
-            if before is None
-            else words.text("kpi.change", change=words.signed(figure - getattr(before, key)))
-        )
-        rows.append((words.text(f"kpi.{key}.label"), words.number(figure) + units.get(key, ""), change))
-    bias = DASH if now.bias is None else words.signed(now.bias * 100, digits=1) + "%"
-    if before is None or before.wape is None or now.wape is None:
-        change = words.text("kpi.first")
-    else:
-        points = words.text("kpi.points", points=words.signed((now.wape - before.wape) * 100, digits=1))
-        change = words.text("kpi.change", change=points)
-    error = f"{words.percent(now.wape, digits=1)} {words.text('kpi.accuracy.bias', bias=bias)}"
-    return [*rows, (words.text("kpi.accuracy.label"), error, change)]
+    for kpi in kpis(notice.now, notice.before, words=words, currency=notice.currency):
+        figure = " ".join(part for part in (kpi.figure, kpi.unit, kpi.note if kpi.key == "accuracy" else "") if part)
+        rows.append((kpi.label, figure, kpi.change))
+    return rows
 
 
 def mail_subject(notice: Notice, *, words: Catalogue) -> str:

@@ -39,7 +39,7 @@ BASE64 = 4 / 3  # an attachment grows by this when it is mailed
 PAUSE_SECONDS = 2.0  # before the second try, doubled before each further one
 PLAN_COLUMNS = [
     "sku", "location_id", "action", "status", "order_qty", "order_value", "excess_value", "on_hand",
-    "p_stockout_before_receipt", "demand_mean", "forecast_wape", "forecast_bias",
+    "p_stockout_before_receipt", "demand_mean", "unit_cost", "forecast_wape", "forecast_bias",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)

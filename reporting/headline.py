@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -17,21 +18,23 @@ class Headline:
 
     Attributes:
         lines_to_order: released lines with a quantity to order today.
-        order_value: their value [currency].
+        order_value: their value [currency]; None where none of them has a unit cost.
         skus_at_risk: SKUs out of stock, or at risk before the next receipt, in at least one location.
         lines_at_risk: the same counted by SKU and location.
-        excess_value: value of stock beyond what will be wanted [currency].
+        excess_value: value of stock beyond what will be wanted [currency]; None where no line has a unit cost.
+        lines_without_cost: lines of the plan without a unit cost, whose value is in neither sum.
         wape: forecast error of the last four weeks, weighted by volume [ratio]; None when unknown.
         bias: (forecast - actual) / actual of the last four weeks [ratio]; None when unknown.
     """
 
     lines_to_order: int
-    order_value: float
+    order_value: float | None
     skus_at_risk: int
     lines_at_risk: int
-    excess_value: float
+    excess_value: float | None
     wape: float | None
     bias: float | None
+    lines_without_cost: int = 0
 
 
 def headline(plan: pd.DataFrame, accuracy: pd.DataFrame, *, at_risk_probability: float) -> Headline:
@@ -48,13 +51,19 @@ def headline(plan: pd.DataFrame, accuracy: pd.DataFrame, *, at_risk_probability:
     wape, bias = total_accuracy(accuracy, plan)
     return Headline(
         lines_to_order=len(ordered),
-        order_value=float(ordered["order_value"].fillna(0.0).sum()),
+        order_value=_sum(ordered["order_value"]),
         skus_at_risk=int(risky["sku"].nunique()),
         lines_at_risk=len(risky),
-        excess_value=float(plan["excess_value"].fillna(0.0).sum()),
+        excess_value=_sum(plan["excess_value"]),
         wape=wape,
         bias=bias,
+        lines_without_cost=int(plan["unit_cost"].isna().sum()) if "unit_cost" in plan else 0,
     )
+
+
+def _sum(values: pd.Series[Any]) -> float | None:
+    """Return a sum of amounts; None where there are lines and not one of them has an amount."""
+    return None if len(values) and values.isna().all() else float(values.fillna(0.0).sum())
 
 
 def to_order(plan: pd.DataFrame) -> pd.Series[bool]:

@@ -56,6 +56,7 @@ CHANGE_COLUMNS = (
     Column("change", "code", tone="change"),
     Column("qty_before", "quantity"),
     Column("qty_now", "quantity"),
+    Column("value_change", "money_change"),
     Column("cause", "code"),
 )
 TRANSFER_COLUMNS = (

@@ -16,7 +16,7 @@ from reporting.page import Frame, render
 from reporting.plan_lines import action_groups, plan_lines
 from reporting.restock_columns import COLUMN_GROUPS
 from reporting.restock_payload import detail_blocks, idle_block, list_block
-from reporting.restock_view import Shared, product_titles, restock_view, subtitle, titled
+from reporting.restock_view import Shared, common_flags, idle_items, restock_view, subtitle
 from reporting.run_tables import RunFacts, RunTables
 
 __all__ = ["restock_html", "shared_series", "unfoldable"]
@@ -41,7 +41,7 @@ def shared_series(tables: RunTables, *, facts: RunFacts, config: ReportingConfig
     )
     receipts = receipts_by_line(tables.frame("stg_purchase_orders"), run_date=facts.run_date, days=days)
     packed = detail_blocks(first, series=series, receipts=receipts, facts=facts)
-    return Shared(lines=lines, series=series, details=details, beyond=beyond, packed=packed)
+    return Shared(lines=lines, series=series, common=common_flags(lines), details=details, beyond=beyond, packed=packed)
 
 
 def unfoldable(lines: pd.DataFrame, *, config: ReportingConfig) -> tuple[int, list[int]]:
@@ -77,7 +77,7 @@ def restock_html(
         (
             "idle-lines",
             idle_block(
-                titled(tables.frame("not_replenished"), product_titles(tables)),
+                idle_items(tables),
                 words=words,
                 facts=facts,
                 limit=config.table_limit,

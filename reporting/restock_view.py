@@ -11,12 +11,13 @@ from typing import Any
 import pandas as pd
 
 from reporting.batch_view import DueCampaign, batch_rows, due_campaigns, promise_rows
-from reporting.catalogue import DASH, Catalogue, is_missing
+from reporting.catalogue import Catalogue, is_missing
 from reporting.chart_data import Key, LineSeries
 from reporting.charts import sparkline
 from reporting.config import ReportingConfig
 from reporting.glossary import GlossaryEntry, glossary
 from reporting.headline import Headline, headline
+from reporting.kpi_view import Kpi, kpis
 from reporting.plan_lines import ActionGroup, action_groups, records
 from reporting.restock_columns import (
     BATCH_COLUMNS,
@@ -32,10 +33,12 @@ from reporting.tables import TableView, table_view
 
 __all__ = [
     "GroupView",
-    "Kpi",
     "RestockView",
     "Shared",
     "check_summary",
+    "common_flags",
+    "headlines",
+    "idle_items",
     "policy_text",
     "product_titles",
     "restock_view",
@@ -44,24 +47,8 @@ __all__ = [
 ]
 
 MODELS_NAMED = 2  # in the header; the rest is a share
-KPI_FILTERS = {"lines_to_order": "today=to_order", "skus_at_risk": "danger=at_risk"}
-"""Which filter of the list shows the lines behind a number."""
-
+COMMON_SHARE = 0.9  # a flag on more of the lines is said once, in the header
 ROW_COUNTS = ("rows_in", "rows_loaded", "rows_quarantined", "rows_duplicate")
-
-
-@dataclass(frozen=True)
-class Kpi:
-    """One of the five numbers: its words, its figure, what it was before, and the change."""
-
-    key: str
-    label: str
-    figure: str
-    unit: str
-    note: str
-    change: str
-    raw: str
-    filter: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,6 +66,7 @@ class RestockView:
 
     facts: RunFacts
     kpis: list[Kpi]
+    common: list[str]
     checks: dict[str, int]
     warnings: list[dict[str, str]]
     rows: dict[str, int]
@@ -87,6 +75,7 @@ class RestockView:
     previous: str
     change_counts: dict[str, int]
     changes: TableView
+    change_causes: list[tuple[str, int]]
     groups: list[GroupView]
     n_lines: int
     n_none: int
@@ -107,6 +96,7 @@ class Shared:
     Attributes:
         lines: ``plan_lines`` of the whole plan.
         series: chart series of the lines that can be unfolded.
+        common: flags that nearly every line carries.
         details: how many of the first lines can be unfolded.
         beyond: lines after those that can be unfolded too.
         packed: their unfolded parts, see ``detail_blocks``.
@@ -114,6 +104,7 @@ class Shared:
 
     lines: pd.DataFrame
     series: dict[Key, LineSeries]
+    common: tuple[str, ...]
     details: int
     beyond: list[int]
     packed: list[str]
@@ -135,11 +126,12 @@ def restock_view(
     common: dict[str, Any] = {"words": words, "today": today, "currency": facts.currency, "limit": config.table_limit}
     titles = dict(zip(lines["sku"], lines["title"], strict=True))
     changes = tables.frame("plan_changes")
-    idle = tables.frame("not_replenished")
+    idle = idle_items(tables)
     batches = tables.frame("batch_plan")
     return RestockView(
         facts=facts,
-        kpis=_kpis(tables, lines=lines, words=words, facts=facts, config=config),
+        kpis=kpis(*headlines(tables, lines=lines, config=config), words=words, currency=facts.currency),
+        common=[words.code(flag) for flag in shared.common],
         checks=check_summary(tables.frame("checks")),
         warnings=_warnings(tables.frame("checks"), words=words),
         rows=_row_counts(tables.frame("row_accounts")),
@@ -149,7 +141,8 @@ def restock_view(
         change_counts={
             c: int((changes["change"] == c).sum()) if len(changes) else 0 for c in ("new", "gone", "up", "down")
         },
-        changes=table_view(titled(changes, product_titles(tables)), CHANGE_COLUMNS, name="changes", link="#", **common),
+        changes=table_view(_changes(changes, tables), CHANGE_COLUMNS, name="changes", link="#", **common),
+        change_causes=_counts(changes, words=words, column="cause"),
         groups=[
             _group(g, shared=shared, facts=facts, words=words, config=config)
             for g in action_groups(lines, limit=config.group_limit)
@@ -167,7 +160,7 @@ def restock_view(
         ),
         due=due_campaigns(batches, words=words, today=today, currency=facts.currency),
         promises=table_view(promise_rows(tables.frame("promise_changes")), PROMISE_COLUMNS, name="promises", **common),
-        idle=table_view(titled(idle, product_titles(tables)), IDLE_COLUMNS, name="idle", **common),
+        idle=table_view(idle, IDLE_COLUMNS, name="idle", **common),
         idle_reasons=_counts(idle, words=words),
         glossary=glossary(words),
         parameters=sorted(facts.parameters.items()),
@@ -216,68 +209,14 @@ def _warnings(checks: pd.DataFrame, *, words: Catalogue) -> list[dict[str, str]]
     ]
 
 
-def _kpis(
-    tables: RunTables, *, lines: pd.DataFrame, words: Catalogue, facts: RunFacts, config: ReportingConfig
-) -> list[Kpi]:
+def headlines(tables: RunTables, *, lines: pd.DataFrame, config: ReportingConfig) -> tuple[Headline, Headline | None]:
+    """Return the five numbers of this run and of the run before it."""
     now = headline(lines, tables.frame("forecast_accuracy"), at_risk_probability=config.at_risk_probability)
-    earlier = tables.before("restock_plan")
-    before: Headline | None = None
-    if earlier is not None:
-        accuracy = tables.before("forecast_accuracy")
-        before = headline(
-            earlier,
-            pd.DataFrame() if accuracy is None else accuracy,
-            at_risk_probability=config.at_risk_probability,
-        )
-    note = words.text("kpi.skus_at_risk.note", lines=words.number(now.lines_at_risk))
-    units = {"order_value": facts.currency, "excess_value": facts.currency}
-    counted = [
-        _kpi(
-            key,
-            getattr(now, key),
-            None if before is None else getattr(before, key),
-            words=words,
-            unit=units.get(key, ""),
-            note=note if key == "skus_at_risk" else "",
-        )
-        for key in ("lines_to_order", "order_value", "skus_at_risk", "excess_value")
-    ]
-    return [*counted, _accuracy_kpi(now, before, words=words)]
-
-
-def _kpi(key: str, now: float, before: float | None, *, words: Catalogue, unit: str = "", note: str = "") -> Kpi:
-    change = words.text("kpi.first") if before is None else words.text("kpi.change", change=words.signed(now - before))
-    return Kpi(
-        key=key,
-        label=words.text(f"kpi.{key}.label"),
-        figure=words.number(now),
-        unit=unit,
-        note=note or words.text(f"kpi.{key}.note"),
-        change=change,
-        raw=repr(now),
-        filter=KPI_FILTERS.get(key, "") if now else "",
-    )
-
-
-def _accuracy_kpi(now: Headline, before: Headline | None, *, words: Catalogue) -> Kpi:
-    bias = words.text(
-        "kpi.accuracy.bias", bias=DASH if now.bias is None else words.signed(now.bias * 100, digits=1) + "%"
-    )
-    if before is None or before.wape is None or now.wape is None:
-        change = words.text("kpi.first")
-    else:
-        change = words.text(
-            "kpi.change", change=words.text("kpi.points", points=words.signed((now.wape - before.wape) * 100, digits=1))
-        )
-    return Kpi(
-        key="accuracy",
-        label=words.text("kpi.accuracy.label"),
-        figure=words.percent(now.wape, digits=1),
-        unit="",
-        note=bias,
-        change=change,
-        raw="" if now.wape is None else repr(now.wape),
-    )
+    earlier, accuracy = tables.before("restock_plan"), tables.before("forecast_accuracy")
+    if earlier is None:
+        return now, None
+    judged = pd.DataFrame() if accuracy is None else accuracy
+    return now, headline(earlier, judged, at_risk_probability=config.at_risk_probability)
 
 
 def _group(
@@ -291,7 +230,9 @@ def _group(
         ],
         late=["late" if day < pd.Timestamp(facts.run_date) else "" for day in group.lines["order_by_date"]],
         line_tone=["" if status == "ok" else status for status in group.lines["status"]],
-        status_note=[_status_note(line, words=words, facts=facts) for line in records(group.lines)],
+        status_note=[
+            _status_note(line, words=words, facts=facts, common=shared.common) for line in records(group.lines)
+        ],
     )
     table = table_view(listed, LINE_COLUMNS, name=f"lines-{group.action}", total=group.total, **common)
     rows = tuple(replace(row, index=int(i)) for row, i in zip(table.rows, listed.index, strict=True))
@@ -324,15 +265,24 @@ def _spark(line: dict[str, Any], *, shared: Shared, facts: RunFacts, words: Cata
     return sparkline(history, ahead, reorder_line=drawn, label=words.text("spark.label", sku=line["sku"]))
 
 
-def _status_note(line: dict[str, Any], *, words: Catalogue, facts: RunFacts) -> str:
+def common_flags(lines: pd.DataFrame) -> tuple[str, ...]:
+    """Return the flags that nearly every line carries: one sentence says them better than every line."""
+    if len(lines) <= MODELS_NAMED:
+        return ()
+    counts = lines["flags"].explode().dropna().value_counts()
+    return tuple(sorted(str(flag) for flag, n in counts.items() if n > COMMON_SHARE * len(lines)))
+
+
+def _status_note(line: dict[str, Any], *, words: Catalogue, facts: RunFacts, common: tuple[str, ...]) -> str:
     """Return what a planner must know beside the reason: status, open since, flags."""
     notes = [] if line["status"] == "ok" else [words.code(line["status"])]
     since = line.get("first_proposed_date")
+    said = {*common, "still_open"}
     if not is_missing(since) and pd.Timestamp(str(since)) < pd.Timestamp(facts.run_date):
         notes.append(words.text("line.open_since", date=words.near_day(since, today=facts.run_date)))
     flags = line.get("flags")
-    notes += [words.code(flag) for flag in (list(flags) if flags is not None and not is_missing(flags) else [])]
-    return " · ".join(notes)
+    listed = list(flags) if flags is not None and not is_missing(flags) else []
+    return " · ".join([*notes, *(words.code(flag) for flag in listed if flag not in said)])
 
 
 def _row_counts(accounts: pd.DataFrame) -> dict[str, int]:
@@ -358,16 +308,43 @@ def titled(frame: pd.DataFrame, titles: dict[Any, Any]) -> pd.DataFrame:
     return frame.assign(title=frame["sku"].map(titles).astype(object)) if len(frame) else frame
 
 
+def idle_items(tables: RunTables) -> pd.DataFrame:
+    """Return what is not replenished, with titles, in the order of SKU and location."""
+    idle = titled(tables.frame("not_replenished"), product_titles(tables))
+    return idle.sort_values(["sku", "location_id"], kind="stable") if len(idle) else idle
+
+
 def product_titles(tables: RunTables) -> dict[Any, Any]:
     """Return the title of every SKU that has one."""
     products = tables.frame("stg_products")
     return dict(zip(products["sku"], products["title"], strict=True)) if len(products) and "title" in products else {}
 
 
-def _counts(frame: pd.DataFrame, *, words: Catalogue) -> list[tuple[str, int]]:
+def _changes(changes: pd.DataFrame, tables: RunTables) -> pd.DataFrame:
+    """Return the changed orders with what the change is worth, the largest first."""
+    if changes.empty:
+        return changes
+    plan = tables.frame("restock_plan")
+    earlier = tables.before("restock_plan")
+    known = plan if earlier is None else pd.concat([plan, earlier], ignore_index=True)
+    cost = (
+        known.dropna(subset=["unit_cost"])
+        .sort_values(["sku", "unit_cost"])
+        .drop_duplicates("sku")
+        .set_index("sku")["unit_cost"]
+        .astype(float)
+    )
+    moved = (changes["qty_now"].fillna(0) - changes["qty_before"].fillna(0)).astype(float)
+    valued = titled(changes, product_titles(tables)).assign(value_change=moved * changes["sku"].map(cost))
+    placed = valued.assign(_value=-valued["value_change"].abs(), _units=-moved.abs())
+    keys = ["_value", "_units", "sku", "location_id"]
+    return placed.sort_values(keys, kind="stable", na_position="last").drop(columns=["_value", "_units"])
+
+
+def _counts(frame: pd.DataFrame, *, words: Catalogue, column: str = "reason") -> list[tuple[str, int]]:
     if frame.empty:
         return []
-    counts = frame["reason"].fillna("").value_counts()
+    counts = frame[column].fillna("").value_counts()
     return sorted(((words.code(code), int(n)) for code, n in counts.items()), key=lambda pair: (-pair[1], pair[0]))
 
 

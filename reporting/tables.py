@@ -19,7 +19,9 @@ from reporting.catalogue import DASH, Catalogue, as_day, is_missing
 
 __all__ = ["Cell", "Column", "Row", "TableView", "line_link", "table_view"]
 
-NUMERIC = frozenset({"integer", "quantity", "number1", "number2", "money", "share", "share1", "percent", "change"})
+NUMERIC = frozenset(
+    {"integer", "quantity", "number1", "number2", "money", "share", "share1", "percent", "change", "money_change"}
+)
 
 
 @dataclass(frozen=True)
@@ -225,5 +227,6 @@ _WRITERS: dict[str, Callable[[Catalogue, Any], str]] = {
     "share": Catalogue.percent,
     "share1": lambda words, value: words.percent(value, digits=1),
     "percent": lambda words, value: words.number(value, digits=1) + "%",
+    "money_change": lambda words, value: words.signed(value, digits=2),
     "change": lambda words, value: words.signed(value, digits=1) + "%",
 }

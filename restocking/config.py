@@ -23,6 +23,10 @@ class RestockConfig(BaseModel):
     max_line_value: float | None = Field(
         default=None, gt=0, description="A line worth more is held for a person [shop.currency]."
     )
+    tune_policy: bool = Field(
+        default=True,
+        description="Weekly shops with explicit costs: use the order policy tuned by simulation on earlier weeks.",
+    )
     need_rounding: Literal["nearest", "up"] = Field(
         default="nearest", description="How a fractional need becomes whole units, before MOQ and packs."
     )

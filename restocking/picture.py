@@ -20,6 +20,7 @@ from restocking.plan_inputs import PlanInputs, planned_lines
 from restocking.projection import Outcomes
 from restocking.quantities import Need, whole_need
 from restocking.safety_stock import need_quantile
+from restocking.tuning import ChosenPolicy
 
 __all__ = ["Picture", "take_picture"]
 
@@ -72,7 +73,14 @@ class Picture:
         return ~(self.marks("ends_before_receipt") | self.economics.is_without_margin)
 
 
-def take_picture(inputs: PlanInputs, *, planning: Planning, config: RestockConfig, calendar: Calendar) -> Picture:
+def take_picture(
+    inputs: PlanInputs,
+    *,
+    planning: Planning,
+    config: RestockConfig,
+    calendar: Calendar,
+    policy: ChosenPolicy | None = None,
+) -> Picture:
     """Return what is known about every active SKU and location.
 
     Args:
@@ -80,6 +88,7 @@ def take_picture(inputs: PlanInputs, *, planning: Planning, config: RestockConfi
         planning: objective, what unmet demand becomes, default supply terms, seed.
         config: the room's own settings.
         calendar: of this run.
+        policy: tuned on earlier windows; None: the textbook ratio.
     """
     lines = planned_lines(inputs, default_supply=planning.default_supply, calendar=calendar)
     orders = open_orders(lines, inputs.stock, calendar=calendar)
@@ -106,15 +115,15 @@ def take_picture(inputs: PlanInputs, *, planning: Planning, config: RestockConfi
         config=config,
     )
     demand = _demand_columns(outlook, outcomes.total)
+    periods = np.ceil(lines["protection_days"].to_numpy(np.float64) / calendar.period_days)
     returns = (outcomes.total - outcomes.need - lost).mean(axis=1) - available
     need = Need(
         mean_demand=demand["demand_mean"].to_numpy(np.float64),
         position=available,
         mean_lost=lost.mean(axis=1),
         mean_returns=returns,
-        quantile=need_quantile(outcomes.need, economics.ratio),
+        quantile=_wanted(outcomes.need, economics.ratio, demand, available, periods=periods, policy=policy),
     )
-    periods = np.ceil(lines["protection_days"].to_numpy(np.float64) / calendar.period_days)
     is_beyond = outlook.has_forecast & (periods > outlook.horizon)
     flags |= {
         Flag.HORIZON: is_beyond,
@@ -126,6 +135,31 @@ def take_picture(inputs: PlanInputs, *, planning: Planning, config: RestockConfi
     }
     base = whole_need(need.quantile, rounding=config.need_rounding)
     return Picture(lines, position, orders, outlook, outcomes, economics, demand, need, base, flags, is_beyond)
+
+
+def _wanted(
+    need: Floats,
+    ratio: Floats,
+    demand: pd.DataFrame,
+    position: Floats,
+    *,
+    periods: Floats,
+    policy: ChosenPolicy | None,
+) -> Floats:
+    """Return what to order before any rule: the quantile of need, or up to the tuned cover less the position [units].
+
+    The level of a tuned cover is mean demand over L + R and so many periods more.
+    """
+    if policy is None:
+        return need_quantile(need, ratio)
+    total = demand["demand_mean"].to_numpy(np.float64)
+    mean = total / np.maximum(periods, 1.0)
+    cover = policy.covers(mean)
+    return np.where(
+        np.isnan(cover),
+        need_quantile(need, policy.ratios(ratio, mean)),
+        total + np.nan_to_num(cover) * mean - position,
+    )
 
 
 def _supply(lines: pd.DataFrame, position: pd.DataFrame, orders: OpenOrders, *, return_share: Floats) -> SupplyPosition:

@@ -18,6 +18,7 @@ from restocking.picture import Picture, take_picture
 from restocking.plan_inputs import PlanInputs, not_replenished
 from restocking.proposals import open_proposals, plan_changes
 from restocking.risk_columns import cover_columns, excess_orders, risk_columns, stockout_columns
+from restocking.tuning import ChosenPolicy
 from restocking.verdicts import Evidence, confidence, flag_lists, verdicts
 
 __all__ = ["PlanTables", "make_plan"]
@@ -50,9 +51,17 @@ class PlanTables:
     not_replenished: pd.DataFrame
     plan_changes: pd.DataFrame
     transfer_plan: pd.DataFrame
+    budget_gap: float  # where money or capacity was short: how much more another plan could be worth, at most (0-1)
 
 
-def make_plan(inputs: PlanInputs, *, planning: Planning, config: RestockConfig, calendar: Calendar) -> PlanTables:
+def make_plan(
+    inputs: PlanInputs,
+    *,
+    planning: Planning,
+    config: RestockConfig,
+    calendar: Calendar,
+    policy: ChosenPolicy | None = None,
+) -> PlanTables:
     """Return tonight's plan and the tables that go with it.
 
     Args:
@@ -60,8 +69,9 @@ def make_plan(inputs: PlanInputs, *, planning: Planning, config: RestockConfig, 
         planning: the shop's planning settings.
         config: the room's own settings.
         calendar: of this run.
+        policy: tuned on earlier windows; None: the textbook ratio.
     """
-    picture = take_picture(inputs, planning=planning, config=config, calendar=calendar)
+    picture = take_picture(inputs, planning=planning, config=config, calendar=calendar, policy=policy)
     ordering = order_tonight(picture, inputs, planning=planning, config=config, calendar=calendar)
     excess = excess_orders(picture, config=config)
     evidence = _evidence(picture, ordering, inputs, excess, config=config)
@@ -75,6 +85,7 @@ def make_plan(inputs: PlanInputs, *, planning: Planning, config: RestockConfig, 
         not_replenished=not_replenished(inputs.assortment),
         plan_changes=plan_changes(plan, inputs.last_plan),
         transfer_plan=ordering.transfers,
+        budget_gap=ordering.quantities.gap,
     )
 
 

@@ -14,6 +14,8 @@ from restocking.config import RestockConfig
 from restocking.inventory_position import StockInputs
 from restocking.plan import PlanTables, make_plan
 from restocking.plan_inputs import PlanInputs
+from restocking.policy_step import keep_first, policy_for
+from restocking.tuning import ChosenPolicy
 
 __all__ = ["run"]
 
@@ -29,6 +31,7 @@ _LAST_PLAN_COLUMNS = (
     "flags",
     *WHY_COLUMNS,
 )
+_WIDEST_GAP = 0.001  # of the expected value of the orders (share)
 _RAIL_COLUMNS = ("sku", "location_id", "demand_mean", "order_value")
 _RAILS = (
     Reason.RAIL_DEMAND_SHIFT,
@@ -44,14 +47,18 @@ def run(home: Path, run_date: date) -> dict[str, int]:
     with open_step("restock", home=home, run_date=run_date) as io:
         config = RestockConfig.model_validate(io.settings.rooms["restocking"])
         inputs = _read(io)
-        tables = make_plan(inputs, planning=io.settings.planning, config=config, calendar=io.calendar)
+        policy = policy_for(io, config)
+        tables = make_plan(inputs, planning=io.settings.planning, config=config, calendar=io.calendar, policy=policy)
         _check(io, tables, inputs)
+        _say_how(io, tables, policy)
         io.write("inventory_positions", tables.inventory_positions)
         io.write("restock_plan", tables.restock_plan)
         io.write("supplier_orders", tables.supplier_orders)
         io.write("not_replenished", tables.not_replenished)
         io.write("plan_changes", tables.plan_changes)
         io.write("transfer_plan", tables.transfer_plan)
+        if policy is not None:
+            keep_first(io.home, policy, as_of=run_date)
     return io.counts
 
 
@@ -132,6 +139,31 @@ def _check(io: StepIO, tables: PlanTables, inputs: PlanInputs) -> None:
     if not inputs.stock.has_stock_table:
         io.note("NO_STOCK_TABLE", "No stock table: on hand is taken as zero on every line.", table="restock_plan")
     _warn_of_rails(io, plan)
+
+
+def _say_how(io: StepIO, tables: PlanTables, policy: ChosenPolicy | None) -> None:
+    """Report the tuned policy in use, and how far the orders within budget and capacity may be from the best ones."""
+    n = len(tables.restock_plan)
+    if policy is not None:
+        used = ", ".join(f"{size} {policy.family[size]} {policy.parameter[size]:g}" for size in sorted(policy.family))
+        io.check(
+            "tuned_policy",
+            failed=0,
+            rows=max(n, 1),
+            table="restock_plan",
+            severity="warn",
+            observed=f"{used}; chosen on {policy.n_windows} earlier windows of {policy.n_series} series",
+        )
+    io.check(
+        "budget_gap",
+        failed=int(tables.budget_gap > _WIDEST_GAP),
+        rows=max(n, 1),
+        table="restock_plan",
+        severity="warn",
+        observed=f"{tables.budget_gap:.4%} between the orders' expected value and the best possible",
+        expected=f"at most {_WIDEST_GAP:.1%}",
+        advice="The solver ran out of time; the orders are legal, but others may be worth a little more.",
+    )
 
 
 def _warn_of_rails(io: StepIO, plan: pd.DataFrame) -> None:

@@ -75,3 +75,25 @@ class TrendConfig(BaseModel):
     use_site_traffic: bool = Field(
         default=True, description="Score elements without social signals from the shop's own traffic."
     )
+    sales_days: int = Field(
+        default=540, ge=90, le=1500, description="Days of sales that signals are judged by [days]."
+    )
+    gate_windows: int = Field(default=20, ge=2, le=100, description="Past windows of 14 days the gate looks at.")
+    gate_windows_min: int = Field(default=4, ge=1, description="Fewer judged windows keep the gate shut.")
+    gate_permutations: int = Field(default=199, ge=19, le=9999, description="Signals dealt to wrong elements.")
+    gate_min_gain_percent: float = Field(
+        default=1.0, ge=0, description="WAPE that signals must save on the SKUs they touch [%]."
+    )
+    gate_max_harm_percent: float = Field(default=0.5, ge=0, description="WAPE they may cost elsewhere [%].")
+    gate_max_p_value: float = Field(default=0.05, gt=0, lt=1, description="Largest p-value of the permutation test.")
+    spare_days: float = Field(
+        default=7.0, ge=0, description="Days of usual sales that stock keeps before it counts for a burst [days]."
+    )
+    min_selling_days: int = Field(
+        default=7, ge=1, description="Days that ordered units must be on sale while the burst is on [days]."
+    )
+    annual_holding_rate: float = Field(default=0.25, ge=0, le=2, description="Cost of capital and storage a year (0-1).")
+    confirming_rise: float = Field(
+        default=0.1, ge=0, description="Log rise of sales or site traffic that confirms the signals."
+    )
+    withdrawn_days: int = Field(default=7, ge=1, le=90, description="Days a withdrawn proposal is still shown [days].")

@@ -37,7 +37,7 @@ def signal_history(vintages: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         ``element_type``, ``element``, ``region``, ``source``, ``metric``, ``day``, ``known`` (day numbers) and
         ``value``; and the same with ``change`` for ``value``, one row a correction.
     """
-    steps = _steps(vintages)
+    steps = _steps(_coded(vintages))
     everywhere = steps.filter(pl.col("region") == ALL_REGIONS)
     lacking = steps.filter(pl.col("region") != ALL_REGIONS).join(
         everywhere.select(_NAMED).unique(), on=_NAMED, how="anti"
@@ -61,7 +61,15 @@ def signal_history(vintages: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         .filter(pl.col("change") != 0)
         .sort(*_KEY, "known")
     )
-    return first, later
+    words = pl.col(_KEY[:-1]).cast(pl.String)
+    return first.with_columns(words), later.with_columns(words)
+
+
+def _coded(vintages: pl.DataFrame) -> pl.DataFrame:
+    """Return the names as numbers in their order: a million rows are sorted and joined by them."""
+    names = [c for c in (*_KEY[:-1], "spoken") if c in vintages.columns]
+    words = {c: sorted({*vintages[c].unique().drop_nulls().to_list(), ALL_REGIONS}) for c in names}
+    return vintages.with_columns(pl.col(c).cast(pl.Enum(words[c])) for c in names)
 
 
 def _national(steps: pl.DataFrame) -> pl.DataFrame:
@@ -85,7 +93,7 @@ def _national(steps: pl.DataFrame) -> pl.DataFrame:
     complete = pl.col("n") >= pl.col("expected").fill_null(1)
     begun = counted.with_columns(begun=pl.when(complete).then(pl.min_horizontal("last", waited)).otherwise(waited))
     return (
-        steps.with_columns(region=pl.lit(ALL_REGIONS))
+        steps.with_columns(region=pl.lit(ALL_REGIONS, dtype=steps.schema["region"]))
         .join(begun.select(*_NAMED, "day", "begun"), on=[*_NAMED, "day"], how="left", maintain_order="left")
         .select(*steps.columns, "begun")
     )
@@ -102,6 +110,8 @@ def _steps(vintages: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(known=pl.max_horizontal("day", "known"))
         .sort(*raw, "known", "value")
-        .with_columns(before=pl.col("value").shift(1).over(raw), is_first=pl.int_range(pl.len()).over(raw) == 0)
-        .select(*_KEY, "known", "is_first", change=pl.col("value") - pl.col("before").fill_null(0.0))
+        # sorted, so the version before is the row before, where it is of the same figure
+        .with_columns(is_first=~pl.all_horizontal(pl.col(c) == pl.col(c).shift(1) for c in raw).fill_null(False))
+        .with_columns(before=pl.when("is_first").then(0.0).otherwise(pl.col("value").shift(1)))
+        .select(*_KEY, "known", "is_first", change=pl.col("value") - pl.col("before"))
     )

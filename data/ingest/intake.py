@@ -17,10 +17,12 @@ import duckdb
 
 from data.contracts import TABLES, Table
 from data.ingest.deliveries import DeliveredFile, batches, inspected
+from data.ingest.exchange import keep_rows
 from data.ingest.faults import DeliveryMissing, DeliveryRefused, DeliveryUnstable, Fault, combined
 from data.ingest.landing import Landed, Landing, Sighting, is_young, sightings_in
 from data.ingest.loading import Accounts, load_batch, mark_duplicates, store_accounts
 from data.ingest.notes import STALE_SOURCE, Note, column_notes, shrunk_notes, text_notes
+from data.ingest.people import surrogates_of
 from data.ingest.runs import night_of
 from data.ingest.shifts import refuse_unit_shift
 from data.ingest.sources import Arrival, Source
@@ -80,8 +82,7 @@ def take_in(
     refused: list[DeliveryRefused] = []
     fresh = _landed(connection, sources, landing, intake, refused)
     new = _new_sightings(fresh, intake, run_date=run_date, in_first_run=in_first_run)
-    if not refused:
-        _load(connection, landing, intake, new, specs, refused, shop_timezone)
+    _load(connection, landing, intake, new, specs, refused, shop_timezone)  # beside a refused one: only looked at
     if refused:
         raise combined(refused)
     intake.lines = [s for s, _ in new]
@@ -124,6 +125,7 @@ def _landed(
     """Land what the sources offer and the seen files do not show to be unchanged."""
     found: list[Landed] = []
     arrivals: list[Arrival] = []
+    specs = {(s.table.name, s.name): s.spec for s in sources}
     for source in sources:
         try:
             offered = list(source.arrivals())
@@ -139,7 +141,7 @@ def _landed(
     _settle([a for a, _ in changed])
     for arrival, _ in changed:
         try:
-            landed = landing.land(arrival)
+            landed = landing.land(arrival, spec=specs[(arrival.table, arrival.source)])
         except DeliveryRefused as error:
             refused.append(error)
             continue
@@ -232,6 +234,7 @@ def _new_sightings(
             landed.landed_at,
             run_date,
             in_first_run,
+            landed.kept_sha256,
         )
         newest[name] = sighting
         new.append((sighting, ids.setdefault(identity, seq)))
@@ -281,6 +284,7 @@ def _load_table(
     refused: list[DeliveryRefused],
     shop_timezone: str,
 ) -> None:
+    keep_rows(connection, "people", surrogates_of(landing.folder, [s.kept for s, _ in deliveries]))
     with landing.work_folder() as work:
         files: list[DeliveredFile] = []
         headers = _last_headers(connection, table)
@@ -290,7 +294,7 @@ def _load_table(
                 file = inspected(
                     sighting,
                     delivery_id=delivery_id,
-                    path=landing.path_of(sighting.sha256),
+                    path=landing.path_of(sighting.kept),
                     table=table,
                     spec=spec,
                     work=work,

@@ -13,7 +13,7 @@ from data.contracts import DType, Table
 from data.ingest.casting import CastRules, ColumnCast, column_cast, literal, null_sql, sql_type, stripped_sql
 from data.ingest.deliveries import Batch, DeliveredFile
 from data.ingest.exchange import keep_rows
-from data.ingest.privacy import pseudonym_sql
+from data.ingest.privacy import person_sql
 from data.ingest.reading import delivered, placed
 from data.ingest.rejects import future_sql, refuse_on_file_faults, reject_cast_rows
 from data.warehouse import quoted
@@ -103,7 +103,7 @@ def _kept_columns(
         column = f"p.{quoted(name)}"
         if batch.first.table.column(name).person and name in (*batch.first.mapping.taken, *batch.first.spec.defaults):
             connection.execute(
-                f"create or replace temp table persons_{number} as select person, {pseudonym_sql('person')} as hashed "
+                f"create or replace temp table persons_{number} as select person, {person_sql('person')} as hashed "
                 f"from (select distinct {quoted(name)} as person from cast_rows where {quoted(name)} is not null)"
             )
             joins += f" left join persons_{number} h{number} on h{number}.person = {column}"

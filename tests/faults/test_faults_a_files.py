@@ -369,11 +369,13 @@ def test_fault_25_order_of_arrival_does_not_matter(shop: DropShop, tmp_path: Pat
 
 
 def test_a_landed_file_is_private_and_cannot_be_written(shop: DropShop):
+    text = "sku,on_hand,as_of_date\nSKU-001,4,2026-03-01\n"
     shop.drop("order_lines", "a.csv", GOOD)
+    shop.drop("stock", "s.csv", text)
     shop.run()
-    digest = hashlib.sha256(GOOD.encode()).hexdigest()
+    digest = hashlib.sha256(text.encode()).hexdigest()
     landed = shop.home / "landing" / digest[:2] / digest
-    assert landed.read_text() == GOOD
+    assert landed.read_text() == text
     assert (landed.stat().st_mode & 0o777, (shop.home / "landing").stat().st_mode & 0o777) == (0o400, 0o700)
 
 

@@ -81,13 +81,15 @@ def shop_units(n: int, t: int, *, seed: int = 3) -> np.ndarray:
     return rng.poisson(level[:, None] * pattern[None, :]).astype(float)
 
 
-def shop_home(home: Path, units: np.ndarray, *, period_days: int = 1, settings: str = "") -> Path:
+def shop_home(
+    home: Path, units: np.ndarray, *, period_days: int = 1, settings: str = "", run_date: date = RUN_DATE
+) -> Path:
     """Write the tables that the forecast step reads into a home folder."""
     home.mkdir(parents=True, exist_ok=True)
     freq = "D" if period_days == 1 else "W-MON"
     (home / "merchcast.yml").write_text(f"planning: {{freq: {freq}}}\n{settings}", encoding="utf-8")
     n = len(units)
-    last = RUN_DATE if period_days == 1 else RUN_DATE - timedelta(days=6)
+    last = run_date if period_days == 1 else run_date - timedelta(days=6)
     history = history_frame(units, last=last, period_days=period_days).with_columns(
         gross_units="units",
         returned_units=pl.lit(0.0),
@@ -113,13 +115,13 @@ def shop_home(home: Path, units: np.ndarray, *, period_days: int = 1, settings: 
             review_period_days=pl.lit(7.0),
             min_order_qty=pl.lit(1),
             pack_size=pl.lit(1),
-            expected_receipt_date=pl.lit(RUN_DATE + timedelta(days=15)),
-            next_order_date=pl.lit(RUN_DATE + timedelta(days=7)),
+            expected_receipt_date=pl.lit(run_date + timedelta(days=15)),
+            next_order_date=pl.lit(run_date + timedelta(days=7)),
             is_order_date=pl.lit(True),
             flags=pl.Series([[]] * (n // 2), dtype=pl.List(pl.String)),
         )
     )
-    with open_step("demand", home=home, run_date=RUN_DATE) as io:
+    with open_step("demand", home=home, run_date=run_date) as io:
         io.write("demand_history", history)
         io.write("assortment", assortment)
         io.write("item_supply", supply)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from forecast_shops import panel_of, shop_units
 
-from forecasting.accuracy import accuracy_table, confidence, horizons, series_table
+from forecasting.accuracy import accuracy_table, confidence, horizons, series_errors, with_confidence
 from forecasting.backtest import Trial
 from forecasting.hierarchy import bottom_up
 from forecasting.intervals import LEVELS
@@ -51,14 +51,23 @@ def test_horizons_cover_the_window_once() -> None:
         assert covered == list(range(1, length + 1)) or not parts
 
 
-def test_series_table_and_confidence() -> None:
+def test_series_errors_and_confidence() -> None:
     actual = np.array([[2.0, 2.0], [0.0, 0.0], [1.0, 1.0]])
     mean = np.array([[2.0, 3.0], [1.0, 1.0], [4.0, 4.0]], dtype=np.float32)
     trial = trial_of(actual, mean)
-    table = series_table(trial.past.keys, trial, mean, np.array([0, 0, 0]), n_windows=2)
+    keys = trial.past.keys
+    table = with_confidence(keys, series_errors(keys, trial, mean, n_windows=2), np.array([0, 0, 0]))
     assert table["wape"].to_list() == [0.25, None, 3.0]
     assert table["bias"].to_list() == [0.25, None, 3.0]
     assert table["confidence"].to_list() == ["high", "medium", "low"]
+
+
+def test_a_series_that_was_never_judged_is_trusted_as_its_rung_is() -> None:
+    keys = trial_of(np.ones((2, 2)), np.ones((2, 2))).past.keys
+    errors = series_errors(keys[:1], None, None, n_windows=0)
+    table = with_confidence(keys, errors, np.array([0, 3]))
+    assert table["n_windows"].to_list() == [0, 0]
+    assert table["confidence"].to_list() == ["medium", "low"]
 
 
 def test_a_fallback_is_never_trusted_highly() -> None:

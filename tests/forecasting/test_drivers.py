@@ -18,6 +18,7 @@ def known() -> Known:
     price = np.array([[10, 10, 10, 8, 8], [5, 5, 5, 5, 5]], dtype=np.float32)
     return Known(
         static={},
+        values={},
         calendar={},
         series={
             "price": price,

@@ -49,6 +49,10 @@ _NUMBERS = {
     "days_to_end_of_sale",
     "trend_heat",
     "override_price",
+    "reorder_days",
+    "royalty_share",
+    "guaranteed_units",
+    "guaranteed_price",
 }
 
 

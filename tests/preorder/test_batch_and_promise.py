@@ -1,4 +1,4 @@
-"""Final volume, batch size and decision, and promise dates."""
+"""Batch size and decision, demand after the close, and promise dates."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from preorder.batches import BatchCase, Decision, Tier, batch_size, decide
-from preorder.booking_curve import N_POINTS, final_volume, past_campaigns
+from preorder.booking_curve import N_POINTS
 from preorder.campaigns import State
 from preorder.config import PreorderConfig
 from preorder.late_demand import late_demand
@@ -21,62 +21,6 @@ from preorder.promise import Delays, delay_outcomes, p_kept, promise_date, real_
 CONFIG = PreorderConfig()
 D = date(2026, 6, 28)
 NONE = np.zeros(N_POINTS)
-
-
-def past(n, *, seed=0, noise=0.1):
-    """Closed campaigns of 100 days that book evenly; sizes differ."""
-    rng = np.random.default_rng(seed)
-    parts = []
-    for i in range(n):
-        size = int(rng.integers(100, 400))
-        days = rng.uniform(0, 100, size)
-        start = pd.Timestamp("2025-01-01", tz="UTC")
-        parts.append(
-            pd.DataFrame(
-                {
-                    "campaign_id": f"C{i}",
-                    "sku": "S",
-                    "opens_at": start,
-                    "closes_at": start + pd.Timedelta(days=100),
-                    "placed_at": start + pd.to_timedelta(days, unit="D"),
-                    "cancelled_at": pd.NaT,
-                    "quantity": 1,
-                }
-            )
-        )
-    frame = pd.concat(parts, ignore_index=True) if parts else past(1).iloc[:0]
-    return frame.assign(cancelled_at=pd.to_datetime(frame["cancelled_at"], utc=True))
-
-
-@given(st.floats(0, 5000), st.floats(0, 1), st.sampled_from([0, 1, 2, 12]))
-def test_quantiles_are_ordered_finite_and_keep_most_of_what_is_firm(firm, left, n):
-    volume = final_volume(firm, left, past_campaigns(past(n)), config=CONFIG)
-    assert volume.shape == (N_POINTS,)
-    assert np.isfinite(volume).all()
-    assert (np.diff(volume) >= 0).all()
-    assert volume[0] >= (0.5 * firm if firm >= 50 else 0)
-
-
-def test_a_closed_campaign_has_its_firm_units_and_no_more():
-    assert np.unique(final_volume(120.0, 0.0, past_campaigns(past(5)), config=CONFIG)).tolist() == [120.0]
-
-
-def test_even_bookings_double_from_half_of_the_window():
-    volume = final_volume(100.0, 0.5, past_campaigns(past(60)), config=CONFIG)
-    assert np.median(volume) == pytest.approx(200, rel=0.12)
-    assert volume[19] > 150
-
-
-def test_eighty_percent_intervals_hold_about_eighty_percent():
-    known = past_campaigns(past(60))
-    fresh = past(150, seed=9)
-    firm = fresh[fresh["placed_at"] <= fresh["opens_at"] + pd.Timedelta(days=50)].groupby("campaign_id").size()
-    final = fresh.groupby("campaign_id").size()
-    inside = []
-    for campaign, units in firm.items():
-        volume = final_volume(float(units), 0.5, known, config=CONFIG)
-        inside.append(np.quantile(volume, 0.1) <= final[campaign] <= np.quantile(volume, 0.9))
-    assert 0.7 <= np.mean(inside) <= 0.97
 
 
 def test_the_batch_without_stock_is_what_is_firm():
