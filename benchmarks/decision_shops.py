@@ -109,7 +109,9 @@ def online_retail_by_weeks(folder: Path, *, every: int = 1) -> WeeklySales:
     started = np.cumsum(~np.isnan(units), axis=1) > 0
     units = np.where(started, np.nan_to_num(units), np.nan)
     nothing = pl.DataFrame(schema=_EMPTY_PRICES | {"price": pl.Float64})
-    shop = WeeklySales("online_retail", table.select("sku", "location_id"), units, _day(weeks[0]), nothing, _no_events())
+    shop = WeeklySales(
+        "online_retail", table.select("sku", "location_id"), units, _day(weeks[0]), nothing, _no_events()
+    )
     return shop.rows(np.arange(0, len(units), every))
 
 
@@ -124,9 +126,7 @@ def _day(name: str) -> date:
 
 def _no_events() -> pl.DataFrame:
     names = ("name", "kind", "region", "ip")
-    return pl.DataFrame(
-        schema=dict.fromkeys(names, pl.String) | {"starts_date": pl.Date, "ends_date": pl.Date}
-    )
+    return pl.DataFrame(schema=dict.fromkeys(names, pl.String) | {"starts_date": pl.Date, "ends_date": pl.Date})
 
 
 def sold_regularly(shop: WeeklySales, week: int) -> npt.NDArray[np.int64]:
@@ -143,11 +143,18 @@ def forecast_as_of(shop: WeeklySales, week: int, *, config: ForecastConfig, seed
     row, column = np.nonzero(~np.isnan(past))
     labels = np.array([shop.first_week + timedelta(weeks=i) for i in range(week)])
     n = len(row)
-    history = shop.keys[row.tolist()].select("sku", "location_id").with_columns(
-        ds=pl.Series(labels[column].tolist(), dtype=pl.Date),
-        units=pl.Series(past[row, column]),
-        in_stock_share=pl.Series(np.ones(n)),
-        **{name: pl.Series(np.zeros(n, dtype=bool)) for name in ("is_censored", "is_closed", "is_gap", "is_partial")},
+    history = (
+        shop.keys[row.tolist()]
+        .select("sku", "location_id")
+        .with_columns(
+            ds=pl.Series(labels[column].tolist(), dtype=pl.Date),
+            units=pl.Series(past[row, column]),
+            in_stock_share=pl.Series(np.ones(n)),
+            **{
+                name: pl.Series(np.zeros(n, dtype=bool))
+                for name in ("is_censored", "is_closed", "is_gap", "is_partial")
+            },
+        )
     )
     last = labels[-1]
     panel = build_panel(history, shop.keys, last_period=last, period_days=7, max_periods=config.max_history_weeks)
@@ -178,9 +185,7 @@ def _no_heat() -> pl.DataFrame:
 
 
 def _no_paid() -> pl.DataFrame:
-    return pl.DataFrame(
-        schema={"sku": pl.String, "location_id": pl.String, "ds": pl.Date, "unit_price": pl.Float64}
-    )
+    return pl.DataFrame(schema={"sku": pl.String, "location_id": pl.String, "ds": pl.Date, "unit_price": pl.Float64})
 
 
 def _no_overrides() -> pl.DataFrame:

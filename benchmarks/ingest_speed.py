@@ -143,7 +143,9 @@ def files(kind: str, rows: int, folder: Path) -> None:
     write_orders(day, rows=per_day, first=rows + 1, days=1, start=D)
     night, night_gb, counts = in_process_of_its_own("ingest", str(home), D.isoformat())
     assert counts["rows_in"] == per_day, counts
-    print(f"  a night that adds one day         {night:7.1f} s  peak {night_gb:.1f} GB  {night / first:.1%} of the load")
+    print(
+        f"  a night that adds one day         {night:7.1f} s  peak {night_gb:.1f} GB  {night / first:.1%} of the load"
+    )
 
 
 def main() -> None:

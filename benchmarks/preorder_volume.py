@@ -15,7 +15,7 @@ from scipy import stats
 
 from data.demo.bookings import campaign_sample
 from preorder.booking_curve import BookingCurve
-from preorder.bookings import bookings_of
+from preorder.bookings import bookings_of, snapshot
 from preorder.config import PreorderConfig
 
 HOTEL = Path("../shared/data/hotel_bookings/preorders.parquet")
@@ -84,9 +84,10 @@ def judged(
     config = config or PreorderConfig()
     items = items.sort_values(["closes_at", "sku"], ignore_index=True)
     items = items.assign(now=items["closes_at"] - (items["closes_at"] - items["opens_at"]) * (1 - share))
-    groups = dict(list(preorders.groupby("campaign_id")))
-    finals = pd.Series([_firm(groups[c], at) for c, at in zip(items["campaign_id"], items["closes_at"], strict=True)])
-    thens = pd.Series([_firm(groups[c], at) for c, at in zip(items["campaign_id"], items["now"], strict=True)])
+    whole = bookings_of(items, preorders, known_until=items["closes_at"].max(), is_closed=np.ones(len(items), bool))
+    order = pd.Series(range(len(whole.keys)), index=[c for c, _ in whole.keys])[items["campaign_id"]].to_numpy()
+    finals = pd.Series(snapshot(whole, whole.closes).firm[order])
+    thens = pd.Series(snapshot(whole, whole.closes - (1 - share) * whole.window).firm[order])
     found = []
     for now, wanted in items.groupby("now"):
         if since is not None and wanted["closes_at"].max() < since:
@@ -116,11 +117,6 @@ def _losses(answers: dict[str, np.ndarray], truth: float) -> dict[str, float | b
         row[name] = pinball(np.quantile(outcomes, LEVELS), truth, LEVELS)
         row[f"{name}_published"] = pinball(np.quantile(outcomes, PUBLISHED), truth, PUBLISHED)
     return row
-
-
-def _firm(rows: pd.DataFrame, instant: pd.Timestamp) -> float:
-    kept = (rows["placed_at"] <= instant) & ~(rows["cancelled_at"] <= instant)
-    return float(rows.loc[kept, "quantity"].sum())
 
 
 def pinball(quantiles: np.ndarray, truth: float, levels: np.ndarray) -> float:

@@ -149,7 +149,7 @@ def played(name: str, policy: str, *, n: int = 240, seed: int) -> Outcome:
         if policy == "optimise" and (week - _HISTORY_WEEKS) % _RELEARN_WEEKS == 0:
             table = _learnt(world, prices, units, config)
         known = _oracle(world, prices[:, -1]) if policy != "optimise" else table
-        mean = world.mean(prices[:, -1], week) if policy == "oracle" else _forecast(prices, units, known)
+        mean = _true_mean(world, prices[:, -1], week) if policy == "oracle" else _forecast(prices, units, known)
         lines = _lines(world, prices, mean, known, stock, week, config)
         new = _decided(lines, book, week, config)
         most = max(most, 100 * float((new != prices[:, -1]).mean()))
@@ -190,6 +190,12 @@ def _learnt(world: _World, prices: Floats, units: Floats, config: PricingConfig)
     products = pd.DataFrame({"sku": skus, "product_type": kinds, "category": [f"C{k // 2}" for k in world.kind]})
     table = estimate_elasticities(weekly, products, config=config)
     return table[table["sku"] != "*"].set_index("sku").loc[skus].reset_index()
+
+
+def _true_mean(world: _World, price: Floats, week: int) -> Floats:
+    """The mean of the weeks that count: the next four, or what is left of an item's life."""
+    last = world.ends_week if world.ends_week is not None else min(week + 4, world.season.shape[1])
+    return np.asarray(np.mean([world.mean(price, w) for w in range(week, last)], axis=0), dtype=float)
 
 
 def _oracle(world: _World, price: Floats) -> pd.DataFrame:

@@ -104,7 +104,7 @@ def fresh_inputs(sales: pl.DataFrame, *, until: date, config: ForecastConfig) ->
 
 
 def fresh_tables(sales: pl.DataFrame, *, until: date) -> Tables:
-    """Return discounts as prices (known a week ahead: planned), holidays and activities as events, and the weather."""
+    """Return discounts as prices (known a week ahead: planned), holidays as events, past weather."""
     price = sales.select("sku", "location_id", from_date="date", price=pl.col("discount").cast(pl.Float64))
     ahead = until + timedelta(days=AHEAD)
     days = sales.group_by("date").agg(pl.col("holiday_flag").max()).filter(pl.col("holiday_flag") > 0).sort("date")
@@ -118,6 +118,9 @@ def fresh_tables(sales: pl.DataFrame, *, until: date) -> Tables:
         ),
         heat=pl.DataFrame(schema={"element_type": text, "element": text, "region": text, "ds": day, "heat": number}),
         paid=pl.DataFrame(schema={"sku": text, "location_id": text, "ds": day, "unit_price": number}),
+        weather=sales.filter(pl.col("date") <= until).group_by("date", "region").agg(
+            pl.col("temperature_mean", "precipitation").cast(pl.Float64).mean()
+        ).sort("region", "date"),
     )  # fmt: skip
 
 
@@ -149,11 +152,13 @@ def forecast(folder: Path, *, origins: int, every: int) -> None:
         with np.errstate(invalid="ignore"):
             count = (~np.isnan(past)).sum(axis=1)
             control = np.where(count > 0, np.nansum(past, axis=1) / np.maximum(count, 1), np.nan)
-        control = np.where(np.isnan(control), units[:, :at][:, -28:].mean(axis=1), control)[:, None] + np.zeros((1, AHEAD))
+        control = np.where(np.isnan(control), units[:, :at][:, -28:].mean(axis=1), control)[:, None] + np.zeros(
+            (1, AHEAD)
+        )
         window = slice(at, at + AHEAD)
         actual = np.where(out[:, window] == 0, units[:, window], np.nan)
         rows.append([actual, result.mean, control])
-        mixtures = {k: v.weights for k, v in result.fitted.choices.items() if k == "all"}
+        mixtures = [(v.weights, v.scores) for k, v in result.fitted.choices.items() if k == "all"]
         print(f"day {at}: {_figures(*rows[-1])}  {mixtures}  {time.monotonic() - started:.0f} s", flush=True)
     print("all:    " + _figures(*(np.concatenate([r[k] for r in rows]) for k in range(3))))
 

@@ -112,7 +112,9 @@ def verdict_of(cube: Cube, truth: pl.DataFrame, alarms: pl.DataFrame) -> Verdict
         own = alarms.filter(
             (pl.col("element_type") == burst["element_type"])
             & (pl.col("element") == burst["element"])
-            & pl.col("region").is_in([burst["region"], "*"] if burst["region"] != "*" else cube.series["region"].unique().to_list())
+            & pl.col("region").is_in(
+                [burst["region"], "*"] if burst["region"] != "*" else cube.series["region"].unique().to_list()
+            )
             & pl.col("day").is_between(burst["start"], burst["end"])
         )
         day = own["day"].min()
@@ -133,16 +135,16 @@ def verdict_of(cube: Cube, truth: pl.DataFrame, alarms: pl.DataFrame) -> Verdict
     )
     n_elements = cube.series.select("element_type", "element").unique().height
     quarters = n_elements * (last - first + 1) / QUARTER_DAYS
-    return Verdict(
-        found, merged.height, false.height, quarters, _traps(false, truth), _withdrawn(matched, last)
-    )
+    return Verdict(found, merged.height, false.height, quarters, _traps(false, truth), _withdrawn(matched, last))
 
 
 def _traps(false: pl.DataFrame, truth: pl.DataFrame) -> tuple[int, int]:
     traps = truth.filter(~pl.col("is_true_burst"))
-    caught = false.drop("alarm").join(
-        traps.select("element_type", "element", "start", "end"), on=["element_type", "element"]
-    ).filter(pl.col("day").is_between(pl.col("start"), pl.col("end") + 3))
+    caught = (
+        false.drop("alarm")
+        .join(traps.select("element_type", "element", "start", "end"), on=["element_type", "element"])
+        .filter(pl.col("day").is_between(pl.col("start"), pl.col("end") + 3))
+    )
     return caught.unique(["element_type", "element", "start"]).height, traps.height
 
 
@@ -173,7 +175,9 @@ def main(arguments: list[str]) -> int:
     """Print the table."""
     config = TrendConfig()
     seeds = [int(a) for a in arguments] or list(REPORTED_ON)
-    print("| seed | sudden: found; delay from start / visible [days] | slow | season | all | false alarms | traps | withdrawn |")
+    print(
+        "| seed | sudden: found; delay from start / visible [days] | slow | season | all | false alarms | traps | withdrawn |"
+    )
     print("|---|---|---|---|---|---:|---:|---:|")
     verdicts = []
     for seed in seeds:

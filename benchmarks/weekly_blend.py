@@ -129,7 +129,9 @@ def automatic_models(shop: Shop, rows: np.ndarray) -> dict[str, np.ndarray]:
 
     ids = shop.keys.with_row_index("unique_id").select("sku", "location_id", "unique_id")
     frame = shop.history.join(ids, on=["sku", "location_id"]).rename({"units": "y"})
-    frame = frame.filter(pl.col("unique_id").is_in(rows.tolist())).select("unique_id", "ds", "y").sort("unique_id", "ds")
+    frame = (
+        frame.filter(pl.col("unique_id").is_in(rows.tolist())).select("unique_id", "ds", "y").sort("unique_id", "ds")
+    )
     models = [m(season_length=1) for m in (AutoETS, AutoTheta, AutoARIMA, AutoCES)]
     forecaster = StatsForecast(models=models, freq="1w", n_jobs=1, fallback_model=HistoricAverage())
     result = forecaster.forecast(df=frame, h=AHEAD).sort("unique_id", "ds")
@@ -176,10 +178,15 @@ def main() -> None:
         mine = figure(shop.actual[rows], ours.mean[rows])
         zeros = float((shop.history["units"] == 0).mean())
         print(f"{shop.name}: {n} series, {zeros:.0%} zeros; published {mine:.4f}, {seconds:.0f} s; ", end="")
-        print(", ".join(f"{k} {v:.4f}" for k, v in theirs.items()) + f"; median {median:.4f}, ratio {mine / median:.3f}")
+        print(
+            ", ".join(f"{k} {v:.4f}" for k, v in theirs.items()) + f"; median {median:.4f}, ratio {mine / median:.3f}"
+        )
         error = ours.mean[rows] - shop.actual[rows]
-        print(f"   bias {error.sum() / shop.actual[rows].sum():+.3f}  weights {ours.fitted.choices['all'].weights}"
-              f"  singles {ours.fitted.choices['all'].scores}", flush=True)
+        print(
+            f"   bias {error.sum() / shop.actual[rows].sum():+.3f}  weights {ours.fitted.choices['all'].weights}"
+            f"  singles {ours.fitted.choices['all'].scores}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

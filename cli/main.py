@@ -21,7 +21,7 @@ from cli.landing import forget, rebuild, replay_app
 from cli.options import DEFAULT_HOME, DateOption, HomeOption, JsonOption
 from cli.overrides import overrides_app
 from cli.prices import prices_app
-from cli.render import closing_line, fail, print_json, print_table, say
+from cli.render import closing_line, fail, print_json, print_rows, print_table, print_text, say
 from data.errors import ConfigError, MerchcastError, SourceError
 from data.settings import Settings, load_settings
 
@@ -162,16 +162,20 @@ def explain(
     sku: Annotated[str, typer.Argument(help="SKU.")],
     home: HomeOption = DEFAULT_HOME,
     location: Annotated[str | None, typer.Option("--location", help="Only this location.")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Tell one SKU's forecast, order and price in words and numbers."""
     from data.publish.published import read_published
-    from reporting.explanation import EXPLAINED, explanation
+    from reporting.explanation import EXPLAINED, explained_rows, explanation
 
     tables = {name: read_published(home, name) for name in EXPLAINED}
-    text = explanation(sku, location, tables=tables, language=load_settings(home).shop.language)
-    if text is None:
+    rows = explained_rows(sku, location, tables=tables)
+    if rows is None:
         raise ConfigError(f"SKU {sku!r} is neither planned nor listed as not replenished in the current run")
-    print(text)
+    if as_json:
+        print_rows(rows)
+    else:
+        print_text(explanation(sku, location, tables=tables, language=load_settings(home).shop.language) or "")
 
 
 @app.command()
@@ -266,7 +270,7 @@ def _run_date(settings: Settings, asked: str | None) -> date:
 
 
 def _check_steps(only: list[str]) -> None:
-    known = ["ingest", "demand", "trends", "forecast", "preorder", "restock", "price", "report", "publish"]
+    known = ["ingest", "demand", "trends", "forecast", "preorder", "restock", "exposure", "price", "report", "publish"]
     unknown = [step for step in only if step not in known]
     if unknown:
         raise ConfigError(f"--only {unknown[0]!r}: expected one of {', '.join(known)}")

@@ -10,6 +10,6 @@ import typer
 __all__ = ["DEFAULT_HOME", "DateOption", "HomeOption", "JsonOption"]
 
 HomeOption = Annotated[Path, typer.Option("--home", envvar="MERCHCAST_HOME", help="Home folder.", show_default="./var")]
-JsonOption = Annotated[bool, typer.Option("--json", help="An array of the table's rows.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="The rows as JSON.")]
 DateOption = Annotated[str | None, typer.Option("--date", metavar="D", help="Business date, YYYY-MM-DD.")]
 DEFAULT_HOME = Path("var")

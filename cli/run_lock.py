@@ -15,7 +15,7 @@ __all__ = ["run_lock"]
 
 
 @contextmanager
-def run_lock(home: Path, run_date: date) -> Iterator[None]:
+def run_lock(home: Path, run_date: date | str) -> Iterator[None]:
     """Hold ``.run.lock`` of the home folder; the kernel lets go of it when the process ends, however it ends.
 
     Raises:

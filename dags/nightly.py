@@ -20,6 +20,7 @@ STEPS: dict[str, str] = {
     "forecast": "forecasting.step:run",
     "preorder_plan": "preorder.step:run_plan",
     "restock": "restocking.step:run",
+    "exposure": "trends.step:run_exposure",  # what to push and what not, once the plan is known
     "price": "pricing.step:run",
     "report": "reporting.step:run",
     "publish": "data.publish.step:run",

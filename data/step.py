@@ -21,28 +21,27 @@ from data.ingest.accounts import (
     row_accounts,
     settle_quarantine,
 )
+from data.ingest.child import reading_child
+from data.ingest.connected import sources_of
 from data.ingest.exchange import let_go
 from data.ingest.intake import Intake, take_in
 from data.ingest.landing import Landing, sighting_line
 from data.ingest.notes import keep_notes, snapshot_notes
-from data.ingest.privacy import buyer_key, hmac_pads
-from data.ingest.products import non_products
+from data.ingest.repairs import newest_repair, show_repairs
 from data.ingest.runs import View, is_first_run, is_settled, run_line, view_of
-from data.ingest.sources import sources_of
-from data.ingest.store import create_store, raw_name
+from data.ingest.store import create_store, set_buyer_key
 from data.ingest.switches import holds_in_force, overrides_in_force
-from data.ingest.versions import visible_deliveries
 from data.sql.consistency import refuse_both_sales_shapes
 from data.sql.products import products_from_sales
-from data.sql.staging import create_visible, stage_history, stage_table
+from data.sql.staging import stage_history, stage_table
 from data.sql.supply import item_supply
+from data.sql.units import UnitSuspect, find_unit_suspects
 from data.step_io import StepIO, open_step
+from data.verdicts import STAGED_FIRST, find_known_skus, find_non_products, left_out, see_deliveries
 
 __all__ = ["run"]
 
-_SOLD = ("order_lines", "period_sales", "returns")
 _ROW_DATED = ("stock",)  # its rows must state their day
-_STAGED_FIRST = ("products", "returns")  # sales are judged by them
 _EVENTS_AHEAD_DAYS = 365
 _FRESH = {
     "order_lines": ("business_date", 3),
@@ -67,22 +66,22 @@ def run(home: Path, run_date: date, restate: bool = False) -> dict[str, int]:
         SourceError: a source that the run cannot do without offers nothing, or cannot be read.
         ConfigError: settings, or ``holds.csv``, are wrong.
     """
-    with open_step("ingest", home=home, run_date=run_date) as io:
+    with open_step("ingest", home=home, run_date=run_date) as io, reading_child():
         connection = io.warehouse.connection
-        _set_buyer_key(connection)
+        set_buyer_key(connection)
         create_store(connection)
         landing = Landing(home)
         landing.clean()
         ledger = landing.ledger()
         intake = take_in(
             connection,
-            sources_of(io.settings, home=home),
+            sources_of(io.settings, home=home, run_date=run_date),
             landing,
             run_date=run_date,
             in_first_run=is_first_run(home, ledger, run_date),
             shop_timezone=io.settings.shop.timezone,
         )
-        newest = max((s.seq for s, _ in intake.sightings), default=0)
+        newest = max(newest_repair(connection), max((s.seq for s, _ in intake.sightings), default=0))
         view = view_of(ledger, home=home, run_date=run_date, restate=restate, newest=newest)
         settled = is_settled(ledger, home=home, run_date=run_date, restate=restate)
         intake.notes = keep_notes(connection, intake.notes, run_date=run_date, is_settled=settled)
@@ -93,28 +92,21 @@ def run(home: Path, run_date: date, restate: bool = False) -> dict[str, int]:
     return io.counts
 
 
-def _set_buyer_key(connection: duckdb.DuckDBPyConnection) -> None:
-    outer, inner = hmac_pads(buyer_key())
-    connection.execute("set variable buyer_outer = ?::blob", [outer])
-    connection.execute("set variable buyer_inner = ?::blob", [inner])
-
-
 def _stage(io: StepIO, intake: Intake, view: View) -> None:
     """Create every ``stg_*`` table and the marts as of D."""
     connection, settings, run_date = io.warehouse.connection, io.settings, io.run_date
-    visible = visible_deliveries(intake.sightings, run_date=run_date, view=view, zone=settings.zone)
+    show_repairs(connection, watermark=view.watermark)
+    visible = see_deliveries(connection, intake.sightings, settings=settings, run_date=run_date, view=view)
     intake.notes += snapshot_notes(v for v in visible if v.table not in _ROW_DATED)
-    delays = {(t, s.name or t): s.delay_days for t, specs in settings.sources.items() for s in specs}
-    create_visible(connection, visible, delays=delays)
-    _find_non_products(connection, io)
+    _report_non_products(io, *find_non_products(connection, settings))
     find_excess_returns(connection)
-    for name in _STAGED_FIRST:
+    for name in STAGED_FIRST:
         _stage_one(io, TABLES[name])
     has_products = _learn_known_skus(io)
     unknown = find_unknown_skus(connection, has_products=has_products)
     find_returned_twice(connection)
     for table in INPUTS:
-        if table.name not in _STAGED_FIRST:
+        if table.name not in STAGED_FIRST:
             _stage_one(io, table)
     stage_history(connection, run_date=run_date)
     io.warehouse.mark("stg_stock_history", run_date)
@@ -129,40 +121,24 @@ def _stage(io: StepIO, intake: Intake, view: View) -> None:
 
 
 def _stage_one(io: StepIO, table: Table) -> None:
-    without = []
-    if table.name in ("order_lines", "period_sales"):
-        without.append("r.sku in (select sku from unknown_skus)")
-    if table.name == "returns":
-        without.append("(r.delivery_id, r.row_number) in (select delivery_id, row_number from excess_returns)")
-    if table.name == "order_lines":
-        without.append("(r.delivery_id, r.row_number) in (select delivery_id, row_number from returned_twice)")
     stage_table(
         io.warehouse.connection,
         table,
         run_date=io.run_date,
         zone=io.settings.shop.timezone,
         period_days=io.calendar.period_days,
-        without=without,
+        without=left_out(table),
     )
     io.warehouse.mark(f"stg_{table.name}", io.run_date)
 
 
-def _find_non_products(connection: duckdb.DuckDBPyConnection, io: StepIO) -> None:
-    """Create ``not_products``: codes that are booked like products and are none."""
-    globs = [g for specs in io.settings.sources.values() for s in specs for g in s.not_products]
-    union = " union ".join(
-        f"select r.sku from {raw_name(TABLES[n])} r semi join visible v on v.delivery_id = r.delivery_id"
-        for n in (*_SOLD, "products")
-    )
-    skus = [row[0] for row in connection.execute(f"select sku from ({union}) order by sku").fetchall()]
-    found = non_products(skus, globs)
-    connection.execute("create or replace temp table not_products as select unnest(?::varchar[]) as sku", [found])
+def _report_non_products(io: StepIO, found: list[str], seen: int) -> None:
     if found:
         shown = ", ".join(found[:10])
         io.check(
             "NOT_PRODUCTS",
             failed=0,
-            rows=len(skus),
+            rows=seen,
             table="order_lines",
             severity="warn",
             observed=f"{len(found)} codes are no products: {shown}",
@@ -171,14 +147,7 @@ def _find_non_products(connection: duckdb.DuckDBPyConnection, io: StepIO) -> Non
 
 def _learn_known_skus(io: StepIO) -> bool:
     """Create ``known_skus``: every SKU of any product delivery up to D; return whether there is one."""
-    connection = io.warehouse.connection
-    connection.execute(
-        "create or replace temp table known_skus as select distinct r.sku from raw_products r join visible v using "
-        "(delivery_id) "
-        f"where coalesce(r.as_of_date, v.snapshot_date) <= date '{io.run_date}' union select sku from stg_products"
-    )
-    row = connection.execute("select count(*) from known_skus").fetchone()
-    has_products = bool(row and row[0]) and io.has_source("products")
+    has_products = bool(find_known_skus(io.warehouse.connection, io.run_date)) and io.has_source("products")
     if io.has_source("products") and not has_products:
         io.note(
             "NO_PRODUCTS_YET",
@@ -226,8 +195,15 @@ def _report_unknown(io: StepIO, unknown: int, held: int, released: int) -> None:
 
 
 def _write_marts(io: StepIO) -> None:
-    supply = item_supply(io.warehouse.connection, calendar=io.calendar, default=io.settings.planning.default_supply)
+    suspects = find_unit_suspects(io.warehouse.connection, run_date=io.run_date)
+    supply = item_supply(
+        io.warehouse.connection,
+        calendar=io.calendar,
+        default=io.settings.planning.default_supply,
+        suspects={s.supplier_id for s in suspects},
+    )
     io.write("item_supply", supply)
+    _report_unit_suspects(io, suspects)
     overrides, bad = overrides_in_force(io.home, io.run_date)
     io.write("overrides", overrides)
     io.write("holds", holds_in_force(io.home, io.run_date))
@@ -241,6 +217,24 @@ def _write_marts(io: StepIO) -> None:
             sample=[f"line {n}: {what}" for n, what in bad],
             observed=f"{len(bad)} lines of overrides.csv cannot be used",
             advice="Correct the lines; until then they have no effect.",
+        )
+
+
+def _report_unit_suspects(io: StepIO, suspects: list[UnitSuspect]) -> None:
+    if suspects:
+        io.check(
+            "UNIT_SUSPECT",
+            failed=len(suspects),
+            rows=len(suspects),
+            table="item_supply",
+            severity="warn",
+            sample=[f"{s.supplier_id}: {s.what}" for s in suspects],
+            observed="; ".join(
+                f"{s.what} of supplier {s.supplier_id} is {s.ratio:.3g} times what it was ({s.skus} SKUs)"
+                for s in suspects[:3]
+            ),
+            expected="a supplier's figures in the unit of before",
+            advice="Boxes instead of units? The supplier's lines are held until the figures come in the usual unit.",
         )
 
 

@@ -57,6 +57,14 @@ class ReturnConfig(_Frozen):
     longest_lag_days: int = Field(
         default=120, ge=1, le=730, description="A return without buyer or order is not matched with older sales [days]."
     )
+    alert_days: int = Field(default=365, ge=28, description="Sales of the last so many days tell return rates [days].")
+    alert_ratio: float = Field(
+        default=1.5, ge=1, description="Times the category's rate from which a style and size comes back too often."
+    )
+    alert_probability: float = Field(
+        default=0.95, gt=0.5, lt=1, description="Posterior probability of that from which an alert stands (0-1)."
+    )
+    alert_min_units: float = Field(default=5.0, ge=1, description="Returns for the reason that an alert needs [units].")
 
 
 class BrushingConfig(_Frozen):

@@ -179,9 +179,7 @@ def _spans(world: World, book: LineBook, days: pl.DataFrame, *, run_day: int, co
     return series_span(items, first_day=first_day, run_day=run_day, config=config.status)
 
 
-def joined_history(
-    parts: list[Part], prices: pl.DataFrame, *, periods: Periods, config: DemandConfig
-) -> pl.DataFrame:
+def joined_history(parts: list[Part], prices: pl.DataFrame, *, periods: Periods, config: DemandConfig) -> pl.DataFrame:
     """Return ``demand_history`` of all parts, ordered by key; where two hold a period, their units add up.
 
     Args:
@@ -194,7 +192,9 @@ def joined_history(
     for part in parts:
         in_force = price_in_force(prices_by_location(prices, part.panel.keys), part.panel, periods)
         price = np.where(np.isfinite(part.price), part.price, in_force)
-        frames.append(history_frame(part.cells, part.panel, part.kinds, price, periods=periods, config=config.censoring))
+        frames.append(
+            history_frame(part.cells, part.panel, part.kinds, price, periods=periods, config=config.censoring)
+        )
     return frames[0] if len(frames) == 1 else _added_up(frames)
 
 

@@ -49,7 +49,14 @@ class _Grid:
 
 
 def recovered_demand(
-    units: Floats, in_stock: Floats, censored: Mask, ignored: Mask, panel: Panel, *, config: CensoringConfig, season: int
+    units: Floats,
+    in_stock: Floats,
+    censored: Mask,
+    ignored: Mask,
+    panel: Panel,
+    *,
+    config: CensoringConfig,
+    season: int,
 ) -> Floats:
     """Return demand of each cell had the item been in stock all the time, shape (panel.size,) [units].
 
@@ -186,9 +193,7 @@ def _recovered(grid: _Grid, *, first: Ints, season: int, window: int) -> Floats:
     return out
 
 
-def _level(
-    grid: _Grid, rows: Ints, columns: Ints, inside: Mask, mean: Floats, spread: Floats
-) -> tuple[Floats, Floats]:
+def _level(grid: _Grid, rows: Ints, columns: Ints, inside: Mask, mean: Floats, spread: Floats) -> tuple[Floats, Floats]:
     """Return mean and squared coefficient of variation of each series over the cells ``inside``."""
     used = grid.usable[np.ix_(rows, columns)] & inside
     count = np.maximum(used.sum(axis=1), 1)
@@ -213,9 +218,7 @@ def _level(
     return mean, spread
 
 
-def _moments(
-    grid: _Grid, part: tuple[Ints, ...], mean: Floats, spread: Floats, seen: Floats
-) -> tuple[Floats, Floats]:
+def _moments(grid: _Grid, part: tuple[Ints, ...], mean: Floats, spread: Floats, seen: Floats) -> tuple[Floats, Floats]:
     """Return expected demand and its expected square of each cell, given what sold."""
     value, square = seen.copy(), seen**2
     flagged, partial = grid.flagged[part], grid.partial[part]
@@ -262,4 +265,6 @@ def _expected(grid: _Grid, block: tuple[Ints, ...], mean: Floats, spread: Floats
     value, _ = _moments(grid, block, np.nan_to_num(mean), spread, sold)
     level = np.nan_to_num(mean)[:, None]
     known = grid.flagged[block] | grid.partial[block]
-    return np.where(known, np.maximum(np.minimum(value, np.maximum(_MOST * level, sold)), sold), np.maximum(level, sold))
+    return np.where(
+        known, np.maximum(np.minimum(value, np.maximum(_MOST * level, sold)), sold), np.maximum(level, sold)
+    )

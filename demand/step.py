@@ -18,6 +18,7 @@ from demand.items import item_facts, prices_by_location, regular_prices
 from demand.lines import LineBook, hourly_orders, line_book
 from demand.panel import Ints, Periods, day_number
 from demand.parts import Part, World, feed_part, joined_history, line_part
+from demand.return_alerts import return_alerts
 
 __all__ = ["run"]
 
@@ -53,6 +54,7 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         io.write("demand_history", history)
         io.write("excluded_lines", _ledger(book.excluded, periods))
         io.write("assortment", assortment)
+        io.write("return_alerts", _return_alerts(io, world, book, config))
         _check_units(io, history, book)
         _report_exclusions(io, book)
     return io.counts
@@ -159,6 +161,22 @@ def _assortment(
     flags = item_flags(keys, parts, book, world)
     frame = assortment_frame(items, run_day=run_day, config=config.status)
     return frame.join(flags, on=_KEYS, how="left", maintain_order="left")
+
+
+def _return_alerts(io: StepIO, world: World, book: LineBook, config: DemandConfig) -> pl.DataFrame:
+    """Return the styles and sizes that come back too often; returns without a reason say nothing here."""
+    told = io.read_polars("stg_returns", columns=["return_id", "reason"])
+    events = book.events.select("event_id", "day").join(
+        told.select(event_id=pl.concat_str(pl.lit("r:"), "return_id"), reason="reason"), on="event_id", how="left"
+    )
+    kept = pl.col("gross") - pl.col("cancelled") - pl.col("excluded")
+    return return_alerts(
+        book.book.select("order_line_id", "day", "sku", units=kept),
+        book.matched.select("event_id", "order_line_id", "units").join(events, on="event_id", how="inner"),
+        world.products.select("sku", "style_id", "size", "category"),
+        run_day=day_number(io.run_date),
+        config=config.returns,
+    )
 
 
 def _ledger(excluded: pl.DataFrame, periods: Periods) -> pl.DataFrame:

@@ -22,7 +22,7 @@ from forecasting.workers import HERE, Workers
 __all__ = ["Inputs", "Trial", "candidates", "origins", "run_trials"]
 
 _MIN_WEEKS = 8  # [weeks] history before the first origin
-_FEWEST_WEEKS = 4  # [weeks] the same in a young shop
+_FEWER_WEEKS, _FEWEST_WEEKS = 6, 4  # [weeks] the same in a young shop, with windows of half and a quarter the length
 _BACKTEST_SHARE = 0.5  # of the rows of the nightly fit: it weighs models, it does not forecast
 _WEEKLY_WINDOWS = 2  # weekly windows are short: twice as many of them
 
@@ -87,16 +87,16 @@ class Trial:
 def origins(panel: Panel, *, config: ForecastConfig, count: int | None = None) -> tuple[list[int], int]:
     """Return the origins of the earlier windows, oldest first, and their length [periods].
 
-    The last window ends with the panel. Where the history is too short for two of them, windows are halved, down to
-    a week (weekly: down to two), and less history is asked for before the first. Fewer, or none, where even that is
-    too much.
+    The last window ends with the panel. Where the history is too short for two of them, windows are halved, once or
+    twice, and less history is asked for before the first. Fewer, or none, where even that is too much.
     """
-    length = max(config.backtest_days // panel.period_days, 1)
+    length = whole = max(config.backtest_days // panel.period_days, 1)
     wanted = count or config.backtest_origins * (1 if panel.season > 1 else _WEEKLY_WINDOWS)
-    earliest, shortest = _MIN_WEEKS * panel.season, 7 if panel.season > 1 else 2
-    while panel.n_periods < earliest + min(wanted, 2) * length and length > shortest:
-        length = max(length // 2, shortest)
-        earliest = max(earliest - panel.season, _FEWEST_WEEKS * panel.season)
+    earliest = _MIN_WEEKS * panel.season
+    for shorter, weeks in ((2, _FEWER_WEEKS), (4, _FEWEST_WEEKS)):
+        if panel.n_periods >= earliest + min(wanted, 2) * length or whole // shorter < panel.season:
+            break
+        length, earliest = whole // shorter, weeks * panel.season
     found = [panel.n_periods - k * length for k in range(wanted, 0, -1)]
     return [o for o in found if o >= earliest], length
 
@@ -178,9 +178,9 @@ def _trial(
     complete = (judged | (whole.closed[:, window] & known_before)).all(axis=1, keepdims=True)
     total_actual = np.where(complete, np.nan_to_num(actual), np.nan).astype(np.float32)
     scales = scale(np.where(past.teaches, past.demand, np.nan))
-    return Trial(
-        origin, past, forecasts, actual, total_actual, scales, _window(inputs, past, forecasts, actual, scales)
-    )
+    sold = np.where(judged & whole.censored[:, window], whole.units[:, window], np.nan).astype(np.float32)
+    seen = _window(inputs, past, forecasts, actual, scales)
+    return Trial(origin, past, forecasts, actual, sold, total_actual, scales, seen)
 
 
 def _window(

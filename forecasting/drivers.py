@@ -22,7 +22,7 @@ __all__ = ["GROUPS", "neutral", "parts", "staged"]
 GROUPS = ("price", "event", "weather", "heat")
 """Groups of features, by the beginning of their names, in the order in which they are put back."""
 
-_FAR = ("event_ahead", "event_behind")  # days to an event: neutral is the furthest that shows
+_FAR = ("_ahead", "_behind")  # ends of names of days to an event: neutral is the furthest that shows
 
 
 def neutral(known: Known, groups: Sequence[str], *, origin: int) -> Known:
@@ -48,7 +48,7 @@ def _usual(name: str, series: Mapping[str, NDArray[np.generic]]) -> NDArray[np.g
         return np.where(np.isnan(usual), np.asarray(values), usual).astype(values.dtype)
     if name.startswith("price"):
         return np.where(np.isnan(np.asarray(values, dtype=np.float32)), values, 1).astype(values.dtype)
-    return np.full_like(values, np.asarray(values).max() if name in _FAR else 0)
+    return np.full_like(values, np.asarray(values).max() if name.endswith(_FAR) else 0)
 
 
 def staged(

@@ -8,22 +8,22 @@ the calendar and events are known in advance.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forecasting.events import FAR_DAYS, event_features
 from forecasting.panel import Panel
+from forecasting.weather import weather_features
 
 __all__ = ["Known", "Tables", "closed_ahead", "known_features", "price_matrix"]
 
 _STATIC = ("sku", "location_id", "category", "ip", "product_type", "size", "style_id", "region")
 _LARGEST_CODE = 32_000  # 16-bit codes: mlforecast's matrix would turn to 64-bit floats with larger integers
-_MAX_KINDS = 6  # event kinds with a flag of their own; the rest still count in the distances
-_COMMON_SHARE = 0.15  # kinds on more days than this are states, not events: no distance to them
-_DISTANCE_DAYS = 15  # [days] an event further away than this does not show
+_DISTANCES = ("_ahead", "_behind")  # ends of the names of days to and since an event
 _HEAT_LAGS_DAYS = (7, 14)  # [days] social signals lead sales by one to three weeks
 _AGE_CAP_DAYS = 120  # [days] a launch is over by then
 _CLOSED_WEEKS = 8  # [weeks] contracts.md: a weekday without any row in each of the last 8 weeks is closed
@@ -39,6 +39,7 @@ class Tables:
         events: name, starts_date, ends_date, kind, region, ip.
         heat: element_type, element, region, ds, heat.
         paid: sku, location_id, ds, unit_price: used where there is no price table.
+        weather: date, region, temperature_mean, precipitation; rows after the run date are forecasts.
     """
 
     prices: pl.DataFrame
@@ -46,6 +47,7 @@ class Tables:
     events: pl.DataFrame
     heat: pl.DataFrame
     paid: pl.DataFrame
+    weather: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,17 @@ class Known:
         )
 
     def like(self, names: Sequence[str]) -> Known:
-        """Return just the features ``names`` in this order; those that are not known are 0 for every series."""
-        nothing: NDArray[np.generic] = np.zeros((1, self.width), dtype=np.float32)
+        """Return just the features ``names`` in this order; those not known are 0, or far off, for every series."""
+        nothing = {
+            name: np.full((1, self.width), FAR_DAYS if name.endswith(_DISTANCES) else 0, dtype=np.float32)
+            for name in names
+        }
         n = len(next(iter(self.static.values()), next(iter(self.group.values()), np.empty(0))))
         new = {name: np.zeros(n, dtype=np.int64) for name in names if name not in self.calendar | self.series}
         return replace(
             self,
             calendar={name: self.calendar[name] for name in names if name in self.calendar},
-            series={name: self.series.get(name, nothing) for name in names if name not in self.calendar},
+            series={name: self.series.get(name, nothing[name]) for name in names if name not in self.calendar},
             group={name: rows for name, rows in (self.group | new).items() if name in names},
         )
 
@@ -131,6 +136,7 @@ def known_features(
     for names, rows in (
         _event_features(panel, tables.events, labels),
         _heat_features(panel, tables.heat, labels, origin),
+        _weather_features(panel, tables.weather, labels, origin),
     ):
         for name, feature in names.items():
             series[name] = feature
@@ -262,40 +268,9 @@ def _groups(panel: Panel, columns: Iterable[str]) -> tuple[list[tuple[str, ...]]
 def _event_features(
     panel: Panel, events: pl.DataFrame, labels: list[date]
 ) -> tuple[dict[str, NDArray[np.int16]], NDArray[np.int64]]:
-    """Return flags of the commonest kinds, and days to the next and since the last event, by region and IP."""
+    """Return the features of events, by region, location and IP."""
     distinct, rows = _groups(panel, ("region", "location_id", "ip"))
-    if not events.height:
-        return {}, rows
-    length = panel.period_days
-    last = labels[-1] + timedelta(days=length - 1)
-    near = events.filter(
-        (pl.col("ends_date") >= labels[0]) & (pl.col("starts_date") <= last + timedelta(days=_DISTANCE_DAYS))
-    )
-    near = near.with_columns(pl.col("kind").fill_null("event")).sort("name", "starts_date", "region", "ip")
-    days = near.select("kind", days=(pl.col("ends_date") - pl.col("starts_date")).dt.total_days() + 1)
-    frequent = days.group_by("kind").agg(pl.col("days").sum()).sort(["days", "kind"], descending=[True, False])
-    kinds = sorted(frequent["kind"].head(_MAX_KINDS).to_list())
-    out = {f"event_{kind}": np.zeros((len(distinct), len(labels)), dtype=np.int16) for kind in kinds}
-    ahead = np.full((len(distinct), len(labels)), _DISTANCE_DAYS, dtype=np.int16)
-    behind = ahead.copy()
-    starts = np.array([(d - labels[0]).days for d in labels])
-    for number, (region, location, ip) in enumerate(distinct):
-        mine = near.filter(pl.col("region").is_in(["*", region, location]) & pl.col("ip").is_in(["*", ip]))
-        active: dict[str, NDArray[np.bool_]] = {}
-        for kind, first_day, last_day in mine.select("kind", "starts_date", "ends_date").iter_rows():
-            a, b = (first_day - labels[0]).days, (last_day - labels[0]).days
-            flag = active.setdefault(kind, np.zeros(len(labels), dtype=np.bool_))
-            flag |= (starts + length > a) & (starts <= b)
-        for kind, flag in active.items():
-            if kind in kinds:
-                out[f"event_{kind}"][number] = flag
-        for kind, first_day, last_day in mine.select("kind", "starts_date", "ends_date").iter_rows():
-            if active[kind].mean() > _COMMON_SHARE:
-                continue
-            a, b = (first_day - labels[0]).days, (last_day - labels[0]).days
-            ahead[number] = np.minimum(ahead[number], np.where(a >= starts, a - starts, _DISTANCE_DAYS))
-            behind[number] = np.minimum(behind[number], np.where(b <= starts, starts - b, _DISTANCE_DAYS))
-    return {**out, "event_ahead": ahead, "event_behind": behind}, rows
+    return event_features(events, distinct, labels, period_days=panel.period_days), rows
 
 
 def _heat_features(
@@ -326,6 +301,16 @@ def _heat_features(
         day = np.minimum(np.arange(len(labels)) * length + length - 1 - lag, daily_width - 1)
         out[f"heat_lag{lag}"] = np.where(day >= 0, level[:, np.maximum(day, 0)], 0).astype(np.float32)
     return out, rows
+
+
+def _weather_features(
+    panel: Panel, weather: pl.DataFrame, labels: list[date], origin: int
+) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64]]:
+    """Return the weather of each item's region; after an origin before tonight's nobody knew it."""
+    distinct, rows = _groups(panel, ("region",))
+    known = len(labels) if origin == panel.n_periods else origin
+    regions = [region for (region,) in distinct]
+    return weather_features(weather, regions, labels, period_days=panel.period_days, known=known), rows
 
 
 def closed_ahead(panel: Panel, *, origin: int, horizon: int, closed_days: tuple[date | str, ...]) -> NDArray[np.bool_]:

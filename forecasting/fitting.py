@@ -107,12 +107,27 @@ def _period_calibration(
         kept = sampled(len(row), seed=seed + number)
         row, column = row[kept], column[kept]
         draws = np.random.default_rng([seed, number]).random(len(row))
-        transforms.append(pit(trial.actual[row, column], mean[row, column], dispersion[row], draws))
+        transforms.append(_transforms(trial, mean, dispersion, row, column, draws))
         labels.append(classes[row])
         bins.append(mean_bin(mean[row, column]))
     return calibrate(
         np.concatenate(transforms), np.concatenate(labels), np.concatenate(bins), min_cases=config.min_calibration_cases
     )
+
+
+def _transforms(
+    trial: Trial,
+    mean: NDArray[np.float32],
+    dispersion: NDArray[np.float64],
+    row: NDArray[np.int64],
+    column: NDArray[np.int64],
+    draws: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the transforms of cells; of stocked-out ones anywhere above that of what sold, for that is all we know."""
+    m, a, sold = mean[row, column], dispersion[row], trial.sold[row, column]
+    plain = pit(trial.actual[row, column], m, a, draws)
+    least = pit(np.nan_to_num(sold), m, a, np.ones(len(draws)))
+    return np.asarray(np.where(np.isnan(sold), plain, least + draws * (1 - least)))
 
 
 def _total_calibration(

@@ -1,4 +1,4 @@
-"""The global learner: one LightGBM over all series through mlforecast, recursive, on lags of at least a week.
+"""The global learner: one LightGBM over all series through mlforecast, recursive on means over weeks.
 
 Features and forecasts are made for a shard of series at a time, by whoever works on it; the booster is fitted here, on
 rows drawn evenly from all shards, so it fits one machine however many series there are.
@@ -134,16 +134,15 @@ def _forecaster(season: int) -> Any:
     from mlforecast.lag_transforms import RollingMean, RollingStd, SeasonalRollingMean
 
     if season > 1:
-        lags = [7, 14, 21, 28]
+        # single days of the last week would be fed back forecasts; means over weeks bear that, and tell the level
+        lags = [7, 14]
         transforms = {
+            1: [RollingMean(width, min_samples=1) for width in (7, 14, 28, 56)],
             7: [
-                RollingMean(7, min_samples=1),
-                RollingMean(28, min_samples=1),
-                RollingMean(56, min_samples=1),
                 RollingStd(28, min_samples=2),
                 SeasonalRollingMean(7, 4, min_samples=1),
                 SeasonalRollingMean(7, 8, min_samples=1),
-            ]
+            ],
         }
     else:
         lags = [1, 2, 3, 4, 8, 52]

@@ -24,6 +24,10 @@ _CURVE_SEASONS = 26  # weeks over which demand by age is followed; flat from the
 _MIN_CURVE_LAUNCHES = 8  # launches that a step of the curve is read from; fewer: flat
 _STEEPEST = 2.0  # [ratio] a week on week change of the curve beyond this is noise
 _PRICE_BAND = 1.5  # [ratio] width of a price band
+_RECENT_SEASONS = 8  # weeks that an item's present level is read from
+_USUAL_SHARE = 0.5  # weight of what such items sell now against what they sold when they were launched
+_PLACE_PRIOR = 2.0  # [locations] weight of comparable items against the same item elsewhere
+_ELSEWHERE = "the same item at other locations"
 _MIN_CAMPAIGNS = 3  # past campaigns that a pace is read from
 
 _RUNGS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -110,6 +114,7 @@ def launch_analogues(panel: Panel) -> Analogues:
     frame = _described(panel.keys).with_columns(level=pl.Series(level, nan_to_null=True))
     mean = np.full(panel.n_series, np.nan)
     basis = np.full(panel.n_series, "", dtype=object)
+    recent = _recent_levels(panel, curve)
     for name, columns in _RUNGS:
         by = [pl.col(c) for c in columns] or [pl.lit(0)]
         pooled = frame.select(
@@ -120,7 +125,60 @@ def launch_analogues(panel: Panel) -> Analogues:
         enough = (pooled["count"] >= (_MIN_ANALOGUES if columns else 1)) & pooled["stated"]
         taken = enough.to_numpy() & np.isnan(mean)
         mean[taken], basis[taken] = pooled["mean"].to_numpy()[taken], name
+    usual = _group_means(panel.keys, recent)
+    mean = np.where(np.isnan(usual), mean, (1 - _USUAL_SHARE) * np.fmax(mean, 0) + _USUAL_SHARE * usual)
+    elsewhere, places = _elsewhere(panel.keys, recent, usual)
+    told = ~np.isnan(elsewhere)
+    trust = places / (places + _PLACE_PRIOR)
+    mean = np.where(told, trust * elsewhere + (1 - trust) * np.where(np.isnan(mean), elsewhere, mean), mean)
+    basis[told] = _ELSEWHERE
     return Analogues(mean, basis.tolist(), curve)
+
+
+def _recent_levels(panel: Panel, curve: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n,) demand of the last weeks, stated at the launch, where the curve is 1 [units/period]; NaN unknown."""
+    width = min(panel.n_periods, _RECENT_SEASONS * panel.season)
+    teaches = panel.teaches[:, panel.n_periods - width :]
+    age = np.arange(panel.n_periods - width, panel.n_periods)[None, :] - panel.first[:, None]
+    usual = np.where(teaches, curve[np.clip(age, 0, len(curve) - 1)], 0).sum(axis=1)
+    sold = np.where(teaches, np.nan_to_num(panel.demand[:, panel.n_periods - width :]), 0).sum(axis=1, dtype=np.float64)
+    enough = teaches.sum(axis=1) >= panel.season
+    return np.where(enough & (usual > 0), sold / np.maximum(usual, 1e-9), np.nan)
+
+
+def _group_means(keys: pl.DataFrame, level: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (n,) mean level of the items of each one's location and product type (else category, else location)."""
+    frame = _described(keys).with_columns(level=pl.Series(level, nan_to_null=True))
+    out = np.full(keys.height, np.nan)
+    for columns in (("location_id", "product_type"), ("location_id", "category"), ("location_id",)):
+        by = [pl.col(c) for c in columns]
+        found = frame.select(
+            mean=pl.col("level").mean().over(by),
+            usable=(pl.col("level").count().over(by) >= _MIN_ANALOGUES)
+            & pl.all_horizontal(c.is_not_null() for c in by),
+        )
+        out = np.where(np.isnan(out) & found["usable"].to_numpy(), found["mean"].to_numpy().astype(float), out)
+    return out
+
+
+def _elsewhere(
+    keys: pl.DataFrame, level: NDArray[np.float64], usual: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return (n,) what the same SKU's level at other locations says for this one, and at how many it is known.
+
+    Levels are carried over as ratios to what is usual at each location for such items.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(usual > 0, level / usual, np.nan)
+    frame = keys.select("sku").with_columns(ratio=pl.Series(ratio, nan_to_null=True))
+    sums = frame.select(
+        total=pl.col("ratio").fill_null(0.0).sum().over("sku"), count=pl.col("ratio").count().over("sku")
+    )
+    own = np.isfinite(ratio)
+    others = sums["count"].to_numpy().astype(np.int64) - own
+    total = sums["total"].to_numpy() - np.where(own, ratio, 0)
+    out = np.where(others > 0, total / np.maximum(others, 1) * usual, np.nan)
+    return out, np.where(np.isnan(out), 0, others)
 
 
 def launch_forecast(

@@ -183,9 +183,9 @@ def _panel(
 ) -> Panel:
     """Put stocked-out and unknown periods right, looking backwards only."""
     closed = closed & ~(units > 0)  # a sale proves that the shop was open
-    import os
-
-    teaches = on_sale & ~unknown & ~censored & ~closed
+    told = ~np.isnan(recovered) & ~(share < _LEAST_SHARE)  # what little sold before says next to nothing
+    censored = censored & on_sale & ~unknown & ~closed
+    teaches = on_sale & ~unknown & ~closed & (~censored | told)
     season = 7 if period_days == 1 else 1
     seen = np.where(teaches, np.where(censored, np.fmax(units, recovered), units), np.nan)
     usual = same_season_mean(seen, season=season, count=8)
@@ -194,10 +194,6 @@ def _panel(
     estimate = np.fmax(units, np.where(np.isnan(recovered), usual, recovered))
     demand = np.where(unknown, usual, np.where(censored, estimate, np.where(teaches, units, 0)))
     demand = np.where(on_sale, np.nan_to_num(np.where(closed, 0, demand)), np.nan).astype(np.float32)
-    if os.environ.get("FRB"):
-        teaches = (
-            on_sale & ~unknown & ~closed & (~censored | (~np.isnan(recovered) & ((share >= 0.25) | np.isnan(share))))
-        )
     return Panel(
         keys=keys,
         start=start,

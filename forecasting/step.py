@@ -29,8 +29,10 @@ from forecasting.workers import Workers, workers_of
 
 __all__ = ["load_inputs", "run", "spans_of"]
 
-_HISTORY = ["sku", "location_id", "ds", "units", "in_stock_share", "is_censored", "is_closed", "is_gap", "is_partial"]
-_HISTORY.append("recovered_units")
+_HISTORY = [
+    *("sku", "location_id", "ds", "units", "recovered_units", "in_stock_share"),
+    *("is_censored", "is_closed", "is_gap", "is_partial"),
+]
 _SUPPLY = ["supplier_id", "lead_time_days", "lead_time_sd_days", "review_period_days", "expected_receipt_date"]
 _NOT_TEACHING = ("not_product",)
 
@@ -152,6 +154,7 @@ def _tables(io: StepIO) -> Tables:
         events=io.read_polars("stg_events", columns=["name", "starts_date", "ends_date", "kind", "region", "ip"]),
         heat=io.read_polars("trend_features", columns=["element_type", "element", "region", "ds", "heat"]),
         paid=paid,
+        weather=io.read_polars("stg_weather", columns=["date", "region", "temperature_mean", "precipitation"]),
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["Rule", "allocate", "in_order", "lottery_rank", "pro_rata", "seed_matches", "uniform"]
+__all__ = ["Rule", "allocate", "in_order", "lottery_rank", "pro_rata", "seed_matches", "tickets", "uniform"]
 
 Units = npt.NDArray[np.int64]
 
@@ -88,6 +88,18 @@ def lottery_rank(seed: str, preorder_id: str, ledger_root: str) -> str:
     'afd62706'
     """
     return hmac.new(seed.encode(), f"{preorder_id}|{ledger_root}".encode(), hashlib.sha256).hexdigest()
+
+
+def tickets(claims: pd.DataFrame) -> pd.Series:
+    """Return the ticket each claim draws with: the first preorder of its identity, cancelled ones included.
+
+    One identity has one ticket, however many preorders it places, and keeps it whatever it cancels later.
+
+    Args:
+        claims: ``preorder_id``, ``identity``, ``placed_at``.
+    """
+    ordered = claims.sort_values(["placed_at", "preorder_id"], kind="stable")
+    return ordered.groupby("identity", sort=False)["preorder_id"].transform("first").reindex(claims.index)
 
 
 def seed_matches(seed: str, commitment: str) -> bool:

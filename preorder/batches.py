@@ -22,6 +22,7 @@ __all__ = [
     "BatchCase",
     "BatchSize",
     "Decision",
+    "DecisionReason",
     "Tier",
     "batch_size",
     "decide",
@@ -40,6 +41,21 @@ class Decision(StrEnum):
     WAIT = "wait"
     EXTEND = "extend"
     CANCEL = "cancel"
+
+
+class DecisionReason(StrEnum):
+    """Why."""
+
+    CAMPAIGN_CANCELLED = "campaign_cancelled"
+    BATCH_UNDER_WAY = "batch_under_way"
+    BELOW_MINIMUM = "below_minimum"
+    COMMIT_DATE_PAST = "commit_date_past"  # below the minimum still, and the promise needs a batch already
+    NOT_DUE_YET = "not_due_yet"
+    COMMIT_DATE_REACHED = "commit_date_reached"
+    MINIMUM_MET = "minimum_met"
+    MINIMUM_IN_REACH = "minimum_in_reach"
+    CHEAPER_THAN_CANCELLING = "cheaper_than_cancelling"
+    MINIMUM_OUT_OF_REACH = "minimum_out_of_reach"
 
 
 @dataclass(frozen=True)
@@ -134,8 +150,8 @@ def decide(
     latest_extension_date: date | None,
     pace_per_day: float,
     config: PreorderConfig,
-) -> Decision:
-    """Return what to do tonight.
+) -> tuple[Decision, DecisionReason]:
+    """Return what to do tonight, and why.
 
     - Committed, or a purchase order or receipt names the campaign: wait, the batch is on its way.
     - Still open: produce on the last day that keeps the promise, if the minimum is met; until then wait.
@@ -143,22 +159,30 @@ def decide(
       produce all the same where a batch of the minimum earns more than cancelling costs; else cancel.
     """
     if state is State.CANCELLED:
-        return Decision.CANCEL
+        return Decision.CANCEL, DecisionReason.CAMPAIGN_CANCELLED
     if has_supply or state in COMMITTED_STATES:
-        return Decision.WAIT
+        return Decision.WAIT, DecisionReason.BATCH_UNDER_WAY
     enough = case.firm >= case.min_batch_qty and case.firm > 0
     if state in TAKING_STATES:
-        is_due = commit_by_date is not None and run_date >= commit_by_date
-        return Decision.PRODUCE if enough and is_due else Decision.WAIT
+        return _while_open(enough, is_due=commit_by_date is not None and run_date >= commit_by_date)
     if enough:
-        return Decision.PRODUCE
+        return Decision.PRODUCE, DecisionReason.MINIMUM_MET
     if latest_extension_date is not None and latest_extension_date > run_date:
         days = (latest_extension_date - run_date).days
         if p_reached(case.min_batch_qty - case.firm, pace_per_day * days) >= config.extend_probability:
-            return Decision.EXTEND
+            return Decision.EXTEND, DecisionReason.MINIMUM_IN_REACH
     pays = size.profit is not None and case.firm > 0 and size.profit > -case.cancel_cost
     makes_sense = case.max_batch_qty is None or size.qty >= case.min_batch_qty
-    return Decision.PRODUCE if pays and makes_sense else Decision.CANCEL
+    if pays and makes_sense:
+        return Decision.PRODUCE, DecisionReason.CHEAPER_THAN_CANCELLING
+    return Decision.CANCEL, DecisionReason.MINIMUM_OUT_OF_REACH
+
+
+def _while_open(enough: bool, *, is_due: bool) -> tuple[Decision, DecisionReason]:
+    if enough:
+        due = (Decision.PRODUCE, DecisionReason.COMMIT_DATE_REACHED)
+        return due if is_due else (Decision.WAIT, DecisionReason.NOT_DUE_YET)
+    return Decision.WAIT, DecisionReason.COMMIT_DATE_PAST if is_due else DecisionReason.BELOW_MINIMUM
 
 
 def p_reached(missing: int, expected: float) -> float:

@@ -151,9 +151,7 @@ def _learned(found: list[Centre], final: Floats, weights: Floats) -> Floats:
     here, then = float(votes @ np.array([c.here for c in found])), votes @ out
     floor = _SMALL_SHARE * usual + 1.0  # [units] a proportion of next to nothing has no meaning
     scale_here, scale = max(here, floor), np.maximum(then, floor)
-    size = 1 / float(share @ share)  # as many equal weights would know as much (Kish)
-    levels = np.clip(0.5 + (_LEVELS - 0.5) * (size + 1) / size, 0, 1)  # the next outcome is one more of them
-    in_units, in_proportion = (weighted_quantiles(e, weights, levels) for e in (final - then, (final - then) / scale))
+    in_units, in_proportion = (weighted_quantiles(e, weights, _LEVELS) for e in (final - then, (final - then) / scale))
     unit_loss = _pinball(final[:, None] - then[:, None] - in_units[None, ::10], share)
     proportion_loss = _pinball(final[:, None] - then[:, None] - scale[:, None] * in_proportion[None, ::10], share)
     is_usual = usual / _USUAL_RANGE <= here <= usual * _USUAL_RANGE

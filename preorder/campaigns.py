@@ -73,6 +73,8 @@ class CampaignHistory:
     campaign_id: str
     state: State = State.OPEN
     since: pd.Timestamp | None = None
+    closed_at: pd.Timestamp | None = None  # the move after which it took no more preorders; None: none recorded
+    committed_at: pd.Timestamp | None = None
     seed_commitment: str | None = None
     ledger_root: str | None = None
     seed: str | None = None
@@ -95,7 +97,7 @@ def campaign_histories(campaign_ids: Iterable[str], events: pd.DataFrame) -> dic
 
 
 def _history(campaign_id: str, events: pd.DataFrame) -> CampaignHistory:
-    state, since, refused = State.OPEN, None, []
+    state, since, closed_at, committed_at, refused = State.OPEN, None, None, None, []
     proof: dict[str, str | None] = {"seed_commitment": None, "ledger_root": None, "seed": None}
     for event in events.to_dict("records"):
         for name in proof:
@@ -109,7 +111,12 @@ def _history(campaign_id: str, events: pd.DataFrame) -> CampaignHistory:
             refused.append(f"{campaign_id}: {state.value} -> {word}")
             continue
         state, since = State(word), event["at"]
-    return CampaignHistory(campaign_id, state, since, refused=tuple(refused), **proof)
+        if state in TAKING_STATES:
+            closed_at = None
+        elif closed_at is None:
+            closed_at = since
+        committed_at = since if state is State.COMMITTED else committed_at
+    return CampaignHistory(campaign_id, state, since, closed_at, committed_at, refused=tuple(refused), **proof)
 
 
 def campaign_states(

@@ -30,9 +30,9 @@ _WORTH_IT = 0.01  # a short memory is taken where it lowers the backtest's error
 
 
 def nearness(kinds: Ints, here: Ints) -> Ints:
-    """Return the step (0 nearest, 3 furthest) of each item of ``kinds`` (n, 3) to one item ``here`` (3,)."""
+    """Return the step (0 nearest, 3 furthest) of items of ``kinds`` (..., 3) to those of ``here`` (..., 3)."""
     same = (kinds == here) & (here >= 0)
-    sku, ip, product_type = same[:, 0], same[:, 1], same[:, 2]
+    sku, ip, product_type = same[..., 0], same[..., 1], same[..., 2]
     return np.asarray(np.select([sku, ip & product_type, ip | product_type], [0, 1, 2], default=3), dtype=np.int64)
 
 
@@ -135,7 +135,8 @@ def present_pace(
     Returns:
         Two arrays (n,); NaN where nothing was known yet.
     """
-    weights = np.array([_STEP_WEIGHTS[nearness(bookings.kinds[items], bookings.kinds[i])] for i in items])
+    kinds = bookings.kinds[items]
+    weights = _STEP_WEIGHTS[nearness(kinds[None, :, :], kinds[:, None, :])]
     window, closes = bookings.window[items], bookings.closes[items]
     before, reached_left = firm, closes - left * window
 

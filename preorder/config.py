@@ -52,7 +52,7 @@ class PreorderConfig(BaseModel):
         default=0.25, gt=0, le=2, description="Spread of a lead time about the stated one without receipts, log scale."
     )
     keep_promise_probability: float = Field(
-        default=0.75, gt=0, lt=1, description="A promise stands while it is kept with this probability [0-1]."
+        default=0.5, gt=0, lt=1, description="A promise stands while it is kept with this probability [0-1]."
     )
     earlier_days: int = Field(
         default=14, ge=1, le=365, description="A promise moves forward only by at least this much [days]."

@@ -15,7 +15,7 @@ import pandas as pd
 from preorder.campaigns import COMMITTED_STATES, CampaignHistory, State
 from preorder.config import PreorderConfig
 
-__all__ = ["LedgerReason", "LedgerState", "identities", "ledger_root", "preorder_ledger"]
+__all__ = ["LedgerReason", "LedgerState", "identities", "ledger_lines", "ledger_root", "preorder_ledger"]
 
 
 class LedgerState(StrEnum):
@@ -99,19 +99,28 @@ def identities(ledger: pd.DataFrame) -> pd.Series:
     return ledger["buyer_ref"].where(known, own)
 
 
+def ledger_lines(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the ledger that its root counts, in their order: all that were placed before the close.
+
+    Neither a cancellation nor a cap takes a line out, so what is published at the close stays true.
+    """
+    never = [LedgerReason.NO_CAMPAIGN.value, LedgerReason.AFTER_CLOSE.value]
+    counted = ledger[~ledger["reason"].isin(never)] if "reason" in ledger.columns else ledger
+    return counted.sort_values(["placed_at", "preorder_id"], kind="stable")
+
+
 def ledger_root(ledger: pd.DataFrame) -> str:
     """Return the root hash of a campaign's ledger: SHA-256 over its lines, each chained to the one before.
 
-    A line is ``preorder_id|sku|placed_at|quantity`` with the instant in UTC to the microsecond, lines are ordered by
-    ``placed_at`` and ``preorder_id``. What is published at the close can be computed by anyone; a preorder put in
-    later changes it.
+    A line is ``preorder_id|sku|placed_at|quantity`` with the instant in UTC to the microsecond; lines are those of
+    :func:`ledger_lines`. What is published at the close can be computed by anyone; a preorder put in later changes it.
 
     >>> empty = pd.DataFrame({"preorder_id": [], "sku": [], "placed_at": [], "quantity": []})
     >>> ledger_root(empty)[:8]
     'e3b0c442'
     """
     digest = hashlib.sha256(b"").hexdigest()
-    for row in ledger.sort_values(["placed_at", "preorder_id"], kind="stable").to_dict("records"):
+    for row in ledger_lines(ledger).to_dict("records"):
         instant = pd.Timestamp(row["placed_at"]).tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         line = f"{digest}|{row['preorder_id']}|{row['sku']}|{instant}|{row['quantity']}"
         digest = hashlib.sha256(line.encode()).hexdigest()
@@ -129,10 +138,11 @@ def _first_reason(rows: pd.DataFrame, histories: dict[str, CampaignHistory]) -> 
     no_campaign = rows["closes_at"].isna()
     cancelled = rows["cancelled_at"].notna()
     against = cancelled & rows["cancellable"].astype("boolean").eq(False).fillna(False).astype(bool)
+    closed_at = pd.to_datetime(rows["campaign_id"].map({c: h.closed_at for c, h in histories.items()}), utc=True)
     dead = {c for c, h in histories.items() if h.state is State.CANCELLED}
     choices: list[tuple[pd.Series, LedgerReason]] = [
         (no_campaign, LedgerReason.NO_CAMPAIGN),
-        (rows["placed_at"] > rows["closes_at"], LedgerReason.AFTER_CLOSE),
+        ((rows["placed_at"] > rows["closes_at"]) | (rows["placed_at"] > closed_at), LedgerReason.AFTER_CLOSE),
         (against, LedgerReason.CANCELLED_AGAINST_RULES),
         (cancelled, LedgerReason.CANCELLED),
         (rows["campaign_id"].isin(dead), LedgerReason.CAMPAIGN_CANCELLED),

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from preorder.batches import BatchCase, BatchSize, Decision, Tier, batch_size, decide, p_min_batch_met
+from preorder.batches import BatchCase, BatchSize, Decision, DecisionReason, Tier, batch_size, decide, p_min_batch_met
 from preorder.booking_curve import N_POINTS, BookingCurve
 from preorder.bookings import Bookings, bookings_of
 from preorder.campaigns import FINISHED_STATES, TAKING_STATES, CampaignHistory, State, campaign_states
@@ -65,6 +65,7 @@ class CampaignPlan:
     case: BatchCase
     size: BatchSize
     decision: Decision
+    reason: DecisionReason
     booked: int
     cancelled: int
     identities: int
@@ -216,7 +217,7 @@ def _plan(row: Row, inputs: PlanInputs, book: _Book, curve: BookingCurve, config
     commit_by = close_day
     if promised is not None:
         commit_by = promised - timedelta(days=int(np.ceil(np.quantile(outcomes, 0.9) - 1e-9)))
-    decision = decide(
+    decision, reason = decide(
         case,
         size,
         state=state,
@@ -238,6 +239,7 @@ def _plan(row: Row, inputs: PlanInputs, book: _Book, curve: BookingCurve, config
         case=case,
         size=size,
         decision=decision,
+        reason=reason,
         booked=int(totals.get("booked", 0)),
         cancelled=int(totals.get("cancelled", 0)),
         identities=int(totals.get("identities", 0)),

@@ -17,11 +17,22 @@ from scipy import stats
 
 from preorder.config import PreorderConfig
 
-__all__ = ["Cause", "Delays", "delay_outcomes", "p_kept", "promise_date", "real_delays", "remaining_outcomes"]
+__all__ = [
+    "Cause",
+    "Delays",
+    "Outlook",
+    "delay_outcomes",
+    "p_kept",
+    "promise_date",
+    "real_delays",
+    "remaining_outcomes",
+    "renewed",
+]
 
 Floats = npt.NDArray[np.float64]
 
 _N_OUTCOMES = 199
+_SHIP_DAYS = 3  # [days] what has arrived is promised to be shipped within so many
 _LEVELS: Floats = (np.arange(_N_OUTCOMES) + 0.5) / _N_OUTCOMES
 
 
@@ -131,3 +142,58 @@ def p_kept(order_date: date, outcomes: Floats, promised: date) -> float:
     0.5
     """
     return float(np.mean(outcomes <= (promised - order_date).days))
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """When the units of a campaign may come: the day their order is or will be placed, and equally likely delays."""
+
+    order_date: date
+    outcomes: Floats
+    is_ordered: bool
+
+
+def renewed(
+    was: date | None,
+    outlook: Outlook,
+    *,
+    is_served: bool,
+    has_arrived: bool,
+    run_date: date,
+    config: PreorderConfig,
+) -> tuple[date | None, Cause | None]:
+    """Return the date promised from now on, and the cause where it differs from ``was``.
+
+    A promise stands while it is kept with ``keep_promise_probability``; then it moves to the P90 date, and is told.
+
+    Args:
+        was: what the buyer was told; None: nothing yet.
+        outlook: of the batch.
+        is_served: the claim is allocated in full.
+        has_arrived: everything ordered for the campaign is here.
+        run_date: business date.
+        config: validated settings.
+    """
+    tomorrow = run_date + timedelta(days=1)
+    if is_served or has_arrived:
+        if not is_served:
+            return None, Cause.SHORT_SUPPLY if was is not None else None
+        if was is not None and was >= tomorrow:
+            return was, None
+        ship_by = run_date + timedelta(days=1 + _SHIP_DAYS)
+        return ship_by, Cause.NOT_SHIPPED if was is not None else None
+    p90 = promise_date(outlook.order_date, outlook.outcomes, 0.9)
+    if was is None:
+        return p90, None
+    if p_kept(outlook.order_date, outlook.outcomes, was) < config.keep_promise_probability:
+        return max(p90, was + timedelta(days=1)), _slip_cause(outlook, run_date)
+    if outlook.is_ordered and (was - p90).days >= config.earlier_days:
+        return p90, Cause.LEAD_TIME
+    return was, None
+
+
+def _slip_cause(outlook: Outlook, run_date: date) -> Cause:
+    if not outlook.is_ordered:
+        return Cause.NOT_COMMITTED
+    is_late = float(np.median(outlook.outcomes)) < (run_date - outlook.order_date).days
+    return Cause.OVERDUE if is_late else Cause.LEAD_TIME

@@ -12,7 +12,7 @@ from data.step_io import StepIO, open_step
 from preorder.campaigns import CampaignHistory, campaign_histories
 from preorder.config import PreorderConfig
 from preorder.late_demand import late_ratios
-from preorder.ledger import LedgerReason, LedgerState, ledger_root, preorder_ledger
+from preorder.ledger import LedgerReason, ledger_root, preorder_ledger
 from preorder.plan import PlanInputs, campaign_plans
 from preorder.tables import PlanTables, plan_tables
 
@@ -171,12 +171,7 @@ def _check_roots(io: StepIO, ledger: pd.DataFrame, histories: dict[str, Campaign
     """A ledger root published at the close must still be the root of the ledger."""
     published = {c: h.ledger_root for c, h in histories.items() if h.ledger_root}
     groups = {str(c): g for c, g in ledger[ledger["campaign_id"].isin(list(published))].groupby("campaign_id")}
-    counted = {LedgerState.REFUSED.value}
-    wrong = [
-        c
-        for c, root in sorted(published.items())
-        if c not in groups or ledger_root(groups[c][~groups[c]["state"].isin(counted)]) != root
-    ]
+    wrong = [c for c, root in sorted(published.items()) if c not in groups or ledger_root(groups[c]) != root]
     io.check(
         "ledger_root_holds",
         failed=len(wrong),

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from preorder.allocation import Rule, allocate, seed_matches
+from preorder.allocation import Rule, allocate, seed_matches, tickets
 from preorder.batches import Decision
 from preorder.campaigns import TAKING_STATES, CampaignHistory, State
 from preorder.config import PreorderConfig
-from preorder.ledger import LedgerReason, LedgerState, identities, ledger_root
+from preorder.ledger import LedgerReason, LedgerState, identities, ledger_lines, ledger_root
 from preorder.plan import CampaignPlan, PlanInputs
-from preorder.promise import Cause, p_kept
+from preorder.promise import Cause, Outlook, renewed
 
 __all__ = ["AllocationReason", "PlanTables", "plan_tables"]
-
-_SHIP_DAYS = 3  # [days] what has arrived is promised to be shipped within so many
 
 
 class AllocationReason(StrEnum):
@@ -57,18 +55,21 @@ def plan_tables(plans: list[CampaignPlan], inputs: PlanInputs, *, config: Preord
     rows = dict(list(inputs.ledger.groupby(["campaign_id", "sku"], sort=True)))
     empty = inputs.ledger.iloc[:0]
     told = _told(inputs.previous)
+    roots = _roots(kept, inputs)
+    lines = _line_numbers(inputs.ledger)
     frames, bad = [], []
     for plan in kept:
         history = inputs.histories[plan.campaign_id]
         claims = rows.get((plan.campaign_id, plan.sku), empty)
-        served, refusal = _served(claims, plan, history, inputs)
+        served, refusal = _served(claims, plan, history, inputs, roots.get(plan.campaign_id, ""))
         if refusal is AllocationReason.SEED_REFUSED:
             bad.append(plan.campaign_id)
         frames.append(_allocations(claims, served, refusal, plan, told, inputs, config))
     every = pd.concat(frames, ignore_index=True) if frames else _no_allocations()
+    every = every.assign(ledger_line=every["preorder_id"].map(lines).astype("Int64"))
     supply = pd.Series({(p.campaign_id, p.sku): p.received for p in kept}, dtype="int64")
     return PlanTables(
-        _batch_plan(kept),
+        _batch_plan(kept, inputs, roots),
         every.drop(columns=["before", "cause", "must_tell", "shipped", "location_id", "is_live"]),
         _promise_changes(every),
         _commitments(every, kept),
@@ -84,9 +85,24 @@ def _no_allocations() -> pd.DataFrame:
     return none.astype({"is_live": bool, "must_tell": bool, "claimed_qty": "int64", "shipped": "int64"})
 
 
-def _batch_plan(plans: list[CampaignPlan]) -> pd.DataFrame:
+def _roots(plans: list[CampaignPlan], inputs: PlanInputs) -> dict[str, str]:
+    """The ledger root of every campaign that takes no more preorders: the published one, else as it stands."""
+    closed = sorted({p.campaign_id for p in plans if p.state not in TAKING_STATES})
+    groups = dict(list(inputs.ledger[inputs.ledger["campaign_id"].isin(closed)].groupby("campaign_id")))
+    empty = inputs.ledger.iloc[:0]
+    return {c: inputs.histories[c].ledger_root or ledger_root(groups.get(c, empty)) for c in closed}
+
+
+def _line_numbers(ledger: pd.DataFrame) -> pd.Series:
+    """The place of each preorder in the ledger of its campaign, by ``preorder_id``."""
+    lines = ledger_lines(ledger)
+    return pd.Series(lines.groupby("campaign_id").cumcount().to_numpy() + 1, index=lines["preorder_id"])
+
+
+def _batch_plan(plans: list[CampaignPlan], inputs: PlanInputs, roots: dict[str, str]) -> pd.DataFrame:
     rows = []
     for p in plans:
+        history = inputs.histories[p.campaign_id]
         made = p.decision is Decision.PRODUCE
         tier = p.size.tier
         rows.append(
@@ -105,11 +121,17 @@ def _batch_plan(plans: list[CampaignPlan]) -> pd.DataFrame:
                 "tier_from_qty": None if tier is None else tier.from_qty,
                 "unit_cost": None if tier is None else tier.unit_cost,
                 "decision": p.decision.value,
+                "reason": p.reason.value,
                 "commit_by_date": pd.Timestamp(p.commit_by_date),
                 "promise_p50_date": _stamp(p.promise_p50 if p.is_awaited else None),
                 "promise_p90_date": _stamp(p.promise_p90 if p.is_awaited else None),
                 **p.size.why,
                 "why_decision": 0 if made else -p.size.qty,
+                "allocation": _rule(inputs.campaigns, p).value,
+                "supply_qty": p.received,
+                "seed_commitment": history.seed_commitment,
+                "ledger_root": roots.get(p.campaign_id),
+                "seed": history.seed,
             }
         )
     frame = pd.DataFrame(rows)
@@ -128,7 +150,7 @@ def _told(previous: pd.DataFrame | None) -> pd.Series:
 
 
 def _served(
-    claims: pd.DataFrame, plan: CampaignPlan, history: CampaignHistory, inputs: PlanInputs
+    claims: pd.DataFrame, plan: CampaignPlan, history: CampaignHistory, inputs: PlanInputs, root: str
 ) -> tuple[pd.Series, AllocationReason | None]:
     """Units handed out to each row of ``claims``, and why nothing could be handed out at all."""
     shipped = claims["preorder_id"].map(inputs.shipped).fillna(0).astype("int64")
@@ -138,7 +160,6 @@ def _served(
         return fixed * 0, AllocationReason.STILL_OPEN if is_open else AllocationReason.NOT_RECEIVED
     rule = _rule(inputs.campaigns, plan)
     refusal = _seed_refusal(history) if rule is Rule.LOTTERY else None
-    root = history.ledger_root or (ledger_root(claims) if rule is Rule.LOTTERY else "")
     left = max(plan.received - int(shipped.sum()), 0)
     if refusal is not None:
         return _within(fixed, plan.received), refusal
@@ -190,6 +211,9 @@ def _allocations(
             "batch_id": plan.batch_id,
             "reason": _allocation_reason(claims, claimed, allocated, shipped, refusal),
             "shipped": np.minimum(shipped, claimed),
+            "placed_at": claims["placed_at"],
+            "quantity": claims["quantity"],
+            "ticket_id": tickets(claims.assign(identity=identities(claims))),
             "location_id": claims["location_id"],
             "is_live": (claimed > 0) & (shipped < claimed) & (plan.state is not State.CANCELLED),
         }
@@ -244,6 +268,7 @@ def _with_promises(
     others = mine[rows["is_live"]].max() if rows["is_live"].any() else pd.NaT
     usual = _day(others) or plan.promised_date
     arrived = plan.received > 0 and plan.on_order == 0
+    outlook = Outlook(plan.order_date, plan.outcomes, is_ordered=plan.on_order > 0)
     memo: dict[tuple[date | None, bool], tuple[date | None, Cause | None]] = {}
     now: list[date | None] = []
     before: list[date | None] = []
@@ -258,7 +283,9 @@ def _with_promises(
             causes.append(Cause.CAMPAIGN_CANCELLED.value if lost else None)
             continue
         if (was, is_served) not in memo:
-            memo[was, is_served] = _promise(was, plan, is_served, arrived, inputs.run_date, config)
+            memo[was, is_served] = renewed(
+                was, outlook, is_served=is_served, has_arrived=arrived, run_date=inputs.run_date, config=config
+            )
         day, cause = memo[was, is_served]
         now.append(day)
         before.append(was)
@@ -276,37 +303,6 @@ def _with_promises(
 
 def _day(value: Any) -> date | None:
     return None if value is None or pd.isna(value) else pd.Timestamp(value).date()
-
-
-def _promise(
-    was: date | None, plan: CampaignPlan, is_served: bool, arrived: bool, run_date: date, config: PreorderConfig
-) -> tuple[date | None, Cause | None]:
-    """The date promised from now on, and the cause where it differs from ``was``."""
-    tomorrow = run_date + timedelta(days=1)
-    if is_served or arrived:
-        if not is_served:
-            return None, Cause.SHORT_SUPPLY if was is not None else None
-        if was is not None and was >= tomorrow:
-            return was, None
-        ship_by = run_date + timedelta(days=1 + _SHIP_DAYS)
-        return ship_by, Cause.NOT_SHIPPED if was is not None else None
-    if was is None:
-        return plan.promise_p90, None
-    if p_kept(plan.order_date, plan.outcomes, was) < config.keep_promise_probability:
-        later = max(plan.promise_p90, was + timedelta(days=1))
-        return later, _slip_cause(plan, run_date)
-    sooner = plan.promise_p90
-    is_ordered = plan.on_order > 0
-    if is_ordered and (was - sooner).days >= config.earlier_days:
-        return sooner, Cause.LEAD_TIME
-    return was, None
-
-
-def _slip_cause(plan: CampaignPlan, run_date: date) -> Cause:
-    if plan.on_order == 0:
-        return Cause.NOT_COMMITTED
-    is_late = float(np.median(plan.outcomes)) < (run_date - plan.order_date).days
-    return Cause.OVERDUE if is_late else Cause.LEAD_TIME
 
 
 def _promise_changes(rows: pd.DataFrame) -> pd.DataFrame:

@@ -47,4 +47,19 @@ class PricingConfig(BaseModel):
     least_profit_gain_percent: float = Field(
         default=0.5, ge=0, le=50, description="An optimise rule moves a price only for this much more [percent]."
     )
+    exploration_share: float = Field(
+        default=0.0, ge=0, le=0.5, description="Styles whose prices are tried out, to learn; 0: none [0-1]."
+    )
+    exploration_percent: float = Field(
+        default=5.0, gt=0, le=25, description="A trial goes at most so far from the current price [percent]."
+    )
+    regret_budget_percent: float = Field(
+        default=0.2, gt=0, le=5, description="Expected profit that a night's trials may cost at most [percent]."
+    )
+    holdout_share: float = Field(
+        default=0.0, ge=0, le=0.5, description="Styles that keep their prices, to measure the rest against [0-1]."
+    )
+    experiment_alpha: float = Field(
+        default=0.05, gt=0, lt=0.5, description="Chance of a false alarm over all looks at an experiment [0-1]."
+    )
     preview_lines: int = Field(default=200, ge=1, le=100_000, description="Lines of the plan printed at most [lines].")

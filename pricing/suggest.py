@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
@@ -12,13 +13,14 @@ import pandas as pd
 from pricing.bounds import LineRails, line_bounds, line_rails
 from pricing.config import PricingConfig
 from pricing.effects import Effects, Outlook, price_effects, profit_at
+from pricing.exploration import EXPLORE, HOLDOUT, arms, trial_prices
 from pricing.guardrails import Bounds, Cents, Clamped, Flags, clamp, floor_for_margin, to_cents
 from pricing.matching import margin_percent
 from pricing.nightly_cap import beyond_the_cap, capped_trails, with_cap
 from pricing.optimise import best_prices
 from pricing.outlook import outlook_of, whole_life_outlook
 from pricing.rules import RuleBook
-from pricing.targets import Targets, targets
+from pricing.targets import OVERRIDE, Targets, targets, with_arms
 from pricing.trail import binding_rules, trails
 
 __all__ = ["SUGGESTION_COLUMNS", "Reason", "Status", "priceable", "suggest_prices"]
@@ -102,6 +104,14 @@ _RANGES_OF: tuple[tuple[tuple[str, ...], float, float], ...] = (
 )
 
 
+@dataclass(frozen=True)
+class _Arms:
+    """Lines that wait for another night, and the arm of each in an experiment."""
+
+    late: Flags
+    arm: npt.NDArray[np.object_]
+
+
 def priceable(lines: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Return which lines may get a suggestion: a price and a cost that are finite, above zero and below a billion.
 
@@ -141,6 +151,10 @@ def suggest_prices(lines: pd.DataFrame, book: RuleBook, *, run_date: date, confi
         return best
 
     wanted = targets(book, kept, run_date=run_date, optimiser=optimiser)
+    arm = arms(kept, config=config)
+    tried = trial_prices(outlook, low, high, arm == EXPLORE, within_percent=config.exploration_percent, config=config,
+                         seed=run_date.toordinal())  # fmt: skip
+    wanted = with_arms(wanted, arm == HOLDOUT, tried, free.current)
     bounds = line_bounds(book, kept, rails, run_date=run_date, clears=wanted.clears, frozen=wanted.frozen)
     result = clamp(wanted.target, bounds)
     price = _prices(kept, result, bounds)
@@ -149,7 +163,9 @@ def suggest_prices(lines: pd.DataFrame, book: RuleBook, *, run_date: date, confi
     if late.any():
         price = np.where(late, kept["current_price"].to_numpy(dtype=float), price)
         effects = effects.without(late)
-    return _table(kept, book, rails, wanted, bounds, result, price, effects, late, run_date=run_date, config=config)
+    return _table(
+        kept, book, rails, wanted, bounds, result, price, effects, _Arms(late, arm), run_date=run_date, config=config
+    )
 
 
 def _sane(lines: pd.DataFrame) -> pd.DataFrame:
@@ -202,14 +218,14 @@ def _table(
     result: Clamped,
     price: Floats,
     effects: Effects,
-    late: Flags,
+    held: _Arms,
     *,
     run_date: date,
     config: PricingConfig,
 ) -> pd.DataFrame:
     current, cost = lines["current_price"].to_numpy(dtype=float), lines["unit_cost"].to_numpy(dtype=float)
     change = (price / current - 1) * 100
-    status, level, reason = _statuses(lines, rails, wanted, bounds, result, change, late)
+    status, level, reason = _statuses(lines, rails, wanted, bounds, result, change, held.late)
     open_until = pd.Timestamp(run_date + timedelta(days=config.expiry_days))
 
     def texts(values: list[str | None]) -> pd.Series:
@@ -228,11 +244,11 @@ def _table(
         profit_change_p90=np.where(np.isfinite(effects.profit_change_p90), effects.profit_change_p90, np.nan),
         p_profit_up=np.where(np.isfinite(effects.profit_change), effects.p_profit_up, np.nan),
         rule_ids=pd.Series(wanted.rule_ids, index=lines.index, dtype=object),
-        binding_rule=texts(with_cap(binding_rules(wanted, bounds, result, rails), late)),
-        clamp_trail=texts(capped_trails(trails(lines, book, wanted, bounds, result, rails), book, late)),
+        binding_rule=texts(with_cap(binding_rules(wanted, bounds, result, rails), held.late)),
+        clamp_trail=texts(capped_trails(trails(lines, book, wanted, bounds, result, rails), book, held.late)),
         status=status,
         approval_level=texts(level),
-        experiment_arm=None,
+        experiment_arm=pd.Series(held.arm, index=lines.index, dtype=object),
         expires_date=pd.Series([open_until] * len(lines), index=lines.index).where(has_expiry.to_numpy()),
         reason=reason,
     )
@@ -265,7 +281,7 @@ def _statuses(
         default=Status.UNCHANGED.value,
     )
     level = np.where(asks | (moved & on_hold), np.where(two, "two_persons", "one_person"), "")
-    is_override = wanted.decider == len(wanted.names) - 2
+    is_override = wanted.decider == wanted.names.index(OVERRIDE)
     reason = np.select(
         [
             result.is_empty & ~frozen,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -27,9 +27,20 @@ from pricing.rules import (
     SetPrice,
 )
 
-__all__ = ["OVERRIDE", "PLANNED_PRICE", "Optimiser", "Targets", "rule_limits", "targets"]
+__all__ = [
+    "EXPLORATION",
+    "HELD_OUT",
+    "OVERRIDE",
+    "PLANNED_PRICE",
+    "Optimiser",
+    "Targets",
+    "rule_limits",
+    "targets",
+    "with_arms",
+]
 
 OVERRIDE, PLANNED_PRICE = "override", "planned_price"
+EXPLORATION, HELD_OUT = "exploration", "holdout"
 _NO_PRICE = 10**11
 
 Optimiser = Callable[[npt.NDArray[np.bool_], float], Cents]
@@ -97,7 +108,7 @@ def targets(book: RuleBook, lines: pd.DataFrame, *, run_date: date, optimiser: O
         freezer=np.full(n, -1, dtype=np.int64),
         clears=np.zeros(n, dtype=bool),
         needs_approval=np.zeros(n, dtype=bool),
-        names=[*(r.id for r in book.rules), OVERRIDE, PLANNED_PRICE],
+        names=[*(r.id for r in book.rules), OVERRIDE, PLANNED_PRICE, EXPLORATION, HELD_OUT],
     )
     for number, rule in enumerate(book.rules):
         if holds_today(rule, run_date):
@@ -107,6 +118,21 @@ def targets(book: RuleBook, lines: pd.DataFrame, *, run_date: date, optimiser: O
     found.freezer = np.where(planned & ~found.frozen, len(book.rules) + 1, found.freezer)
     found.frozen = found.frozen | planned
     return found
+
+
+def with_arms(found: Targets, held_out: Flags, tried: Cents, current: Cents) -> Targets:
+    """Return the targets with holdouts kept as they are, and trials where nothing else wants to move a price."""
+    trial, override = len(found.names) - 2, len(found.names) - 4
+    explores = (tried != current) & (found.target == current) & ~found.frozen
+    held = held_out & ~found.frozen & (found.decider != override)
+    return replace(
+        found,
+        target=np.where(explores, tried, found.target),
+        decider=np.where(explores, trial, found.decider),
+        clears=found.clears & ~explores,
+        freezer=np.where(held, trial + 1, found.freezer),
+        frozen=found.frozen | held,
+    )
 
 
 def _apply(

@@ -21,7 +21,7 @@ from pricing.rules import (
     RuleBook,
     SetPrice,
 )
-from pricing.targets import OVERRIDE, Targets
+from pricing.targets import Targets
 
 __all__ = ["SEPARATOR", "binding_rules", "trails"]
 
@@ -92,7 +92,7 @@ def _rule_part(i: int, lines: pd.DataFrame, book: RuleBook, wanted: Targets) -> 
         return ""
     price = _money(wanted.target[i])
     if number >= len(book.rules):
-        return f"{OVERRIDE} -> {price}"
+        return f"{wanted.names[number]} -> {price}"
     rule = book.rules[number]
     why = witness_text(rule.when, {str(k): v for k, v in lines.iloc[i].items()})
     return f"{rule.id}: {why + ' ' if why else ''}-> {_step(rule)} = {price}".replace("->  =", "->")

@@ -12,7 +12,13 @@ from reporting.catalogue import Catalogue
 from reporting.charts import line_chart
 from reporting.config import ReportingConfig
 from reporting.headline import TOTAL_SEGMENTS, total_accuracy
-from reporting.page import Frame, render
+from reporting.override_view import (
+    OVERRIDE_COLUMNS,
+    OVERRIDE_SUM_COLUMNS,
+    override_rows_shown,
+    override_sums,
+)
+from reporting.page import Frame, file_name, render
 from reporting.restock_view import subtitle
 from reporting.run_tables import RunFacts, RunTables
 from reporting.tables import Column, TableView, table_view
@@ -43,14 +49,6 @@ WORST_COLUMNS = (
     Column("confidence", "code", tone="confidence"),
     Column("action", "code"),
 )
-OVERRIDE_COLUMNS = (
-    Column("override"),
-    Column("role", "code"),
-    Column("override_reason"),
-    Column("wape_before", "share1"),
-    Column("wape_after", "share1"),
-    Column("money_gained", "money"),
-)
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,8 @@ class AccuracyView:
     over_time: str
     worst: TableView
     overrides: TableView
+    by_role: TableView
+    by_reason: TableView
 
 
 def worst_lines(lines: pd.DataFrame, *, limit: int) -> pd.DataFrame:
@@ -75,21 +75,37 @@ def worst_lines(lines: pd.DataFrame, *, limit: int) -> pd.DataFrame:
 
 
 def accuracy_view(
-    tables: RunTables, *, lines: pd.DataFrame, facts: RunFacts, words: Catalogue, config: ReportingConfig
+    tables: RunTables,
+    *,
+    lines: pd.DataFrame,
+    facts: RunFacts,
+    words: Catalogue,
+    config: ReportingConfig,
+    restock_page: str = "restock.html",
 ) -> AccuracyView:
-    """Return what the accuracy page shows; ``lines`` are ``plan_lines`` of the run."""
+    """Return what the accuracy page shows; ``lines`` are ``plan_lines`` of the run, SKUs lead to ``restock_page``."""
     accuracy = tables.frame("forecast_accuracy")
     common: dict[str, Any] = {"words": words, "today": facts.run_date, "currency": facts.currency}
     wape, bias = total_accuracy(accuracy, lines)
-    overrides = tables.frame("override_value").rename(columns={"reason": "override_reason"})
+    overrides = override_rows_shown(tables.frame("override_value"), words=words)
     return AccuracyView(
         wape=wape,
         bias=bias,
         segments=table_view(_ordered(accuracy), SEGMENT_COLUMNS, name="segments", limit=config.table_limit, **common),
         by_horizon=_by_horizon(accuracy, words=words),
         over_time=_over_time(tables.frame("accuracy_history"), words=words),
-        worst=table_view(worst_lines(lines, limit=config.group_limit), WORST_COLUMNS, name="worst", **common),
+        worst=table_view(
+            worst_lines(lines, limit=config.group_limit), WORST_COLUMNS, name="worst", link=restock_page, **common
+        ),
         overrides=table_view(overrides, OVERRIDE_COLUMNS, name="overrides", limit=config.table_limit, **common),
+        by_role=table_view(override_sums(overrides, by="role"), OVERRIDE_SUM_COLUMNS, name="by-role", **common),
+        by_reason=table_view(
+            override_sums(overrides, by="override_reason"),
+            OVERRIDE_SUM_COLUMNS,
+            name="by-reason",
+            limit=config.group_limit,
+            **common,
+        ),
     )
 
 
@@ -103,7 +119,8 @@ def accuracy_html(
     config: ReportingConfig,
 ) -> str:
     """Return the accuracy page in one language."""
-    view = accuracy_view(tables, lines=lines, facts=facts, words=words, config=config)
+    page = file_name("restock", words.language, main_language=main_language)
+    view = accuracy_view(tables, lines=lines, facts=facts, words=words, config=config, restock_page=page)
     frame = Frame("accuracy", words, main_language, words.text("accuracy.title"), subtitle(facts, words=words))
     return render("accuracy.html.j2", frame, view=view)
 

@@ -48,12 +48,16 @@ def other_language(language: str) -> str:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Texts of one language. ``texts`` maps dotted keys to templates, ``codes`` enum codes to words."""
+    """Texts of one language. ``texts`` maps dotted keys to templates, ``codes`` enum codes to words.
+
+    ``phrases`` turn the fixed English phrases of checks and price trails, with their figures, into the language.
+    """
 
     language: str
     texts: Mapping[str, str]
     codes: Mapping[str, str]
     months: tuple[str, ...]
+    phrases: tuple[tuple[re.Pattern[str], str], ...] = ()
 
     def text(self, key: str, **values: Any) -> str:
         """Return the text of a key, its ``{placeholders}`` filled in.
@@ -93,7 +97,18 @@ class Catalogue:
 
     def advice(self, check: Any, text: Any) -> str:
         """Return what to do about a check in the reader's language; where nobody translated it, as the check says."""
-        return self.codes.get(f"advice:{check}", "" if is_missing(text) else str(text))
+        return self.codes.get(f"advice:{check}") or self.phrase(text)
+
+    def phrase(self, text: Any) -> str:
+        """Return a free text with its fixed phrases in the reader's language; the rest stays as it is.
+
+        >>> load_catalogue("zh").phrase("12 of 3400 rows")
+        '3400 行中 12 行'
+        """
+        told = "" if is_missing(text) else str(text)
+        for pattern, words in self.phrases:
+            told = pattern.sub(words, told)
+        return told
 
     def code_list(self, codes: Any) -> str:
         """Return several codes as one text, in the given order."""
@@ -187,7 +202,15 @@ def load_catalogue(language: str) -> Catalogue:
         raise ValueError(f"language must be one of {', '.join(LANGUAGES)}, found {language!r} (shop.language)")
     raw = json.loads((LOCALE_DIR / f"{language}.json").read_text(encoding="utf-8"))
     texts = dict(_flat({key: part for key, part in raw.items() if key not in ("codes", "months")}))
-    return Catalogue(language=language, texts=texts, codes=raw["codes"], months=tuple(raw["months"]))
+    book = LOCALE_DIR / f"phrases.{language}.json"
+    pairs = json.loads(book.read_text(encoding="utf-8")) if book.is_file() else []
+    return Catalogue(
+        language=language,
+        texts=texts,
+        codes=raw["codes"],
+        months=tuple(raw["months"]),
+        phrases=tuple((re.compile(pattern), words) for pattern, words in pairs),
+    )
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from reporting.arithmetic import in_words
 from reporting.catalogue import Catalogue, as_day, load_catalogue
 from reporting.plan_lines import records
 
-__all__ = ["EXPLAINED", "explanation"]
+__all__ = ["EXPLAINED", "explained_rows", "explanation"]
 
 EXPLAINED = ("restock_plan", "not_replenished", "forecasts", "price_suggestions")
 """Tables that an explanation reads."""
@@ -30,7 +30,7 @@ _ORDER = (
 )  # fmt: skip
 _PRICE = (
     ("current_price", "money"), ("suggested_price", "money"), ("status", "code"), ("reason", "code"),
-    ("binding_rule", "code"), ("clamp_trail", "plain"), ("elasticity", "number2"), ("profit_change", "money"),
+    ("binding_rule", "code"), ("clamp_trail", "phrase"), ("elasticity", "number2"), ("profit_change", "money"),
 )  # fmt: skip
 
 
@@ -50,6 +50,14 @@ def explanation(sku: str, location: str | None, *, tables: Mapping[str, pd.DataF
         facts = _facts(line, (("reason", "code"), ("since_date", "day")), words)
         parts.append(_heading(line) + f"\n{words.code('not_replenished')}\n" + facts)
     return "\n\n".join(parts) or None
+
+
+def explained_rows(
+    sku: str, location: str | None, *, tables: Mapping[str, pd.DataFrame]
+) -> dict[str, pd.DataFrame] | None:
+    """Return the rows that ``explanation`` tells of, by table; None where the run neither plans nor names it."""
+    rows = {name: _of(frame, sku, location) for name, frame in tables.items()}
+    return rows if len(rows["restock_plan"]) or len(rows["not_replenished"]) else None
 
 
 def _of(frame: pd.DataFrame, sku: str, location: str | None) -> pd.DataFrame:
@@ -77,7 +85,7 @@ def _forecast(forecasts: pd.DataFrame, words: Catalogue, today: date) -> str:
     ordered = forecasts.sort_values("ds")
     first, last = ordered.iloc[0], ordered.iloc[-1]
     span = f"{words.near_day(first['ds'], today=today)} – {words.near_day(last['ds'], today=today)}"
-    made = f"{first['model']} · {first['reason']}"
+    made = f"{words.code(first['model'])} · {words.code(first['reason'])}"
     band = (
         f"P10 {words.quantity(first['q10'])} · P50 {words.quantity(first['q50'])} · P90 {words.quantity(first['q90'])}"
     )
@@ -96,6 +104,10 @@ def _facts(row: _Row, columns: tuple[tuple[str, str], ...], words: Catalogue) ->
         "percent": words.percent,
         "day": words.day,
         "number2": lambda value: words.number(value, digits=2),
+        "phrase": words.phrase,
         "plain": lambda value: "–" if value is None or pd.isna(value) else str(value),
     }
-    return "\n".join(f"  {words.text('col.' + name)}: {writers[kind](row[name])}" for name, kind in columns)
+    # The currency stands in merchcast.yml, not in the tables: amounts are told without it.
+    return "\n".join(
+        f"  {words.text('col.' + name).replace(' [¤]', '')}: {writers[kind](row[name])}" for name, kind in columns
+    )

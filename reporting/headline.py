@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,8 @@ def headline(plan: pd.DataFrame, accuracy: pd.DataFrame, *, at_risk_probability:
 
 def _sum(values: pd.Series[Any]) -> float | None:
     """Return a sum of amounts; None where there are lines and not one of them has an amount."""
-    return None if len(values) and values.isna().all() else float(values.fillna(0.0).sum())
+    # fsum: the same sum in whatever order the lines stand
+    return None if len(values) and values.isna().all() else math.fsum(values.dropna().astype(float))
 
 
 def to_order(plan: pd.DataFrame) -> pd.Series[bool]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from reporting.catalogue import Catalogue
+from reporting.catalogue import Catalogue, is_missing
 from reporting.config import ReportingConfig
 from reporting.page import Frame, render
 from reporting.restock_view import subtitle
@@ -26,8 +26,8 @@ ORDER = {"conflict": 0, "needs_approval": 1, "held": 2, "auto": 3, "unchanged": 
 
 PRICE_COLUMNS = (
     Column("sku", sub="title"),
-    Column("channel", sub="location_id"),
-    Column("status", "code", tone="status", sub="approval_level"),
+    Column("location_id", sub="channel_words"),
+    Column("status", "code", tone="status", sub="approval_words"),
     Column("current_price", "money"),
     Column("suggested_price", "money"),
     Column("change_percent", "change"),
@@ -62,6 +62,8 @@ def price_lines(prices: pd.DataFrame, *, titles: dict[Any, Any], words: Catalogu
     changed = prices[prices["status"] != "unchanged"]
     named = changed.assign(
         title=changed["sku"].map(titles).astype(object),
+        channel_words=[words.text("prices.all_channels") if c == "*" else str(c) for c in changed["channel"]],
+        approval_words=["" if is_missing(level) else words.code(level) for level in changed["approval_level"]],
         binding_words=[_binding(rule, words=words) for rule in changed["binding_rule"]],
         profit_range=[
             f"{words.money(lo)} … {words.money(hi)}"

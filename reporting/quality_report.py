@@ -21,8 +21,8 @@ LOUD = {"fail": 0, "warn": 1, "pass": 2}
 CHECK_COLUMNS = (
     Column("check", "code", sub="where"),
     Column("status", "code", tone="status"),
-    Column("observed"),
-    Column("expected"),
+    Column("observed", "phrase"),
+    Column("expected", "phrase"),
     Column("rows_checked", "integer"),
     Column("rows_failed", "integer"),
     Column("sample_keys", "list"),

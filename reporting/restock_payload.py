@@ -12,6 +12,7 @@ import math
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import date
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,12 @@ from reporting.headline import out_or_at_risk, to_order
 from reporting.plan_lines import records
 from reporting.run_tables import RunFacts
 
-__all__ = ["FACTS", "LIST_COLUMNS", "detail_blocks", "idle_block", "list_block"]
+__all__ = ["FACTS", "LIST_COLUMNS", "detail_blocks", "driver_parts", "idle_block", "list_block"]
 
 CHUNK = 200  # lines per detail block: a block is read when the first of its lines is unfolded
+
+DRIVERS = ("level", "season", "price", "event", "weather", "heat", "preorder", "override")
+"""Parts of a forecast that add up to it, in the order in which they are told."""
 
 LIST_COLUMNS: tuple[tuple[str, str], ...] = (
     ("sku", "text"),
@@ -152,6 +156,7 @@ def list_block(
             [words.text(f"facts.{group}"), name, kind, words.text(f"col.{name}").replace("¤", facts.currency)]
             for group, name, kind in FACTS
         ],
+        "drivers": [words.text(f"driver.{name}") for name in DRIVERS],
         "terms": [words.text(f"term.{name}") for name in WHY_TERMS],
         "dict": dictionaries,
         "codes": _code_words(lines.iloc[[*range(details), *beyond]], words=words),
@@ -185,17 +190,28 @@ def idle_block(idle: pd.DataFrame, *, words: Catalogue, facts: RunFacts, limit: 
     }
 
 
+def driver_parts(drivers: pd.DataFrame) -> dict[Key, list[float]]:
+    """Return what moved each forecast, by SKU and location: periods, the parts in order, their sum."""
+    if drivers.empty:
+        return {}
+    values = drivers[["periods", *DRIVERS, "total"]].astype(float).to_numpy().tolist()
+    keys = zip(drivers["sku"].astype(str), drivers["location_id"].astype(str), strict=True)
+    return dict(zip(keys, values, strict=True))
+
+
 def detail_blocks(
     lines: pd.DataFrame,
     *,
     series: Mapping[Key, LineSeries],
     receipts: Mapping[Key, Sequence[tuple[int, float]]],
     facts: RunFacts,
+    drivers: Mapping[Key, Sequence[float]] = MappingProxyType({}),
 ) -> list[str]:
     """Return the unfolded parts of ``lines``, the same for every language, packed in blocks of ``CHUNK`` lines.
 
-    Each entry is ``[facts, why figures, clauses, chart]``; the chart is
-    ``[history, censored positions, bands, receipts, order receipt day, protection days, reorder line]``.
+    Each entry is ``[facts, why figures, clauses, chart, drivers]``; the chart is
+    ``[history, censored positions, bands, receipts, order receipt day, protection days, reorder line]``,
+    the drivers are periods, the parts in the order of ``DRIVERS`` and their sum, or null.
     """
     encoded = [encode(lines[name], kind, run_date=facts.run_date) for _, name, kind in FACTS]
     entries = []
@@ -207,6 +223,7 @@ def detail_blocks(
                 [int(line[name]) if not is_missing(line[name]) else 0 for name in WHY_TERMS],
                 [[clause.key, *clause.figures] for clause in clauses(line)],
                 _chart(line, series=series.get(key, LineSeries()), receipts=receipts.get(key, ()), facts=facts),
+                [_figure(value, 2) for value in drivers[key]] if key in drivers else None,
             ]
         )
     return [pack(entries[i : i + CHUNK]) for i in range(0, len(entries), CHUNK)]

@@ -15,7 +15,7 @@ from reporting.config import ReportingConfig
 from reporting.page import Frame, render
 from reporting.plan_lines import action_groups, plan_lines
 from reporting.restock_columns import COLUMN_GROUPS
-from reporting.restock_payload import detail_blocks, idle_block, list_block
+from reporting.restock_payload import detail_blocks, driver_parts, idle_block, list_block
 from reporting.restock_view import Shared, common_flags, idle_items, restock_view, subtitle
 from reporting.run_tables import RunFacts, RunTables
 
@@ -40,7 +40,8 @@ def shared_series(tables: RunTables, *, facts: RunFacts, config: ReportingConfig
         ahead_periods=config.chart_ahead_periods,
     )
     receipts = receipts_by_line(tables.frame("stg_purchase_orders"), run_date=facts.run_date, days=days)
-    packed = detail_blocks(first, series=series, receipts=receipts, facts=facts)
+    drivers = driver_parts(tables.frame("forecast_drivers"))
+    packed = detail_blocks(first, series=series, receipts=receipts, facts=facts, drivers=drivers)
     return Shared(lines=lines, series=series, common=common_flags(lines), details=details, beyond=beyond, packed=packed)
 
 

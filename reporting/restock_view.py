@@ -202,7 +202,7 @@ def _warnings(checks: pd.DataFrame, *, words: Catalogue) -> list[dict[str, str]]
             "status": str(row["status"]),
             "check": words.code(row["check"]),
             "where": f"{row['step']} / {row['table']}",
-            "observed": "" if is_missing(row["observed"]) else str(row["observed"]),
+            "observed": words.phrase(row["observed"]),
             "advice": words.advice(row["check"], row["advice"]),
         }
         for row in records(loud)

@@ -36,6 +36,7 @@ WHOLE_TABLES = (
     "price_suggestions",
     "forecast_accuracy",
     "override_value",
+    "forecast_drivers",
     "trend_scores",
     "trend_alerts",
     "trend_alert_history",

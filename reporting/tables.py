@@ -20,7 +20,8 @@ from reporting.catalogue import DASH, Catalogue, as_day, is_missing
 __all__ = ["Cell", "Column", "Row", "TableView", "line_link", "table_view"]
 
 NUMERIC = frozenset(
-    {"integer", "quantity", "number1", "number2", "money", "share", "share1", "percent", "change", "money_change"}
+    {"integer", "quantity", "number1", "number2", "money", "money_change", "share", "share1", "percent"}
+    | {"change", "points"}
 )
 
 
@@ -30,7 +31,8 @@ class Column:
 
     Attributes:
         name: column of the frame; its heading is the catalogue's ``col.<name>`` unless ``label`` names another key.
-        kind: text, wide, code, codes, list, date, flag, svg or one of the numeric kinds.
+        kind: text, phrase or wide (their fixed phrases are translated; wide is broad), code, codes, list, date,
+            flag, svg or one of the numeric kinds.
         sub: a second column written small below the first.
         sub_kind: how the second column is written.
         group: the group of columns a reader can show or hide; empty: always shown.
@@ -149,7 +151,7 @@ def line_link(sku: Any, location: Any = None, *, page: str = "#") -> str:
 
 def _linked(cells: list[Cell], frame: pd.DataFrame, *, page: str) -> list[Cell]:
     places = _values(frame, "location_id")
-    pairs = zip(cells, frame["sku"].tolist(), places, strict=True)
+    pairs = zip(cells, _values(frame, "sku"), places, strict=True)
     return [replace(cell, link=line_link(sku, place, page=page)) for cell, sku, place in pairs]
 
 
@@ -214,7 +216,8 @@ def _list(value: Any) -> str:
 
 _WRITERS: dict[str, Callable[[Catalogue, Any], str]] = {
     "text": lambda _, value: str(value),
-    "wide": lambda _, value: str(value),
+    "wide": lambda words, value: words.phrase(value),
+    "phrase": lambda words, value: words.phrase(value),
     "list": lambda _, value: _list(value),
     "code": Catalogue.code,
     "codes": Catalogue.code_list,
@@ -229,4 +232,5 @@ _WRITERS: dict[str, Callable[[Catalogue, Any], str]] = {
     "percent": lambda words, value: words.number(value, digits=1) + "%",
     "money_change": lambda words, value: words.signed(value, digits=2),
     "change": lambda words, value: words.signed(value, digits=1) + "%",
+    "points": lambda words, value: words.signed(value, digits=1),
 }

@@ -46,8 +46,8 @@ ALERT_COLUMNS = (
     Column("course", "svg"),
     Column("evidence", "wide", sub="confirmed_words"),
     Column("affected_skus", "text"),
-    Column("materials"),
-    Column("capacity"),
+    Column("materials", "phrase"),
+    Column("capacity", "phrase"),
     Column("withdraw_when", "code"),
 )
 SCORE_COLUMNS = (

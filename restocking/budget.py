@@ -1,9 +1,8 @@
 """Where money or capacity is short, the plain way: the orders with the best marginal return first.
 
-The plan itself uses :mod:`restocking.exact_orders`; this list is its yardstick, and what is left when the solver finds
-nothing in its time. An order is cut into pieces of whole packs; the first piece of a supplier and SKU is its smallest legal order. A piece
-is worth what its units are expected to sell for, less what they are expected to lose when left over. Pieces are taken
-in order of value per unit of the limit; that is greedy, and within one piece of the optimum of the relaxed problem.
+The plan itself uses :mod:`restocking.exact_orders`; this list is its yardstick. An order is cut into pieces of whole
+packs; the first piece of a supplier and SKU is its smallest legal order. Pieces are taken in order of value per unit of
+the limit; that is greedy, and within one piece of the optimum of the relaxed problem.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ __all__ = ["LineValues", "cut_to_limit", "expected_sold"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+
 
 def cut_to_limit(
     quantity: Ints,

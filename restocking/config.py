@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["RestockConfig"]
+__all__ = ["HedgeSettings", "RegimeSettings", "RestockConfig"]
+
+
+class RegimeSettings(BaseModel):
+    """A way a season may go."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, description="Name of the regime, such as cold.")
+    probability: float = Field(ge=0, le=1, description="What the model believes (0-1).")
+    demand_factor: float = Field(gt=0, le=100, description="Demand of the season against the forecast (ratio).")
+
+
+class HedgeSettings(BaseModel):
+    """A season for which the forecast may be wrong as a whole: commit a base, reserve the rest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    category: str | None = Field(default=None, description="Category whose styles are hedged; null: by style_ids.")
+    style_ids: tuple[str, ...] = Field(default=(), description="Styles to hedge.")
+    trigger_date: date = Field(description="Last day on which the second order can be called.")
+    season_end_date: date = Field(description="Last day of the season.")
+    regimes: tuple[RegimeSettings, ...] = Field(min_length=2, description="How the season may go.")
+    probability_floor: float = Field(default=0.1, ge=0, le=0.5, description="Least probability of a regime (0-1).")
+    demand_spread: float = Field(default=0.25, gt=0, le=2, description="Spread of demand within a regime (share).")
+    second_order_premium: float = Field(default=0.2, ge=0, le=5, description="Dearer second order (share of cost).")
+    reservation_fee: float = Field(default=0.02, ge=0, le=1, description="Fee of reserved capacity (share of cost).")
 
 
 class RestockConfig(BaseModel):
@@ -62,6 +89,11 @@ class RestockConfig(BaseModel):
         le=1,
         description="Share of expected returns that can be sold again and so counts as supply (0-1).",
     )
+    hedges: tuple[HedgeSettings, ...] = Field(default=(), description="Seasons to hedge by two-stage orders.")
+    annual_holding_rate: float = Field(
+        default=0.25, ge=0, le=5, description="Holding cost where the objective states none (share of cost a year)."
+    )
+    audit_days: int = Field(default=91, ge=7, le=400, description="History that the size audit looks at [days].")
     transfers: bool = Field(default=True, description="Propose transfers of surplus over the shop's lanes.")
     transfer_min_units: int = Field(
         default=2, ge=1, description="Smaller transfers are not worth the handling [units]."

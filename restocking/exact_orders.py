@@ -87,7 +87,7 @@ def best_orders(
         ([8, 2], 0.0)
     """
     pieces = cut_in_pieces(quantity, values=values, pack_size=pack_size)
-    names, of_piece = np.unique(group[pieces.line], return_inverse=True)
+    _, of_piece = np.unique(group[pieces.line], return_inverse=True)
     n_suppliers = int(supplier.max(initial=-1)) + 1
     asked = limits or SupplierLimits({}, {})
     problem = OrderProblem(
@@ -196,7 +196,7 @@ class _Program:
         objective = np.concatenate([-self.value, np.zeros(self.n - len(self.value))])
         found = milp(
             objective,
-            integrality=np.ones(self.n),
+            integrality=np.ones(self.n, dtype=np.int64),
             bounds=Bounds(np.zeros(self.n), top),
             constraints=LinearConstraint(sp.vstack(rows, format="csr"), np.array(lower), np.array(upper)),
             options={"mip_rel_gap": self.gap, "time_limit": _SECONDS},

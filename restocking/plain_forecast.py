@@ -58,8 +58,7 @@ class PlainForecast:
 
     def _quantiles(self, periods: int, levels: Floats) -> Floats:
         r, p = _shape(self.mean, self.variance, periods)
-        quantiles: Floats = nbinom.ppf(levels[size_of(self.mean)], r[:, None], p[:, None])
-        return quantiles
+        return np.asarray(nbinom.ppf(levels[size_of(self.mean)], r[:, None], p[:, None]), dtype=np.float64)
 
 
 def size_of(mean: Floats) -> Ints:
@@ -93,8 +92,8 @@ def _average(values: Floats, newest: float) -> Floats:
     """Return exponentially weighted means along time; unknown periods are left out."""
     weight = (1 - newest) ** np.arange(values.shape[1])[::-1]
     known = ~np.isnan(values)
-    total: Floats = (np.nan_to_num(values) * weight).sum(axis=1)
-    return total / np.maximum((known * weight).sum(axis=1), 1e-9)
+    total = (np.nan_to_num(values) * weight).sum(axis=1)
+    return np.asarray(total / np.maximum((known * weight).sum(axis=1), 1e-9), dtype=np.float64)
 
 
 def _shape(mean: Floats, variance: Floats, periods: int) -> tuple[Floats, Floats]:
@@ -121,4 +120,4 @@ def _levels(history: Floats, periods: int) -> Floats:
         np.quantile(u[size == s], PROBABILITIES) if (size == s).sum() >= _FEWEST_CASES else overall
         for s in range(len(SIZES))
     ]
-    return np.clip(np.stack(found), 1e-4, 1 - 1e-4)
+    return np.asarray(np.clip(np.stack(found), 1e-4, 1 - 1e-4), dtype=np.float64)

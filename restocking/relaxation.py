@@ -114,7 +114,7 @@ def _decided(problem: OrderProblem, worth: Floats, constant: float) -> Dual:
 
 
 def _least_bad(group: Ints, rate: Floats, units: Floats, missing: Floats) -> Floats:
-    """Return by piece the units taken so that every group gets what it misses: the best rates first, the last in part."""
+    """Return by piece the units taken so that groups get what they miss: best rates first, the last in part."""
     if not len(group):
         return units
     order = np.lexsort((-rate, group))

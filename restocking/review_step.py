@@ -16,7 +16,9 @@ def run(home: Path, run_date: date) -> dict[str, int]:
     with open_step("restock_review", home=home, run_date=run_date) as io:
         chosen = chosen_now(io)
         if chosen is None:
-            io.note("NO_TUNING", "Order policies are tuned in weekly shops with explicit costs and half a year of data.")
+            io.note(
+                "NO_TUNING", "Order policies are tuned in weekly shops with explicit costs and half a year of data."
+            )
         else:
             keep(home, chosen, as_of=run_date)
     return io.counts

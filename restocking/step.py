@@ -12,6 +12,7 @@ from data.step_io import StepIO, open_step
 from restocking.codes import Reason, Status
 from restocking.config import RestockConfig
 from restocking.inventory_position import StockInputs
+from restocking.looking_back_step import write_audits
 from restocking.plan import PlanTables, make_plan
 from restocking.plan_inputs import PlanInputs
 from restocking.policy_step import keep_first, policy_for
@@ -57,6 +58,7 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         io.write("not_replenished", tables.not_replenished)
         io.write("plan_changes", tables.plan_changes)
         io.write("transfer_plan", tables.transfer_plan)
+        write_audits(io, config)
         if policy is not None:
             keep_first(io.home, policy, as_of=run_date)
     return io.counts

@@ -160,9 +160,7 @@ def _stopping(policy: Policy) -> Policy:
     return order
 
 
-def _cheapest(
-    options: list[tuple[str, float]], costs: Floats, counts: Floats, *, n_windows: int
-) -> ChosenPolicy:
+def _cheapest(options: list[tuple[str, float]], costs: Floats, counts: Floats, *, n_windows: int) -> ChosenPolicy:
     """Return the option of each size with the lowest cost, pulled to the whole shop's where the size is small."""
     untuned = options.index((NEED, 1.0))
     overall = costs.sum(axis=1) / costs[untuned].sum()
@@ -175,4 +173,4 @@ def _cheapest(
         best = int(np.argmin(score))
         family[name], parameter[name] = options[best]
         gain[name] = round(float(1 - own[best]), 6)
-    return ChosenPolicy(family, parameter, gain, n_windows, int(round(counts.sum())))
+    return ChosenPolicy(family, parameter, gain, n_windows, round(float(counts.sum())))

@@ -6,11 +6,13 @@ from enum import StrEnum
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from trends.bursts import State
 from trends.config import TrendConfig
 from trends.heat import Heat
 from trends.signals import ALL_REGIONS, Cube
+from trends.traffic import TRAFFIC_SOURCE
 
 __all__ = ["AlertReason", "affected_skus", "feature_frame", "score_frame", "trend_alerts"]
 
@@ -26,6 +28,32 @@ class AlertReason(StrEnum):
     RISING_SIGNALS = "rising_signals"
     HOT_SIGNALS = "hot_signals"
     UNKNOWN_ELEMENT_RISES = "unknown_element_rises"
+    COOLING_SIGNALS = "cooling_signals"
+    BURST_OVER = "burst_over"
+
+
+_OVER = "over"
+_SHOWN_DAYS = 28  # of the series that an alert shows [days]
+_REASONS = {
+    "rising": AlertReason.RISING_SIGNALS.value,
+    "hot": AlertReason.HOT_SIGNALS.value,
+    _UNKNOWN: AlertReason.UNKNOWN_ELEMENT_RISES.value,
+    "cooling": AlertReason.COOLING_SIGNALS.value,
+    _OVER: AlertReason.BURST_OVER.value,
+}
+_ALERT_SCHEMA = {
+    **dict.fromkeys(_KEYS, pl.String),
+    "heat": pl.Float64,
+    "started_date": pl.Date,
+    "noticed_date": pl.Date,
+    "noticed": pl.Int64,
+    "streak_days": pl.Int64,
+    "evidence": pl.String,
+    "series": pl.String,
+    "affected_skus": pl.List(pl.String),
+    "is_traffic_only": pl.Boolean,
+    "reason": pl.String,
+}
 
 
 def score_frame(cube: Cube, heat: Heat, carried: pl.DataFrame) -> pl.DataFrame:
@@ -99,38 +127,69 @@ def feature_frame(cube: Cube, heat: Heat, *, config: TrendConfig) -> pl.DataFram
 def trend_alerts(
     scores: pl.DataFrame, cube: Cube, heat: Heat, affected: pl.DataFrame, *, config: TrendConfig
 ) -> pl.DataFrame:
-    """Return ``trend_alerts``: rising and hot elements with a streak long enough, their figures and their SKUs.
+    """Return the alerts of the night, with ``expected`` facts for what is proposed: one row a burst that is on or just over.
 
-    Evidence reads ``source/metric x1.80``: the 7-day level against its own baseline, the day's common move taken out.
+    Evidence reads ``metric +80% (source)``: the 7-day level against its own baseline, the day's common move taken out.
+    ``series`` is the ratio to the baseline on each of the last 28 days.
 
     Args:
         scores: as :func:`score_frame` gives it, in the order of ``cube.series``.
         cube: the cleaned cube.
         heat: its scores.
         affected: ``element_type``, ``element``, ``region``, ``skus`` (list): active SKUs that carry the element there.
-        config: the shortest streak.
+        config: the shortest streak, days a burst that is over is still shown.
     """
-    reasons = {
-        "rising": AlertReason.RISING_SIGNALS.value,
-        "hot": AlertReason.HOT_SIGNALS.value,
-        _UNKNOWN: AlertReason.UNKNOWN_ELEMENT_RISES.value,
-    }
-    alarmed = scores.with_row_index("row").filter(
-        pl.col("state").is_in(list(reasons)) & (pl.col("streak_days") >= config.alert_streak_days)
+    if scores.is_empty():
+        return pl.DataFrame(schema=_ALERT_SCHEMA)
+    over = _just_over(cube, heat, config)
+    state = pl.when(pl.Series(over)).then(pl.lit(_OVER)).otherwise("state")
+    rows = scores.with_row_index("row").with_columns(state=state).filter(
+        ((pl.col("streak_days") >= config.alert_streak_days) & pl.col("state").is_in(list(_REASONS)))
+        | pl.col("state").is_in(["cooling", _OVER])
     )
-    evidence = [_evidence(cube, heat, row) for row in alarmed["row"].to_list()]
+    index = rows["row"].to_list()
+    noticed = _noticed(heat, index)
     return (
-        alarmed.with_columns(evidence=pl.Series(evidence, dtype=pl.String))
-        .join(affected, on=_KEYS, how="left", maintain_order="left")
-        .select(
-            *_KEYS,
-            started_date=pl.col("started").cast(pl.Int32).cast(pl.Date),
-            streak_days="streak_days",
-            evidence="evidence",
-            affected_skus=pl.col("skus").fill_null(pl.lit([], dtype=pl.List(pl.String))),
-            reason=pl.col("state").replace_strict(reasons, return_dtype=pl.String),
+        rows.with_columns(
+            evidence=pl.Series([_evidence(cube, heat, row) for row in index], dtype=pl.String),
+            series=pl.Series([_series(heat, row) for row in index], dtype=pl.String),
+            noticed=pl.Series(noticed, dtype=pl.Int64) + cube.first_day,
+            is_traffic_only=pl.Series([_only_traffic(cube, row) for row in index], dtype=pl.Boolean),
+            started=pl.coalesce("started", pl.Series(noticed, dtype=pl.Int64) + cube.first_day),
         )
+        .join(affected, on=_KEYS, how="left", maintain_order="left")
+        .with_columns(
+            started_date=pl.col("started").cast(pl.Int32).cast(pl.Date),
+            noticed_date=pl.col("noticed").cast(pl.Int32).cast(pl.Date),
+            affected_skus=pl.col("skus").fill_null(pl.lit([], dtype=pl.List(pl.String))),
+            reason=pl.col("state").replace_strict(_REASONS, return_dtype=pl.String),
+        )
+        .select(_ALERT_SCHEMA.keys())
     )
+
+
+def _just_over(cube: Cube, heat: Heat, config: TrendConfig) -> NDArray[np.bool_]:
+    """Return which series are quiet and had a burst within the last days."""
+    recent = heat.state[-config.withdrawn_days - 1 :] != State.QUIET
+    return np.asarray(recent.any(axis=0) & ~recent[-1] & ~heat.is_stale[-1])
+
+
+def _noticed(heat: Heat, index: list[int]) -> list[int]:
+    """Return the day on which the last burst of each series was called."""
+    active = heat.state[:, index] != State.QUIET
+    begins = active & ~np.vstack([np.zeros((1, active.shape[1]), np.bool_), active[:-1]])
+    last = len(begins) - 1 - np.argmax(begins[::-1], axis=0)
+    return [int(day) for day in last]
+
+
+def _series(heat: Heat, row: int) -> str:
+    return ",".join(f"{ratio:.2f}" for ratio in np.exp(heat.heat[-_SHOWN_DAYS:, row].astype(float)))
+
+
+def _only_traffic(cube: Cube, row: int) -> bool:
+    seen = np.isfinite(cube.values[-_SHOWN_DAYS:, :, row]).any(axis=0)
+    sources = {s for s, known in zip(cube.metrics["source"], seen, strict=True) if known}
+    return sources == {TRAFFIC_SOURCE}
 
 
 def _evidence(cube: Cube, heat: Heat, row: int) -> str:
@@ -138,7 +197,7 @@ def _evidence(cube: Cube, heat: Heat, row: int) -> str:
     for m, (source, metric) in enumerate(cube.metrics.iter_rows()):
         ratio = float(heat.metric_heat[m, row])
         if np.isfinite(ratio):
-            parts.append(f"{source}/{metric} x{np.exp(ratio):.2f}")
+            parts.append(f"{metric} {100 * (np.exp(ratio) - 1):+.0f}% ({source})")
     return "; ".join(parts)
 
 

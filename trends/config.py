@@ -71,7 +71,7 @@ class TrendConfig(BaseModel):
         description="Figures known later than this count for tonight, not for past features [days].",
     )
     feature_days: int = Field(default=800, ge=28, description="Days of features kept for the forecast [days].")
-    alert_streak_days: int = Field(default=3, ge=1, description="Shortest streak of an alert [days].")
+    alert_streak_days: int = Field(default=1, ge=0, description="Shortest streak of an alert [days].")
     use_site_traffic: bool = Field(
         default=True, description="Score elements without social signals from the shop's own traffic."
     )
@@ -80,7 +80,7 @@ class TrendConfig(BaseModel):
     )
     gate_windows: int = Field(default=20, ge=2, le=100, description="Past windows of 14 days the gate looks at.")
     gate_windows_min: int = Field(default=4, ge=1, description="Fewer judged windows keep the gate shut.")
-    gate_permutations: int = Field(default=199, ge=19, le=9999, description="Signals dealt to wrong elements.")
+    gate_permutations: int = Field(default=99, ge=19, le=9999, description="Signals dealt to wrong elements.")
     gate_min_gain_percent: float = Field(
         default=1.0, ge=0, description="WAPE that signals must save on the SKUs they touch [%]."
     )
@@ -93,7 +93,25 @@ class TrendConfig(BaseModel):
         default=7, ge=1, description="Days that ordered units must be on sale while the burst is on [days]."
     )
     annual_holding_rate: float = Field(default=0.25, ge=0, le=2, description="Cost of capital and storage a year (0-1).")
+    wrong_days: float = Field(
+        default=90.0, gt=0, description="Units that would not sell in so many days if no burst comes are written down [days]."
+    )
     confirming_rise: float = Field(
         default=0.1, ge=0, description="Log rise of sales or site traffic that confirms the signals."
     )
     withdrawn_days: int = Field(default=7, ge=1, le=90, description="Days a withdrawn proposal is still shown [days].")
+    pair_false_share: float = Field(
+        default=0.1, gt=0, lt=1, description="Share of the reported combinations that may be false (0-1)."
+    )
+    exposure_days: int = Field(default=14, ge=1, le=60, description="Days ahead that suggestions are made for [days].")
+    exposure_places: int = Field(default=60, ge=5, le=1000, description="Suggestions a region, at most.")
+    exposure_lift: float = Field(
+        default=0.3, ge=0, le=5, description="What showing is expected to add to demand; stock must last with it (0-1)."
+    )
+    tail_share: float = Field(default=0.2, ge=0, le=1, description="Places kept for the long tail (0-1).")
+    extended_share: float = Field(default=0.3, ge=0, le=1, description="Places kept for sizes beyond standard (0-1).")
+    excess_cover_days: float = Field(default=120.0, gt=0, description="Cover from which stock is in excess [days].")
+    weather_turn_degrees: float = Field(
+        default=4.0, gt=0, description="Forecast change against the last two weeks that is a turn [degC]."
+    )
+    weather_turn_days: int = Field(default=2, ge=1, description="Forecast days that make a turn [days].")

@@ -122,10 +122,31 @@ def _verdict(
     if last is None or n < config.gate_windows_min:
         return _row(last, None, None, None, n, GateReason.TOO_FEW)
     carried = _carried(kind, panel, elements, names)
-    real = [np.nan_to_num(told)] * len(windows)
-    gain, elsewhere, touched = _gain(real, carried, windows, fits)
+    gain, elsewhere, touched = _gain(np.nan_to_num(told), carried, windows, fits)
     if touched == 0:
         return _row(last, None, None, None, n, GateReason.TOO_FEW)
+    if gain < config.gate_min_gain_percent or last.strength - _Z90 * last.error <= 0:
+        return _row(last, gain, elsewhere, None, n, GateReason.NO_GAIN)
+    p_value = _chance(told, carried, windows, fits, names, gain, config, rng)
+    reason = GateReason.HELPS
+    if p_value > config.gate_max_p_value:
+        reason = GateReason.BY_CHANCE
+    elif elsewhere < -config.gate_max_harm_percent:
+        reason = GateReason.HARMS_ELSEWHERE
+    return _row(last, gain, elsewhere, p_value, n, reason)
+
+
+def _chance(
+    told: NDArray[np.float32],
+    carried: list[NDArray[np.int64]],
+    windows: list[_Window],
+    fits: list[_Fit | None],
+    names: list[tuple[str, str]],
+    gain: float,
+    config: TrendConfig,
+    rng: np.random.Generator,
+) -> float:
+    """Return the share of signals dealt to the wrong elements of their region that help as much as the true ones."""
     order = np.arange(told.shape[1])
     regions = np.array([r for _, r in names])
     beaten = 0
@@ -133,17 +154,8 @@ def _verdict(
         for region in np.unique(regions):
             place = np.flatnonzero(regions == region)
             order[place] = rng.permutation(place)
-        mixed = np.nan_to_num(told[:, order])
-        beaten += _gain([mixed] * len(windows), carried, windows, fits)[0] >= gain
-    p_value = (1 + beaten) / (1 + config.gate_permutations)
-    reason = GateReason.HELPS
-    if gain < config.gate_min_gain_percent or last.strength - _Z90 * last.error <= 0:
-        reason = GateReason.NO_GAIN
-    elif p_value > config.gate_max_p_value:
-        reason = GateReason.BY_CHANCE
-    elif elsewhere < -config.gate_max_harm_percent:
-        reason = GateReason.HARMS_ELSEWHERE
-    return _row(last, gain, elsewhere, p_value, n, reason)
+        beaten += _gain(np.nan_to_num(told[:, order]), carried, windows, fits)[0] >= gain
+    return (1 + beaten) / (1 + config.gate_permutations)
 
 
 def _row(
@@ -245,15 +257,15 @@ def _carried(
 
 
 def _gain(
-    told: list[NDArray[np.float32]], carried: list[NDArray[np.int64]], windows: list[_Window], fits: list[_Fit | None]
+    told: NDArray[np.float32], carried: list[NDArray[np.int64]], windows: list[_Window], fits: list[_Fit | None]
 ) -> tuple[float, float, int]:
     """Return WAPE saved on the SKUs touched and on the others [%], and how many SKU-windows were touched."""
     sums = np.zeros(6)
     touched = 0
-    for heat, window, fit in zip(told, windows, fits, strict=True):
+    for window, fit in zip(windows, fits, strict=True):
         if fit is None:
             continue
-        lift = _lift(heat, window.origin, fit)
+        lift = _lift(told, window.origin, fit)
         change = np.zeros(len(window.rows))
         for column in carried:
             index = column[window.rows]

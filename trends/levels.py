@@ -69,7 +69,7 @@ class Levels:
     @property
     def is_weekly(self) -> NDArray[np.bool_]:
         """Whether each series speaks about once a week, by all its metrics, shape (n_series,)."""
-        spoken = self._month.max(axis=0)
+        spoken = self._month.max(axis=0, initial=0)
         return np.asarray((spoken > 0) & (spoken <= _WEEKLY_AT_MOST))
 
     def _correct(self, day: int) -> None:

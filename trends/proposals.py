@@ -85,7 +85,7 @@ def _with_money(lines: pl.DataFrame, config: TrendConfig) -> pl.DataFrame:
     """Return the lines with margin if the burst comes, and capital and write-down if it does not."""
     quantity = pl.col("proposed_qty")
     margin = (pl.col("price") * (1 - pl.col("royalty_share")) - pl.col("unit_cost")).clip(lower_bound=0)
-    sold_anyway = pl.min_horizontal(pl.lit(_YEAR), "days_on_sale") * pl.col("rate")
+    sold_anyway = pl.min_horizontal(pl.lit(config.wrong_days), "days_on_sale") * pl.col("rate")
     left = (quantity - sold_anyway).clip(lower_bound=0)
     days_held = pl.when(pl.col("rate") > 0).then(pl.min_horizontal(quantity / pl.col("rate") / 2, pl.lit(_YEAR))).otherwise(_YEAR)
     capital = quantity * pl.col("unit_cost") * config.annual_holding_rate * days_held / _YEAR

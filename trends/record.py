@@ -20,7 +20,7 @@ from trends.heat import Heat
 from trends.sales import SalesPanel
 from trends.signals import ALL_REGIONS, Cube
 
-__all__ = ["HIT_LIFT", "Outcome", "alarms_of", "carriers", "judged_alarms", "kinds_of_bursts", "scorecard"]
+__all__ = ["HIT_LIFT", "Outcome", "alarms_of", "carriers", "history_frame", "judged_alarms", "kinds_of_bursts", "scorecard"]
 
 HIT_LIFT = 1.15  # [ratio] less than this is within what sales do anyway
 _BEFORE_DAYS = 28
@@ -181,11 +181,17 @@ def _sold(
 
 def _rise_day(panel: SalesPanel, rows: NDArray[np.int64], at: int, before: float, *, last: int) -> float:
     """Return the days from the alarm until a week of the carriers' sales stood above a hit's level; NaN never."""
-    for later in range(last):
-        week = panel.units[rows, max(at + later - 6, 0) : at + later + 1]
-        if float(np.nanmean(week, axis=1, where=np.isfinite(week)).sum() if week.size else 0) >= HIT_LIFT * before:
-            return float(later)
-    return float("nan")
+    first = max(at - 6, 0)
+    part = panel.units[rows, first : at + last].astype(np.float64)
+    known = np.isfinite(part)
+    total = np.cumsum(np.pad(np.where(known, part, 0.0), ((0, 0), (1, 0))), axis=1)
+    count = np.cumsum(np.pad(known, ((0, 0), (1, 0))), axis=1)
+    ends = np.arange(at - first + 1, part.shape[1] + 1)
+    begins = np.maximum(ends - 7, 0)
+    n = count[:, ends] - count[:, begins]
+    weekly = ((total[:, ends] - total[:, begins]) / np.maximum(n, 1)).sum(axis=0)
+    rose = np.flatnonzero(weekly >= HIT_LIFT * before)
+    return float(rose[0]) if len(rose) else float("nan")
 
 
 def scorecard(judged: pl.DataFrame) -> pl.DataFrame:
@@ -215,3 +221,9 @@ def scorecard(judged: pl.DataFrame) -> pl.DataFrame:
             }
         )
     return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def history_frame(judged: pl.DataFrame) -> pl.DataFrame:
+    """Return ``trend_alert_history``: judged alarms with dates in place of day numbers."""
+    days = {f"{name}_date": pl.col(name).cast(pl.Int32).cast(pl.Date) for name in ("noticed", "started", "ended", "judged")}
+    return judged.with_columns(**days, sales_lift="lift", proposed_qty="proposed")

@@ -7,16 +7,21 @@ from pathlib import Path
 
 import polars as pl
 
+from data.contracts import TABLES
 from data.step_io import StepIO, open_step
+from trends.action import costed_alerts, proposals
 from trends.alerts import affected_skus, feature_frame, score_frame, trend_alerts
 from trends.config import TrendConfig
 from trends.elements import product_elements, resolved_names
-from trends.heat import heat_of
-from trends.signals import ALL_REGIONS, cleaned, signal_cube, without_late
+from trends.heat import Heat, heat_of
+from trends.judgement import judgement, map_of_hits
+from trends.record import history_frame
+from trends.shop_step import shop_picture, suggestions
+from trends.signals import ALL_REGIONS, Cube, cleaned, signal_cube, without_late
 from trends.traffic import traffic_signals
 from trends.vintages import signal_history, vintages_of
 
-__all__ = ["run"]
+__all__ = ["run", "run_exposure"]
 
 _EPOCH = date(1970, 1, 1)
 _FAULT_NOTES = {
@@ -26,28 +31,80 @@ _FAULT_NOTES = {
 
 
 def run(home: Path, run_date: date) -> dict[str, int]:
-    """Write ``trend_scores``, ``trend_alerts`` and ``trend_features`` of ``run_date`` and return row counts."""
+    """Write the trend tables of ``run_date``, features for the forecast and proposals for the plan; return row counts."""
     with open_step("trends", home=home, run_date=run_date) as io:
         config = TrendConfig.model_validate(io.settings.trends)
         products = io.read_polars("stg_products")
         elements = product_elements(products)
+        io.write("product_elements", elements)
         signals, changes = _signals(io, elements, config)
         last_day = (run_date - _EPOCH).days
         cube, faults = cleaned(signal_cube(signals, changes, last_day=last_day, config=config), config=config)
         heat = heat_of(cube, config=config)
         scores = score_frame(cube, heat, elements)
-        alerts = trend_alerts(scores, cube, heat, affected_skus(elements, _places(io)), config=config)
         io.write("trend_scores", scores.drop("started", "is_stale"))
-        io.write("trend_alerts", alerts)
+        alerts = trend_alerts(scores, cube, heat, affected_skus(elements, _places(io)), config=config)
         timely = without_late(signals, config=config)
         if timely.height < signals.height:  # past runs did not know what came late
             cube, _ = cleaned(signal_cube(timely, changes, last_day=last_day, config=config), config=config)
             heat = heat_of(cube, config=config)
         features = feature_frame(cube, heat, config=config)
         io.write("trend_features", features)
+        _act(io, cube, heat, alerts, products, elements, config)
         _report(io, signals, scores, faults, last_day=last_day)
         _check(io, scores, features)
     return io.counts
+
+
+def run_exposure(home: Path, run_date: date) -> dict[str, int]:
+    """Write ``exposure_suggestions`` of ``run_date`` from the plan that stands by then; return row counts."""
+    with open_step("exposure", home=home, run_date=run_date) as io:
+        config = TrendConfig.model_validate(io.settings.trends)
+        found = suggestions(io, config)
+        io.write("exposure_suggestions", found if found.width else io.empty("exposure_suggestions"))
+        io.check(
+            "never_push_what_sells_out",
+            table="exposure_suggestions",
+            failed=0 if found.is_empty() else found.filter(~pl.col("stock_ok")).height,
+            rows=found.height,
+            expected="stock lasts through the days shown",
+        )
+    return io.counts
+
+
+def _act(
+    io: StepIO,
+    cube: Cube,
+    heat: Heat,
+    alerts: pl.DataFrame,
+    products: pl.DataFrame,
+    elements: pl.DataFrame,
+    config: TrendConfig,
+) -> None:
+    """Judge the signals by sales, put money on the alerts, write what came of it."""
+    day = (io.run_date - _EPOCH).days
+    shop = shop_picture(io, products, elements, config)
+    said = judgement(
+        cube, heat, shop.panel(config.sales_days), elements, shop.money, config=config, seed=io.settings.planning.seed
+    )
+    traffic = shop.traffic_heat(alerts, config)
+    costed, lines = costed_alerts(alerts, said, traffic, shop.goods, day=day, config=config)
+    pairs, hits, priors = map_of_hits(
+        cube, heat, shop.panel(config.feature_days), shop.styles, elements, shop.zones, said.strengths,
+        last_day=day, config=config,
+    )  # fmt: skip
+    for name, frame in (
+        ("trend_alerts", costed),
+        ("trend_proposals", proposals(lines)),
+        ("trend_alert_history", history_frame(said.history)),
+        ("trend_scorecard", said.card),
+        ("signal_leads", said.leads),
+        ("element_pairs", pairs),
+        ("hit_map", hits),
+        ("new_item_priors", priors),
+    ):
+        wanted = [c for c in TABLES[name].names if c in frame.columns]
+        io.write(name, frame.select(wanted) if frame.height else io.empty(name))
 
 
 def _signals(io: StepIO, elements: pl.DataFrame, config: TrendConfig) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -6,10 +6,10 @@ import polars as pl
 
 from trends.signals import ALL_REGIONS
 
-__all__ = ["traffic_signals"]
+__all__ = ["TRAFFIC_SOURCE", "traffic_signals"]
 
 _METRICS = ("page_views", "add_to_cart", "live_interactions")
-_SOURCE = "site_traffic"
+TRAFFIC_SOURCE = "site_traffic"
 _PER = 10_000.0
 
 
@@ -45,7 +45,7 @@ def traffic_signals(traffic: pl.DataFrame, elements: pl.DataFrame, regions: pl.D
         "element_type",
         "element",
         "region",
-        source=pl.lit(_SOURCE),
+        source=pl.lit(TRAFFIC_SOURCE),
         metric="metric",
         date=pl.col("day").cast(pl.Int32).cast(pl.Date),
         known_date=pl.col("day").cast(pl.Int32).cast(pl.Date),

@@ -150,16 +150,20 @@ def row_accounts(connection: duckdb.DuckDBPyConnection) -> pa.Table:
             union all select delivery_id, 0, count(*) from returned_twice t
             where not exists (from verdicts u where u.delivery_id = t.delivery_id and u.row_number = t.row_number)
             group by delivery_id
+        ), repaired as (
+            select delivery_id, count(*) as n, count(*) filter (is_duplicate) as again from shown_repairs
+            group by delivery_id
         ), sums as (
             select delivery_id, sum(held)::bigint as held, sum(returned)::bigint as returned
             from moved group by delivery_id
         )
         select d.source, d.table_name as "table", d.sha256 as file_sha256, d.file_name,
                d.landed_run_date as first_run_date, d.rows_in,
-               d.rows_raw - coalesce(s.held, 0) - coalesce(s.returned, 0) as rows_loaded,
-               d.rows_quarantined + coalesce(s.held, 0) as rows_quarantined,
-               d.rows_duplicate + coalesce(s.returned, 0) as rows_duplicate
+               d.rows_raw - coalesce(s.held, 0) - coalesce(s.returned, 0) + coalesce(p.n - p.again, 0) as rows_loaded,
+               d.rows_quarantined + coalesce(s.held, 0) - coalesce(p.n, 0) as rows_quarantined,
+               d.rows_duplicate + coalesce(s.returned, 0) + coalesce(p.again, 0) as rows_duplicate
         from deliveries d join visible v using (delivery_id) left join sums s using (delivery_id)
+        left join repaired p using (delivery_id)
         order by all
         """,
     )

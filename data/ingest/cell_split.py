@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from data.ingest.json_lines import parsed
 from data.ingest.people import PersonBook, Roles
 from data.ingest.privacy import masked
 from data.settings import SourceSettings
@@ -27,10 +28,11 @@ def split_json_lines(
     cells = _Cells(roles, PersonBook(tag, roles.people), frozenset(("", *spec.null_values)))
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines, into.open("w", encoding="utf-8") as out:
         for line in lines:
-            row = _object(line)
+            row = parsed(line)
             if row is None:
                 cells.has_changed = cells.has_changed or bool(line.strip())
-                out.write("{\n" if line.strip() else "\n")
+                end = "\n" if line.endswith("\n") else ""  # one that was cut off stays so
+                out.write(f"{{{end}" if line.strip() else end)
             else:
                 out.write(json.dumps(cells.clean(row), ensure_ascii=False) + "\n")
     return cells.book if cells.has_changed else None
@@ -40,7 +42,8 @@ def split_workbook(path: Path, into: Path, roles_of: RolesOf, *, tag: str, spec:
     """Write a workbook without people; return the people, None where there are none."""
     from openpyxl import load_workbook
 
-    workbook = load_workbook(path)
+    with path.open("rb") as file:
+        workbook = load_workbook(file)
     changed, books = False, PersonBook(tag, ())
     for sheet in workbook.worksheets:
         rows = sheet.iter_rows()
@@ -92,18 +95,10 @@ class _Cells:
         return "" if text in self.nulls else text
 
 
-def _object(line: str) -> dict[str, Any] | None:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
-
-
 def _columns_of(path: Path) -> list[str]:
     """Return every key of the objects, in order of appearance."""
     columns: dict[str, None] = {}
     with path.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
         for line in lines:
-            columns.update(dict.fromkeys(_object(line) or {}))
+            columns.update(dict.fromkeys(parsed(line) or {}))
     return list(columns)

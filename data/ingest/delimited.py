@@ -12,7 +12,7 @@ from data.ingest.formats import FileFormat, content
 from data.ingest.records import MAX_COLUMNS, MAX_RECORD_BYTES, RecordLimit, RecordScan, first_record, scan_records
 from data.settings import SourceSettings
 
-__all__ = ["STRETCH_BYTES", "Delimited", "Stretch", "prepared"]
+__all__ = ["STRETCH_BYTES", "Delimited", "Stretch", "prepared", "stretches_of"]
 
 STRETCH_BYTES = 201_326_592  # [bytes] of text cast at a time: some 2 million rows, half a gigabyte of memory
 _OTHER_DELIMITERS = (",", ";", "\t", "|")
@@ -94,18 +94,18 @@ def prepared(
         if is_plain and scan.size <= STRETCH_BYTES:
             stretches = (Stretch(path, scan.good, has_header=True),)
         elif is_plain and not is_gzip:
-            stretches = _stretches(path, scan, offset)
+            stretches = stretches_of(path, scan, offset)
         else:
             copy = work / f"{path.name}.csv"
             with copy.open("wb") as file:
                 again, _ = _scanned(text(), delimiter, spec.quote, len(header), file.write)
-            stretches, is_gzip = _stretches(copy, again, 0), False
+            stretches, is_gzip = stretches_of(copy, again, 0), False
     except RecordLimit as error:
         raise DeliveryRefused(Fault.LIMIT, str(error), source=source, file=name) from error
     return Delimited(stretches, is_gzip, header, delimiter, scan, tuple(sorted(found.changes)), work)
 
 
-def _stretches(path: Path, scan: RecordScan, offset: int) -> tuple[Stretch, ...]:
+def stretches_of(path: Path, scan: RecordScan, offset: int) -> tuple[Stretch, ...]:
     """Return the stretches between the cuts of a scan; the text, without header, begins at ``offset`` of the file."""
     if offset == 0 and not scan.cuts:
         return (Stretch(path, scan.good),)

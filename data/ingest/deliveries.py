@@ -12,15 +12,20 @@ import pyarrow.parquet as pq
 from data.contracts import Mode, Table
 from data.ingest.delimited import Delimited, prepared
 from data.ingest.faults import DeliveryRefused, Fault
-from data.ingest.formats import FileFormat, file_format
+from data.ingest.formats import MAX_EXPANSION, FileFormat, file_format
+from data.ingest.json_lines import prepared_json_lines
 from data.ingest.landing import Sighting
+from data.ingest.records import MAX_COLUMNS
 from data.ingest.schema import Mapping, mapped, required_in_source
+from data.ingest.workbooks import prepared_workbook
 from data.settings import SourceSettings
 
 __all__ = ["Batch", "DeliveredFile", "batches", "delivery_key", "inspected"]
 
 BATCH_FILES = 500  # files read in one scan
 BATCH_BYTES = 201_326_592  # [bytes] of text, or of landed Parquet
+DECODED_BYTES = 33_554_432  # a Parquet file up to this size is decoded to the end before DuckDB opens it
+_BOMB_FLOOR_BYTES = 268_435_456  # [bytes] smaller contents harm nobody
 PART_ROWS = 2_000_000  # rows of a Parquet file cast at a time
 
 
@@ -129,20 +134,43 @@ def inspected(
         mapping = mapped(table, header, spec=spec, before=before, source=source, file=name)
         return DeliveredFile(delivery_id, sighting, spec, table, path, header, records, mapping, None, types)
     wanted = frozenset(required_in_source(table, spec).values())
-    text = prepared(path, form, name=name, source=source, spec=spec, work=work, wanted=wanted)
+    if form is FileFormat.XLSX:
+        text = prepared_workbook(path, name=name, source=source, spec=spec, work=work)
+    elif form in (FileFormat.JSON_LINES, FileFormat.JSON_LINES_GZIP):
+        text = prepared_json_lines(path, form, name=name, source=source, spec=spec, work=work, wanted=wanted)
+    else:
+        text = prepared(path, form, name=name, source=source, spec=spec, work=work, wanted=wanted)
     mapping = mapped(table, text.header, spec=spec, before=before, source=source, file=name)
     return DeliveredFile(delivery_id, sighting, spec, table, path, text.header, text.scan.records, mapping, text)
 
 
 def _parquet_shape(path: Path, *, name: str, source: str) -> tuple[tuple[str, ...], tuple[str, ...], int]:
+    """Return column names, their types and the rows, as the footer states them; a small file is decoded on the way."""
     try:
-        footer = pq.read_metadata(path)
-        schema = footer.schema.to_arrow_schema()
-    except (pa.ArrowException, OSError) as error:
+        with pq.ParquetFile(path) as file:
+            footer = file.metadata
+            schema = footer.schema.to_arrow_schema()
+            _refuse_bomb(footer, len(schema.names), path.stat().st_size, name=name, source=source)
+            if path.stat().st_size <= DECODED_BYTES:
+                for _ in file.iter_batches(batch_size=65_536, use_threads=False):
+                    pass
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DeliveryRefused(
             Fault.FORMAT, f"not a readable Parquet file: {error}", source=source, file=name
         ) from error
     return tuple(schema.names), tuple(str(t) for t in schema.types), footer.num_rows
+
+
+def _refuse_bomb(footer: pq.FileMetaData, columns: int, size: int, *, name: str, source: str) -> None:
+    if columns > MAX_COLUMNS:
+        raise DeliveryRefused(
+            Fault.LIMIT, f"{columns:,} columns; at most {MAX_COLUMNS:,} are read", source=source, file=name
+        )
+    unpacked = sum(footer.row_group(i).total_byte_size for i in range(footer.num_row_groups))
+    if unpacked > _BOMB_FLOOR_BYTES and unpacked > MAX_EXPANSION * size:
+        raise DeliveryRefused(
+            Fault.DECOMPRESSION_LIMIT, f"{size:,} bytes unpack to {unpacked:,}", source=source, file=name
+        )
 
 
 def batches(files: Sequence[DeliveredFile]) -> list[Batch]:

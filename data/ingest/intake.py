@@ -16,23 +16,27 @@ from pathlib import Path
 import duckdb
 
 from data.contracts import TABLES, Table
-from data.ingest.deliveries import DeliveredFile, batches, inspected
+from data.ingest.child import Request, reading_child
+from data.ingest.deliveries import DeliveredFile, batches
 from data.ingest.exchange import keep_rows
 from data.ingest.faults import DeliveryMissing, DeliveryRefused, DeliveryUnstable, Fault, combined
 from data.ingest.landing import Landed, Landing, Sighting, is_young, sightings_in
 from data.ingest.loading import Accounts, load_batch, mark_duplicates, store_accounts
 from data.ingest.notes import STALE_SOURCE, Note, column_notes, shrunk_notes, text_notes
 from data.ingest.people import surrogates_of
+from data.ingest.pulls import SourceUnavailable
+from data.ingest.repairs import apply_repairs, newest_repair, repairs_in
 from data.ingest.runs import night_of
 from data.ingest.shifts import refuse_unit_shift
 from data.ingest.sources import Arrival, Source
 from data.ingest.store import known_sightings, remember_sighting
 from data.settings import SourceSettings
 
-__all__ = ["Intake", "take_in"]
+__all__ = ["Intake", "catch_up", "take_in"]
 
 _SETTLE_TRIES = 8
 _SETTLE_SECONDS = 0.25
+_MISSING_PAUSES = (0.1, 0.2, 0.4)  # [s] a delivery that is about to be renamed into place
 _NO_SPEC = SourceSettings(name="-", path="-")
 
 Identity = tuple[str, str, str]
@@ -80,12 +84,31 @@ def take_in(
     specs = {(s.table.name, s.name): s.spec for s in sources}
     _catch_up(connection, landing, intake, specs, shop_timezone)
     refused: list[DeliveryRefused] = []
-    fresh = _landed(connection, sources, landing, intake, refused)
-    new = _new_sightings(fresh, intake, run_date=run_date, in_first_run=in_first_run)
+    try:
+        fresh = _landed(connection, sources, landing, intake, refused)
+    finally:
+        for source in sources:
+            source.close()
+    new = _new_sightings(
+        fresh, intake, run_date=run_date, in_first_run=in_first_run, last_repair=newest_repair(connection)
+    )
     _load(connection, landing, intake, new, specs, refused, shop_timezone)  # beside a refused one: only looked at
     if refused:
         raise combined(refused)
     intake.lines = [s for s, _ in new]
+    return intake
+
+
+def catch_up(
+    connection: duckdb.DuckDBPyConnection, sources: Sequence[Source], landing: Landing, *, shop_timezone: str
+) -> Intake:
+    """Load what the ledger knows and the warehouse does not, and nothing new.
+
+    Raises:
+        DataError: a delivery that was once accepted cannot be read by the settings of today.
+    """
+    intake = Intake(known_sightings(connection))
+    _catch_up(connection, landing, intake, {(s.table.name, s.name): s.spec for s in sources}, shop_timezone)
     return intake
 
 
@@ -107,12 +130,14 @@ def _catch_up(
         if sighting.seq not in known:
             missing.append((sighting, ids.setdefault(identity, sighting.seq)))
             intake.nights[sighting.seq] = night_of(runs, sighting.seq)
-    if not missing:
-        return
     refused: list[DeliveryRefused] = []
-    _load(connection, landing, intake, missing, specs, refused, shop_timezone)
+    if missing:
+        _load(connection, landing, intake, missing, specs, refused, shop_timezone)
     if refused:
         raise combined(refused)
+    repairs = repairs_in(ledger)
+    if repairs:
+        apply_repairs(connection, landing, repairs, intake.sightings, specs=specs, shop_timezone=shop_timezone)
 
 
 def _landed(
@@ -127,10 +152,16 @@ def _landed(
     arrivals: list[Arrival] = []
     specs = {(s.table.name, s.name): s.spec for s in sources}
     for source in sources:
+        known = [s.file_name for s, _ in intake.sightings if (s.table, s.source) == (source.table.name, source.name)]
         try:
-            offered = list(source.arrivals())
+            offered = _offered(source, known)
         except DeliveryRefused as error:
             refused.append(error)
+            continue
+        except SourceUnavailable as error:
+            if source.table.is_sales:
+                raise
+            intake.notes.append(Note(STALE_SOURCE, source.table.name, f"{error}; the run goes on without it."))
             continue
         intake.offered[source.table.name] = intake.offered.get(source.table.name, 0) + len(offered)
         _note_if_missing(source, offered, intake)
@@ -148,6 +179,17 @@ def _landed(
         found.append(landed)
         _remember_seen(connection, landed)
     return found
+
+
+def _offered(source: Source, known: list[str]) -> list[Arrival]:
+    """Return what a source offers; of one that never brought a file, what comes within some seconds."""
+    offered = list(source.arrivals(known))
+    for pause in _MISSING_PAUSES:
+        if offered or known or source.spec.kind != "file":
+            break
+        time.sleep(pause)
+        offered = list(source.arrivals(known))
+    return offered
 
 
 def _note_if_missing(source: Source, offered: list[Arrival], intake: Intake) -> None:
@@ -202,7 +244,7 @@ def _settle(arrivals: Iterable[Arrival]) -> None:
 
 
 def _new_sightings(
-    fresh: list[Landed], intake: Intake, *, run_date: date, in_first_run: bool
+    fresh: list[Landed], intake: Intake, *, run_date: date, in_first_run: bool, last_repair: int
 ) -> list[tuple[Sighting, int]]:
     """Return what was not known under its name, each with its delivery: an old one where the content is known."""
     newest: dict[tuple[str, str, str], Sighting] = {}
@@ -210,7 +252,7 @@ def _new_sightings(
     for sighting, delivery_id in intake.sightings:
         ids[(sighting.table, sighting.source, sighting.sha256)] = delivery_id
         newest[(sighting.table, sighting.source, sighting.file_name)] = sighting
-    seq = max((s.seq for s, _ in intake.sightings), default=0)
+    seq = max(last_repair, max((s.seq for s, _ in intake.sightings), default=0))
     new: list[tuple[Sighting, int]] = []
     again: dict[str, list[str]] = {}
     for landed in fresh:
@@ -285,21 +327,14 @@ def _load_table(
     shop_timezone: str,
 ) -> None:
     keep_rows(connection, "people", surrogates_of(landing.folder, [s.kept for s, _ in deliveries]))
-    with landing.work_folder() as work:
+    with landing.work_folder() as work, reading_child() as reader:
         files: list[DeliveredFile] = []
         headers = _last_headers(connection, table)
         for sighting, delivery_id in deliveries:
             spec = specs.get((table.name, sighting.source), _NO_SPEC)
             try:
-                file = inspected(
-                    sighting,
-                    delivery_id=delivery_id,
-                    path=landing.path_of(sighting.kept),
-                    table=table,
-                    spec=spec,
-                    work=work,
-                    before=headers.get(sighting.source),
-                )
+                path, before = landing.path_of(sighting.kept), headers.get(sighting.source)
+                file = reader.inspected(Request(sighting, delivery_id, path, table.name, spec, work, before))
                 _refuse_empty(file)
             except DeliveryRefused as error:
                 refused.append(error)

@@ -40,8 +40,13 @@ _PERSON_WORDS = (
     *("surname", "nickname", "nick", "address", "addr", "street", "postcode", "zipcode", "zip", "postal", "idcard"),
     *("passport", "ssn", "birthday", "birthdate", "birth", "dob", "gender", "ipaddress"),
 )
-_PERSON_SIGNS = tuple("买家 客户 顾客 会员 用户 手机 电话 邮箱 微信 收货 收件 姓名 昵称 地址 邮编 身份证 生日".split())
-_GOODS_WORDS = frozenset("product item goods sku style title brand shop store channel campaign file sheet".split())
+_PERSON_SIGNS = (
+    *("买家", "客户", "顾客", "会员", "用户", "手机", "电话", "邮箱", "微信", "收货", "收件", "姓名", "昵称"),
+    *("地址", "邮编", "身份证", "生日"),
+)
+_GOODS_WORDS = frozenset(
+    ("product", "item", "goods", "sku", "style", "title", "brand", "shop", "store", "channel", "campaign", "file")
+)
 _BUYER_TABLES = ("order_lines", "preorders", "returns", "period_sales", "site_traffic")
 
 

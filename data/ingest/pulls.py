@@ -149,7 +149,7 @@ class Pull:
                 if last or pause >= self.seconds_left:
                     why = f"after {number + 1} tries" if last else f"its deadline of {self.spec.deadline_seconds:g} s"
                     raise SourceUnavailable(
-                        f"source {self.name}: {what} failed, {why}: {self.masked(error)}"
+                        f"source {self.name}: {what} failed, {why}: {' '.join(self.masked(error).split())}"
                     ) from None
                 time.sleep(pause)
         raise AssertionError("unreachable")

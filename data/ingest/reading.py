@@ -16,8 +16,8 @@ import duckdb
 import pyarrow as pa
 
 from data.ingest.casting import literal
-from data.ingest.deliveries import Batch, DeliveredFile
 from data.ingest.delimited import Stretch
+from data.ingest.deliveries import Batch, DeliveredFile
 from data.ingest.exchange import keep_rows
 from data.ingest.faults import DeliveryRefused, Fault
 from data.warehouse import quoted

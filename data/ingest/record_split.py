@@ -152,8 +152,9 @@ class RecordSplitter:
             if line_end < 0:
                 break
             spans = _spans(text, at, self.delimiter, self.quote)
-            if spans is None and not is_last and len(text) - at < MAX_RECORD_BYTES:
-                break  # the quote may close in the next piece
+            is_open = spans is None or spans[-1][1] >= len(text)
+            if is_open and not is_last and len(text) - at < MAX_RECORD_BYTES:
+                break  # the quote may close, or the field go on, in the next piece
             if line_end == at:
                 out.append(b"\n")
                 at = line_end + 1
@@ -162,19 +163,20 @@ class RecordSplitter:
                 self.has_changed = True
                 at = spans[-1][1] + 1
             elif spans is None or len(spans) != self.width:
-                out.append(self._damaged(text[at:line_end], spans, line_end))
+                end = line_end if spans is None else spans[-1][1]
+                out.append(self._damaged(text[at:end], spans))
                 self.has_changed = True
-                at = line_end + 1
+                at = end + 1
             else:
                 out.append(self._record(text, at, spans))
                 at = spans[-1][1] + 1
         write(b"".join(out))
         return at
 
-    def _damaged(self, line: bytes, spans: list[tuple[int, int]] | None, line_end: int) -> bytes:
+    def _damaged(self, line: bytes, spans: list[tuple[int, int]] | None) -> bytes:
         """Return an empty record with the same damage: nobody can tell which of its fields names a person."""
         quote = self.quote
-        if spans is None or spans[-1][1] != line_end:
+        if spans is None:
             return quote + b"x" + quote + b"x\n"
         if quote in line:
             return (self.delimiter * (len(spans) - 1) or b"x") + b"\n"

@@ -1,24 +1,23 @@
 """Where deliveries come from. A source yields arrivals; landing them, and everything after, is the same for all kinds.
 
-Files are built here; databases and HTTP services implement the same :class:`Source` and hand out an
-:class:`Arrival` whose content they have written to a file (Parquet or CSV) below the landing folder.
+Files are found here; databases and HTTP services (:mod:`data.ingest.connected`) implement the same :class:`Source`
+and hand out an :class:`Arrival` whose content they have written to a file below the landing folder.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Protocol
 
-from data.contracts import TABLES, Table
-from data.errors import ConfigError
+from data.contracts import Table
 from data.ingest.faults import DeliveryRefused, Fault
-from data.settings import Settings, SourceSettings
+from data.settings import SourceSettings
 
-__all__ = ["Arrival", "FileSource", "Source", "date_in_name", "sources_of"]
+__all__ = ["Arrival", "FileSource", "Source", "date_in_name"]
 
 _UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart", ".swp", "~")
 _SIDECARS = (".sha256", ".md5", ".manifest.json")
@@ -54,8 +53,12 @@ class Source(Protocol):
         """Its settings."""
         ...
 
-    def arrivals(self) -> Iterator[Arrival]:
-        """Yield everything the source offers now, in a stable order."""
+    def arrivals(self, known: Sequence[str] = ()) -> Iterator[Arrival]:
+        """Yield everything the source offers now, in a stable order; ``known`` are the names it brought so far."""
+        ...
+
+    def close(self) -> None:
+        """Remove what was written for the arrivals; they have landed."""
         ...
 
 
@@ -68,7 +71,10 @@ class FileSource:
     spec: SourceSettings
     home: Path
 
-    def arrivals(self) -> Iterator[Arrival]:
+    def close(self) -> None:
+        """Leave the files where they lie: they are the shop's."""
+
+    def arrivals(self, known: Sequence[str] = ()) -> Iterator[Arrival]:  # noqa: ARG002 - every file is looked at
         """Yield the matching files, ordered by name.
 
         Unfinished files (``.part``, ``.tmp``, hidden ones) and sidecars (``.sha256``) are passed over.
@@ -141,25 +147,3 @@ def date_in_name(name: str) -> date | None:
         except ValueError:
             continue  # 2024-02-31 is no day
     return found
-
-
-def sources_of(settings: Settings, *, home: Path) -> list[Source]:
-    """Return every configured source in the order of the contracts.
-
-    Raises:
-        ConfigError: two sources of one table share a name, or a kind is not supported.
-    """
-    sources: list[Source] = []
-    for table, specs in settings.sources.items():
-        names = [spec.name or table for spec in specs]
-        if len(set(names)) != len(names):
-            raise ConfigError(f"sources.{table}: two sources share a name: {sorted(names)}")
-        for name, spec in zip(names, specs, strict=True):
-            if spec.kind != "file":
-                raise ConfigError(
-                    f"sources.{table}: kind {spec.kind!r} is not available in this version; export to files (kind: "
-                    "file)"
-                )
-            sources.append(FileSource(name, TABLES[table], spec, home))
-    order = list(TABLES)
-    return sorted(sources, key=lambda s: (order.index(s.table.name), s.name))

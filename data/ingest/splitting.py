@@ -28,7 +28,7 @@ from data.ingest.record_split import RecordSplitter, header_of
 from data.ingest.records import RecordLimit
 from data.settings import SourceSettings
 
-__all__ = ["split"]
+__all__ = ["split", "split_cells"]
 
 _GZIP_LEVEL = 1  # landing wants speed; the planning part is written once and read seldom
 _UTF8_BOM = b"\xef\xbb\xbf"
@@ -58,7 +58,10 @@ def split(
         return _split_parquet(path, into, table=table, spec=spec, name=name, source=source, tag=tag)
     if form in (FileFormat.CSV, FileFormat.CSV_GZIP):
         return _split_text(path, into, form, table=table, spec=spec, name=name, source=source, tag=tag)
-    return _split_other(path, into, form, table=table, spec=spec, tag=tag)
+    from data.ingest.child import SplitRequest, reading_child  # the child inspects by what stands in this module
+
+    with reading_child() as child:
+        return child.split(SplitRequest(path, into, form, table.name, spec, tag, name, source))
 
 
 def _split_text(
@@ -79,18 +82,17 @@ def _split_text(
             return None
         book = PersonBook(tag, roles.people)
         splitter = RecordSplitter(header, roles, book, delimiter=delimiter, quote=spec.quote, nulls=spec.null_values)
-        with into.open("wb") as plain:
-            with _packed(plain, form) as write:
-                if _was_changed(text, found):
-                    write(_UTF8_BOM)  # it says UTF-8 whatever the source declares, and that the text was changed
-                write(head)
-                splitter.run(_behind(text(), len(head)), write)
+        with into.open("wb") as plain, _Packed(plain, form) as write:
+            if _was_changed(text, found):
+                write(_UTF8_BOM)  # it says UTF-8 whatever the source declares, and that the text was changed
+            write(head)
+            splitter.run(_behind(text(), len(head)), write)
     except RecordLimit as error:
         raise DeliveryRefused(Fault.LIMIT, str(error), source=source, file=name) from error
     return book if splitter.has_changed else None
 
 
-class _packed:
+class _Packed:
     """Writes as the delivery was: plain, or gzip without a time stamp."""
 
     def __init__(self, file: Any, form: FileFormat) -> None:
@@ -201,10 +203,10 @@ def _first_rows(row: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
     return first
 
 
-def _split_other(
+def split_cells(
     path: Path, into: Path, form: FileFormat, *, table: Table, spec: SourceSettings, tag: str
 ) -> PersonBook | None:
-    """Split formats whose values stand cell by cell: JSON lines and workbooks."""
+    """Split formats whose values stand cell by cell, JSON lines and workbooks: only in the process that opens files."""
     from data.ingest.cell_split import split_json_lines, split_workbook
 
     by_cell = split_workbook if form.value == "xlsx" else split_json_lines

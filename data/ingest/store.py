@@ -11,6 +11,7 @@ import duckdb
 from data.contracts import INPUTS, Table
 from data.ingest.casting import sql_type
 from data.ingest.landing import Sighting
+from data.ingest.privacy import buyer_key, hmac_pads
 from data.warehouse import quoted
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "raw_name",
     "remember_delivery",
     "remember_sighting",
+    "set_buyer_key",
 ]
 
 _STORE = (
@@ -37,6 +39,8 @@ _STORE = (
         column_name varchar, value varchar, raw_row varchar, first_seen_date date, status varchar)""",
     """create table if not exists released_rows (
         delivery_id bigint, row_number bigint, reason varchar, run_date date)""",
+    """create table if not exists repairs (
+        seq bigint, table_name varchar, delivery_id bigint, row_number bigint, action varchar)""",
     """create table if not exists run_notes (
         run_date date, code varchar, table_name varchar, message varchar, rows bigint, sample varchar[])""",
 )
@@ -58,6 +62,13 @@ def create_store(connection: duckdb.DuckDBPyConnection) -> None:
                 f"create table {raw_name(table)} (delivery_id bigint, row_number bigint, is_duplicate boolean, "
                 f"{columns})"
             )
+
+
+def set_buyer_key(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give the session the key of the pseudonyms, as variables: it never stands in a statement."""
+    outer, inner = hmac_pads(buyer_key())
+    connection.execute("set variable buyer_outer = ?::blob", [outer])
+    connection.execute("set variable buyer_inner = ?::blob", [inner])
 
 
 def raw_name(table: Table) -> str:

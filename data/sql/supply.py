@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from typing import Any
 
@@ -47,12 +48,19 @@ order by g.sku
 """
 
 
-def item_supply(connection: duckdb.DuckDBPyConnection, *, calendar: Calendar, default: Supply) -> pa.Table:
+def item_supply(
+    connection: duckdb.DuckDBPyConnection,
+    *,
+    calendar: Calendar,
+    default: Supply,
+    suspects: Collection[str] = (),
+) -> pa.Table:
     """Return one row per SKU that is or may be ordered, in the contract's columns.
 
     A SKU is ordered from ``products.supplier_id``, else at the lowest unit cost, else from the first supplier by id.
     Where it has no terms those of ``default`` hold, flagged ``default_supply``. L counts whole days, weekly whole weeks
-    (``lead_time_rounded``); a supplier's closed days push the receipt out (``supplier_closed``).
+    (``lead_time_rounded``); a supplier's closed days push the receipt out (``supplier_closed``). ``suspects`` are
+    suppliers who seem to count in another unit than before (``unit_suspect``).
     """
     rows = arrow_rows(connection, _CHOSEN).to_pylist()
     closures = _closures(connection)
@@ -66,6 +74,8 @@ def item_supply(connection: duckdb.DuckDBPyConnection, *, calendar: Calendar, de
         line["expected_receipt_date"] = receipts[place]
         if closures.get(place[0]) and receipts[place] != calendar.receipt_date(delivered):
             line["flags"].append("supplier_closed")
+        if place[0] in suspects:
+            line["flags"].append("unit_suspect")
         found.append(line)
     return pa.Table.from_pylist(found, schema=arrow_schema(TABLES["item_supply"]))
 

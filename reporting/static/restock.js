@@ -225,12 +225,13 @@
   }
 
   function panel(i, width) {
-    const row = data.rows[i], [facts, why, clauses, chart] = detail(i);
+    const row = data.rows[i], [facts, why, clauses, chart, drivers] = detail(i);
     const fact = (name) => facts[data.facts.findIndex((f) => f[1] === name)];
     const box = make("div", { class: "panel" });
     box.append(make("h3", {}, bdi(row[at.sku] + (row[at.title] ? " · " + row[at.title] : "")), " ",
       make("a", { class: "quiet", href: link(i) }, T.link)));
     box.append(make("p", { class: "why" }, sentence(clauses)));
+    box.append(make("p", { class: "trust" }, trust(fact)));
     const label = fill(T.chart, { sku: row[at.sku], p10: quantity(fact("demand_p10")), p50: quantity(fact("demand_p50")), p90: quantity(fact("demand_p90")), out: day(fact("stockout_date")) });
     const drawn = charts.fan(chart, { width: Math.max(300, Math.min(820, width > 1100 ? width - 400 : width)), period: data.period, day: day, figure: quantity, label: label,
       stockout: fact("stockout_date"), early: fact("stockout_date_early"), order: row[at.order_qty],
@@ -242,8 +243,30 @@
     for (const name in marks) if (drawn.querySelector(marks[name])) key.append(make("li", { class: "key-" + name }, T["legend_" + name]));
     const framed = make("figure", {}, drawn, make("figcaption", {}, key));
     framed.style.maxWidth = drawn.getAttribute("width") + "px";
-    box.append(make("div", { class: "top" }, framed, waterfall(why, row[at.order_qty])), factLists(facts));
+    const sums = make("div", {}, waterfall(why, row[at.order_qty]));
+    if (drivers) sums.append(driverTable(drivers));
+    box.append(make("div", { class: "top" }, framed, sums), factLists(facts));
     return box;
+  }
+
+  // How far this line can be trusted, in one sentence: confidence, past error, past lean, and what four of five cases span.
+  function trust(fact) {
+    const wape = fact("forecast_wape"), bias = fact("forecast_bias");
+    const parts = [fill(T.trust, { confidence: writers.code(fact("confidence")) })];
+    if (wape !== null) parts.push(fill(T.trust_error, { wape: writers.share(wape) }));
+    if (bias !== null && Math.abs(bias) >= 0.005)
+      parts.push(fill(bias > 0 ? T.trust_high : T.trust_low, { bias: writers.share(Math.abs(bias)) }));
+    parts.push(fill(T.trust_band, { low: quantity(fact("demand_p10")), high: quantity(fact("demand_p90")) }));
+    return parts.join(data.why.joint) + data.why.stop;
+  }
+
+  function driverTable([periods, ...values]) {
+    const total = values.pop(), body = make("tbody", {});
+    values.forEach((value, k) => {
+      if (Math.abs(value) < 0.005) return;
+      body.append(make("tr", {}, make("th", { scope: "row" }, data.drivers[k]), make("td", { class: "num" }, (value > 0 && k ? "+" : "") + number(value, 1))));
+    });
+    return make("table", { class: "waterfall" }, make("caption", {}, fill(T.drivers, { total: number(total, 1), periods: number(periods, 0) })), body);
   }
 
   function waterfall(why, total) {

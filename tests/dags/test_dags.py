@@ -23,6 +23,7 @@ ORDER = [
     "forecast",
     "preorder_plan",
     "restock",
+    "exposure",
     "price",
     "report",
     "publish",

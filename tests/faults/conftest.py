@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "data" / "ingest"))
 
 from drop_shop import DropShop
 
+from data.ingest.child import reading_child
+
 
 @pytest.fixture(autouse=True)
 def without_great_expectations(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[None]:
@@ -27,6 +29,13 @@ def without_great_expectations(monkeypatch: pytest.MonkeyPatch, request: pytest.
     monkeypatch.setattr("data.step.check_batches", nothing)
     monkeypatch.setattr("data.step_io.check_table", nothing)
     yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_child() -> Iterator[None]:
+    """One process opens the files of all tests; starting one for each night would take longer than the nights."""
+    with reading_child():
+        yield
 
 
 @pytest.fixture

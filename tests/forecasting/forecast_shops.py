@@ -34,8 +34,11 @@ def history_frame(
     for name in ("is_censored", "is_closed", "is_gap", "is_partial"):
         frame[name] = flags[name][series, period] if name in flags else np.zeros(len(series), dtype=bool)
     share = flags["in_stock_share"][series, period] if "in_stock_share" in flags else np.full(len(series), np.nan)
+    if "recovered_units" in flags:
+        frame["recovered_units"] = flags["recovered_units"][series, period]
     types = {"sku": pl.String, "location_id": pl.String, "ds": pl.Date, "units": pl.Float64}
-    return pl.DataFrame(frame, schema_overrides=types).with_columns(in_stock_share=pl.Series(share).fill_nan(None))
+    out = pl.DataFrame(frame, schema_overrides=types).with_columns(in_stock_share=pl.Series(share).fill_nan(None))
+    return out.with_columns(pl.col("recovered_units").fill_nan(None)) if "recovered_units" in flags else out
 
 
 def keys_frame(n: int) -> pl.DataFrame:

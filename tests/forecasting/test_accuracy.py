@@ -22,7 +22,7 @@ def trial_of(actual: np.ndarray, control: np.ndarray) -> Trial:
     past = panel_of(shop_units(len(actual), 60))
     forecasts = {CONTROL: control.astype(np.float32)}
     window = Window(forecasts, actual.astype(np.float32), np.ones(len(actual)), [])
-    return Trial(60, past, forecasts, actual, actual, np.full(len(actual), 4.0), window)
+    return Trial(60, past, forecasts, actual, np.full_like(actual, np.nan), actual, np.full(len(actual), 4.0), window)
 
 
 CHOICES = {ALL: Choice(ALL, {CONTROL: 1.0}, 1.0, CONTROL, "imapa", 0.1, False, {})}

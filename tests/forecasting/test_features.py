@@ -67,6 +67,30 @@ def test_events_count_for_their_region_and_ip_only() -> None:
     assert known.cells("event_behind", everyone, column + 3).tolist() == [2, 3, 2, 15]
 
 
+def test_a_kind_of_event_has_a_before_and_an_after_of_its_own() -> None:
+    day = RUN_DATE + timedelta(days=4)
+    events = event_rows(("Fair", day, day, "convention", "*", "*"), ("Sale", day + timedelta(3), day, "sale", "*", "*"))
+    known = known_of(replace(no_tables(), events=events))
+    one, column = np.zeros(1, dtype=np.int64), np.array([101])
+    assert known.cells("event_convention_ahead", one, column).tolist() == [2]
+    assert known.cells("event_convention_behind", one, column + 4).tolist() == [2]
+    assert known.cells("event_sale_ahead", one, column).tolist() == [5]
+
+
+def test_weather_counts_against_the_usual_and_its_forecast_is_used_tonight_only() -> None:
+    days = [START + timedelta(days=i) for i in range(110)]
+    warm = np.where(np.arange(110) == 103, 25.0, 15.0)
+    weather = pl.DataFrame({"date": days, "region": "east", "temperature_mean": warm, "precipitation": 0.0})
+    tables = replace(no_tables(), weather=weather)
+    known = known_of(tables)
+    rows = known.group["weather_warm"]
+    assert known.series["weather_warm"][rows[0], 103] == 10
+    assert known.series["weather_warm"][rows[1]].tolist() == [0] * 110  # the other region reports none
+    panel = panel_of(shop_units(4, 100))
+    earlier = known_features(panel, tables, price_matrix(panel, tables, horizon=10), origin=90, horizon=20)
+    assert earlier.series["weather_warm"][:, 90:].max() == 0
+
+
 def test_heat_is_lagged_and_held_after_the_origin() -> None:
     days = [START + timedelta(days=i) for i in range(100)]
     heat = pl.DataFrame({"element_type": "ip", "element": "Comet", "region": "*", "ds": days, "heat": np.arange(100.0)})
@@ -92,7 +116,8 @@ def test_scrambling_what_comes_after_the_origin_changes_no_feature(origin: int, 
             {"sku": "SKU-000", "location_id": "east", "from_date": days, "price": 10 + values / 50, "channel": "*"}
         )
         heat = pl.DataFrame({"element_type": "ip", "element": "Comet", "region": "*", "ds": days, "heat": values})
-        return replace(no_tables(), prices=prices, heat=heat)
+        weather = pl.DataFrame({"date": days, "region": "east", "temperature_mean": values, "precipitation": values})
+        return replace(no_tables(), prices=prices, heat=heat, weather=weather)
 
     noise = np.where(np.arange(100) >= origin, rng.random(100) * 100, 0)
     found = []

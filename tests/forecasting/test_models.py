@@ -99,8 +99,11 @@ def test_rows_are_drawn_evenly_and_always_the_same() -> None:
 def test_origins_end_with_the_panel_and_need_history() -> None:
     panel = panel_of(shop_units(2, 112))
     assert origins(panel, config=CONFIG) == ([56, 84], 28)
-    assert origins(panel_of(shop_units(2, 100)), config=CONFIG) == ([72], 28)
-    assert origins(panel_of(shop_units(2, 60)), config=CONFIG)[0] == []
+    assert origins(panel_of(shop_units(2, 100)), config=CONFIG) == ([72, 86], 14)
+    assert origins(panel_of(shop_units(2, 60)), config=CONFIG) == ([46, 53], 7)
+    assert origins(panel_of(shop_units(2, 34)), config=CONFIG)[0] == []
+    weekly = panel_of(shop_units(2, 13), period_days=7)
+    assert origins(weekly, config=CONFIG) == ([7, 9, 11], 2)
 
 
 def test_a_trial_knows_nothing_of_what_came_after_its_origin() -> None:

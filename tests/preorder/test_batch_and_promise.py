@@ -66,7 +66,7 @@ def decision(firm, *, state=State.CLOSED, extension=None, pace=0.0, supply=False
     case = BatchCase(firm=firm, volume=np.full(N_POINTS, float(firm)), late=NONE, min_batch_qty=100,
                      tiers=(Tier(0, cost),), price=10.0, cancel_cost=cancel)  # fmt: skip
     return decide(case, batch_size(case), state=state, has_supply=supply, run_date=D, commit_by_date=commit,
-                  latest_extension_date=extension, pace_per_day=pace, config=CONFIG)  # fmt: skip
+                  latest_extension_date=extension, pace_per_day=pace, config=CONFIG)[0]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,25 @@ def decision(firm, *, state=State.CLOSED, extension=None, pace=0.0, supply=False
 )
 def test_the_decision_of_the_night(made, expected):
     assert made is expected
+
+
+def reason(firm, *, state, commit=D, supply=False):
+    case = BatchCase(firm=firm, volume=np.full(N_POINTS, float(firm)), late=NONE, min_batch_qty=100,
+                     tiers=(Tier(0, 5.0),), price=10.0)  # fmt: skip
+    return decide(case, batch_size(case), state=state, has_supply=supply, run_date=D, commit_by_date=commit,
+                  latest_extension_date=None, pace_per_day=0.0, config=CONFIG)  # fmt: skip
+
+
+def test_a_batch_that_waits_though_its_commit_date_is_past_says_why():
+    past = date(2026, 6, 20)
+    waits = [
+        reason(40, state=State.OPEN, commit=past),  # the minimum is not met, and the promise is in danger
+        reason(40, state=State.OPEN, commit=date(2026, 7, 20)),
+        reason(150, state=State.THRESHOLD_MET, commit=date(2026, 7, 20)),
+        reason(150, state=State.IN_PRODUCTION, commit=past),  # nothing to do: it is being made
+    ]
+    assert [w[0] for w in waits] == [Decision.WAIT] * 4
+    assert [w[1].value for w in waits] == ["commit_date_past", "below_minimum", "not_due_yet", "batch_under_way"]
 
 
 def test_demand_after_the_close_learns_from_past_campaigns():

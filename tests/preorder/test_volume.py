@@ -32,9 +32,9 @@ def shop(sizes, *, booked=100, left=0.5, seed=0, skus=None, cancelled=0.0):
     for item, size in zip(items.itertuples(), [*sizes, booked], strict=True):
         share = rng.uniform(0, 1 if item.closes_at < TODAY else 1 - left, size)
         placed = item.opens_at + pd.to_timedelta(share * 100, unit="D")
-        gone = np.where(rng.random(size) < cancelled, 1.0, np.nan)
+        gone = pd.Series(placed + DAY).where(rng.random(size) < cancelled)
         parts.append(pd.DataFrame({"campaign_id": item.campaign_id, "sku": item.sku, "placed_at": placed,
-                                   "cancelled_at": placed + pd.to_timedelta(gone, unit="D"), "quantity": 1}))  # fmt: skip
+                                   "cancelled_at": gone, "quantity": 1}))  # fmt: skip
     closed = (items["closes_at"] <= TODAY).to_numpy()
     return items, pd.concat(parts, ignore_index=True), closed
 
@@ -165,10 +165,10 @@ def test_hotel_bookings_are_foretold_eight_percent_better_than_either_control(re
     assert low <= rows["inside"].mean() <= high
 
 
-@pytest.mark.parametrize("share", [0.25, 0.5])
-def test_eighty_percent_intervals_hold_eighty_percent_of_a_thousand_demo_campaigns(share):
-    parts = [judged(*demo_campaigns(100, 60, share=share, seed=seed), share=share, first=1, by_sku=False, since=TODAY
-                    - 600 * DAY) for seed in range(17)]  # fmt: skip
+def test_eighty_percent_intervals_hold_eighty_percent_of_a_thousand_demo_campaigns():
+    soon = pd.Timestamp("2025-01-02", tz="UTC")
+    parts = [judged(*demo_campaigns(100, 100, share=share, seed=seed), share=share, first=1, by_sku=False, since=soon)
+             for seed in range(5) for share in (0.25, 0.5)]  # fmt: skip
     rows = pd.concat(parts)
     assert len(rows) >= 1_000
     assert 0.77 <= rows["inside"].mean() <= 0.83

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from data.contracts import TABLES, WHY_BATCH_COLUMNS, WHY_COLUMNS
 from data.contracts.frames import conform, empty_frame
+from data.step_io import open_step
 from reporting.config import ReportingConfig
 from reporting.run_tables import Policy, RunFacts, RunTables
 
@@ -30,6 +32,12 @@ HOSTILE = [
     "+SUM(1,2) @x -1 'quoted'",
 ]
 CONFIG = ReportingConfig()
+SETTINGS = """
+shop: {name: Dimension Shop, timezone: Asia/Shanghai, currency: CNY, language: en}
+planning: {order_weekdays: [SUN], objective: {service_level: 0.95}, budget: 5000}
+connections: {shop_db: {env: SECRET_URL}}
+reporting: {group_limit: 15}
+"""
 
 
 def facts(run_date: date = RUN_DATE, **changes: Any) -> RunFacts:
@@ -545,7 +553,13 @@ def _checks() -> pd.DataFrame:
 def shop() -> SimpleNamespace:
     """The generators above, for tests that need a run of their own size."""
     return SimpleNamespace(
-        make_plan=make_plan, make_run=make_run, facts=facts, run_date=RUN_DATE, hostile=HOSTILE, config=CONFIG
+        make_plan=make_plan,
+        make_run=make_run,
+        facts=facts,
+        run_date=RUN_DATE,
+        hostile=HOSTILE,
+        config=CONFIG,
+        settings=SETTINGS,
     )
 
 
@@ -563,6 +577,58 @@ def report_folder(run_tables: RunTables, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("reports")
     write_reports(folder, tables=run_tables, facts=facts(), main_language="zh", config=CONFIG)
     return folder
+
+
+def _history_rows(tables):
+    frame = tables.history.to_pandas()
+    return frame.assign(
+        gross_units=frame["units"], returned_units=0.0, return_receipts=0.0, is_excluded=False, excluded_units=0.0,
+        is_closed=False, is_gap=False, is_partial=False, on_promotion=False, cancelled_units=0.0,
+    )[[c for c in TABLES["demand_history"].names if c in {*frame.columns, "gross_units", "returned_units",
+       "return_receipts", "is_excluded", "excluded_units", "is_closed", "is_gap", "is_partial", "on_promotion",
+       "cancelled_units"}]]  # fmt: skip
+
+
+def _forecast_rows(tables):
+    frame = tables.forecasts.to_pandas()
+    return frame.assign(
+        q05=frame["q025"], q25=frame["q10"], q75=frame["q90"], q80=frame["q90"], q95=frame["q90"], q99=frame["q975"],
+        model="blend", fallback_level=0, reason="blend_of_models",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def finished_home(tmp_path_factory, shop):
+    """A home whose warehouse holds a run that the rooms might have written."""
+    tmp_path = tmp_path_factory.mktemp("finished")
+    (tmp_path / "merchcast.yml").write_text(SETTINGS, encoding="utf-8")
+    tables = shop.make_run(60)
+    last = shop.run_date
+    with open_step("restock", home=tmp_path, run_date=last) as io:
+        for name, frame in tables.frames.items():
+            if name in TABLES and name not in (
+                "checks",
+                "quarantine",
+                "stg_purchase_orders",
+                "stg_suppliers",
+                "stg_products",
+            ):
+                io.write(name, frame)
+        io.write("demand_history", _history_rows(tables))
+        io.write("forecasts", _forecast_rows(tables))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def published_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory, shop: SimpleNamespace) -> Path:
+    """That run with its reports, published; never write into it."""
+    from data.publish.step import run as publish
+    from reporting.step import run as report
+
+    home = shutil.copytree(finished_home, tmp_path_factory.mktemp("published") / "home")
+    report(home, shop.run_date)
+    publish(home, shop.run_date)
+    return home
 
 
 @pytest.fixture(scope="session")

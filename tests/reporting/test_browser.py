@@ -162,6 +162,49 @@ def test_languages_lead_to_each_other(open_page, report_folder):
     assert page.locator("a.language").get_attribute("href") == "restock.en.html"
 
 
+def test_a_number_shows_the_lines_behind_it(open_page, report_folder):
+    page = open_page(report_folder / "restock.en.html")
+    for name in ("lines_to_order", "skus_at_risk"):
+        kpi = page.locator(f'[data-kpi="{name}"]')
+        kpi.locator("button.show").click()
+        found = page.locator("#found").inner_text()
+        lines = int(found.split(" of ")[0].replace(",", ""))
+        said = kpi.get_attribute("data-v") if name == "lines_to_order" else kpi.locator(".note").inner_text()
+        assert f"{lines}" in said
+        assert page.locator("select[data-filter]").evaluate_all("all => all.filter(s => s.value !== '').length") == 1
+
+
+def test_why_an_item_is_not_replenished_is_found_by_the_same_search(open_page, report_folder):
+    page = open_page(report_folder / "restock.en.html")
+    page.fill("#search", "old-003")
+    wait_for(page, lambda: "1 more are not replenished" in page.locator("#found").inner_text())
+    assert page.locator("#idle tbody tr").count() == 1
+    assert page.locator("#idle tbody tr").is_visible()
+    assert page.locator("#idle tbody tr td").nth(1).inner_text() == "dormant"
+    page.fill("#search", "")
+    wait_for(page, lambda: page.locator("#idle tbody tr").count() == 12)
+
+
+def test_a_change_leads_to_its_line(open_page, report_folder):
+    page = open_page(report_folder / "restock.en.html")
+    page.evaluate("document.querySelector('#changed details').open = true")
+    link = page.locator("#changes tbody th a").first
+    sku = link.inner_text()
+    link.click()
+    panel = page.locator("tr.detail .panel")
+    panel.wait_for()
+    assert panel.locator("h3").inner_text().startswith(sku)
+    assert panel.locator(".trust").inner_text().startswith("Confidence ")
+
+
+def test_what_must_be_committed_this_week_stands_above_the_batches(open_page, report_folder):
+    page = open_page(report_folder / "restock.en.html")
+    first = page.locator(".due li").first.inner_text()
+    assert first.startswith("CAMP-2")
+    assert "24 Nov, Tuesday, in 2 days" in first
+    assert "produce 1 SKUs · 650 units" in first
+
+
 @pytest.mark.parametrize("width", [390, 768, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_hangs_over_and_all_text_can_be_read(open_page, report_folder, width, scheme):

@@ -13,58 +13,11 @@ from data.publish.step import reports_folder
 from data.step_io import open_step
 from reporting import step
 
-SETTINGS = """
-shop: {name: Dimension Shop, timezone: Asia/Shanghai, currency: CNY, language: en}
-planning: {order_weekdays: [SUN], objective: {service_level: 0.95}, budget: 5000}
-connections: {shop_db: {env: SECRET_URL}}
-reporting: {group_limit: 15}
-"""
-
-
-@pytest.fixture(scope="module")
-def finished_home(tmp_path_factory, shop):
-    """A home whose warehouse holds a run that the rooms might have written."""
-    tmp_path = tmp_path_factory.mktemp("finished")
-    (tmp_path / "merchcast.yml").write_text(SETTINGS, encoding="utf-8")
-    tables = shop.make_run(60)
-    last = shop.run_date
-    with open_step("restock", home=tmp_path, run_date=last) as io:
-        for name, frame in tables.frames.items():
-            if name in TABLES and name not in (
-                "checks",
-                "quarantine",
-                "stg_purchase_orders",
-                "stg_suppliers",
-                "stg_products",
-            ):
-                io.write(name, frame)
-        io.write("demand_history", _history(tables))
-        io.write("forecasts", _forecasts(tables))
-    return tmp_path
-
 
 @pytest.fixture
 def home(finished_home, tmp_path):
     """A copy of it that a test may run in."""
     return shutil.copytree(finished_home, tmp_path / "home")
-
-
-def _history(tables):
-    frame = tables.history.to_pandas()
-    return frame.assign(
-        gross_units=frame["units"], returned_units=0.0, return_receipts=0.0, is_excluded=False, excluded_units=0.0,
-        is_closed=False, is_gap=False, is_partial=False, on_promotion=False, cancelled_units=0.0,
-    )[[c for c in TABLES["demand_history"].names if c in {*frame.columns, "gross_units", "returned_units",
-       "return_receipts", "is_excluded", "excluded_units", "is_closed", "is_gap", "is_partial", "on_promotion",
-       "cancelled_units"}]]  # fmt: skip
-
-
-def _forecasts(tables):
-    frame = tables.forecasts.to_pandas()
-    return frame.assign(
-        q05=frame["q025"], q25=frame["q10"], q75=frame["q90"], q80=frame["q90"], q95=frame["q90"], q99=frame["q975"],
-        model="blend", fallback_level=0, reason="blend_of_models",
-    )  # fmt: skip
 
 
 def test_the_step_leaves_every_report_and_clears_what_lay_there(home, shop):
@@ -104,7 +57,7 @@ def test_a_second_run_of_the_step_writes_the_same_bytes(home, shop):
 
 
 def test_a_home_without_any_table_still_gets_its_pages(tmp_path, shop):
-    (tmp_path / "merchcast.yml").write_text(SETTINGS, encoding="utf-8")
+    (tmp_path / "merchcast.yml").write_text(shop.settings, encoding="utf-8")
     with open_step("restock", home=tmp_path, run_date=shop.run_date) as io:
         io.write("restock_plan", empty_frame(TABLES["restock_plan"]))
     step.run(tmp_path, shop.run_date)

@@ -107,7 +107,7 @@ def test_the_streak_counts_days_and_breaks_off():
 
 
 def test_the_cusum_is_page_s():
-    config = TrendConfig(drift=0.5, alarm_level=4.0, daily_cap=3.0)
+    config = TrendConfig(drift=0.5, alarm_level=4.0, daily_cap=3.0, days_above=1)
     z = [0.4, 1.0, 2.0, 0.0, 5.0, 1.0]
     now, sums = fresh_bursts(1), []
     for day, value in enumerate(z):
@@ -151,7 +151,9 @@ def test_an_alert_shows_its_figures_and_the_skus(burst):
     alert = alerts.filter(pl.col("element") == "e000").row(0, named=True)
     assert alert["affected_skus"] == ["A", "B"]
     assert alert["reason"] == "rising_signals"
-    assert alert["evidence"].startswith("s0/mentions x1.")
+    assert alert["evidence"].startswith("mentions +")
+    assert "% (s0)" in alert["evidence"]
+    assert len(alert["series"].split(",")) == 28
     assert alert["evidence"].count(";") == 2
 
 
@@ -169,7 +171,8 @@ def test_features_are_one_row_a_day_from_the_first_figure(make_cube):
 
 
 def test_no_signal_at_all_gives_no_score():
-    from trends.signals import known_signals, signal_cube
+    from trends.signals import signal_cube
+    from trends.vintages import signal_history, vintages_of
 
     empty = pl.DataFrame(
         schema={
@@ -179,7 +182,7 @@ def test_no_signal_at_all_gives_no_score():
             "available_at": pl.Datetime("us", "UTC"),
         }
     )
-    cube, _ = cleaned(signal_cube(known_signals(empty, timezone="UTC"), last_day=20_000, config=CONFIG), config=CONFIG)
+    cube, _ = cleaned(signal_cube(signal_history(vintages_of(empty, timezone="UTC"))[0], last_day=20_000, config=CONFIG), config=CONFIG)
     heat = heat_of(cube, config=CONFIG)
     assert score_frame(cube, heat, pl.DataFrame({"element_type": [], "element": []})).is_empty()
     assert feature_frame(cube, heat, config=CONFIG).is_empty()

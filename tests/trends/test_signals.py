@@ -10,8 +10,9 @@ import pytest
 
 from trends.config import TrendConfig
 from trends.elements import product_elements, resolved_names
-from trends.signals import cleaned, known_signals, signal_cube, with_national, without_late
+from trends.signals import cleaned, signal_cube, without_late
 from trends.traffic import traffic_signals
+from trends.vintages import signal_history, vintages_of
 
 CONFIG = TrendConfig()
 START = date(2026, 1, 1)
@@ -20,6 +21,10 @@ FIRST = (START - date(1970, 1, 1)).days
 
 def at(day: int, hour: int = 0) -> datetime:
     return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(days=day, hours=hour)
+
+
+def known_signals(signals: pl.DataFrame, *, timezone: str) -> pl.DataFrame:
+    return signal_history(vintages_of(signals, timezone=timezone))[0]
 
 
 def test_a_figure_is_known_when_the_shop_could_see_it(make_signals):
@@ -50,9 +55,7 @@ def test_regions_add_up_to_all_regions_unless_the_source_gives_it(make_signals):
     east = make_signals([(0, "a", 3.0), (0, "b", 1.0)], region="east")
     west = make_signals([(0, "a", 4.0)], region="west")
     own = make_signals([(0, "b", 9.0)])
-    national = with_national(known_signals(pl.concat([east, west, own]), timezone="UTC")).filter(
-        pl.col("region") == "*"
-    )
+    national = known_signals(pl.concat([east, west, own]), timezone="UTC").filter(pl.col("region") == "*")
     assert dict(national.select("element", "value").iter_rows()) == {"a": 7.0, "b": 9.0}
 
 

@@ -46,5 +46,9 @@ def test_features_end_on_the_run_date_and_agree_with_the_scores(tables):
 def test_alerts_are_scores_that_rise(tables):
     keys = ["element_type", "element", "region"]
     alerted = tables["trend_alerts"].join(tables["trend_scores"], on=keys)
-    assert set(alerted["state"]) <= {"rising", "hot", "unknown_element"}
-    assert (alerted["streak_days"] >= 3).all()
+    on = alerted.filter(pl.col("status") != "withdrawn")
+    assert set(on.filter(pl.col("reason") != "cooling_signals")["state"]) <= {"rising", "hot", "unknown_element"}
+    assert set(alerted.filter(pl.col("status") == "withdrawn")["state"]) <= {"quiet"}
+    asked = alerted.filter(pl.col("proposed_qty") > 0)
+    assert asked["order_by_date"].is_not_null().all()
+    assert (asked["gain_if_right"] >= 0).all()

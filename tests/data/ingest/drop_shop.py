@@ -35,6 +35,7 @@ class DropShop:
         self.sources: dict[str, Any] = {}
         self.planning: dict[str, Any] = {}
         self.shop: dict[str, Any] = {}
+        self.connections: dict[str, Any] = {}
         home.mkdir(parents=True, exist_ok=True)
         self.source("order_lines", timezone=timezone)
 
@@ -78,6 +79,7 @@ class DropShop:
             "shop": {"name": "Drop", "timezone": self.timezone, "currency": "CNY", **self.shop},
             "planning": self.planning,
             "sources": self.sources,
+            "connections": self.connections,
         }
         with (self.home / "merchcast.yml").open("w") as file:
             YAML(typ="safe", pure=True).dump(settings, file)

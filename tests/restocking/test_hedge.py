@@ -1,0 +1,103 @@
+"""The cold winter: a base, reserved capacity and a trigger against one order on the model's belief."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from restocking.config import HedgeSettings
+from restocking.hedge import Regime, Season, floored, outcomes, plan_hedge, quick_response_normal, tail_mean
+from restocking.season_hedges import hedge_plans
+
+TERMS = {"price": 190, "cost": 110, "salvage": 90, "second_cost": 132, "mean": 3192, "sd": 1181}
+SEASON = Season(price=190, unit_cost=110, salvage=60, second_cost=132, reservation_fee=3)
+LEVELS = {"warm": (1500, 350), "cold": (3800, 700)}
+
+
+def seasons(rng, cold):
+    """Demand before and after the trigger date, given which seasons turned cold."""
+    mean, sd = (np.where(cold, LEVELS["cold"][i], LEVELS["warm"][i]) for i in (0, 1))
+    total = np.maximum(rng.normal(mean, sd), 50)
+    part = rng.beta(30, 70, len(cold))
+    return total * part, total * (1 - part)
+
+
+def regimes(seed, p_cold, n=200):
+    rng = np.random.default_rng(seed)
+    return [
+        Regime(name, p, *seasons(rng, np.full(n, name == "cold")))
+        for name, p in (("warm", 1 - p_cold), ("cold", p_cold))
+    ]
+
+
+def test_quick_response_to_the_printed_digits():
+    one, unlimited = quick_response_normal(capacity=0, **TERMS), quick_response_normal(**TERMS)
+    assert [round(x, 2) for x in one] == [4185.95, 222296.50]
+    assert [round(x, 2) for x in unlimited] == [3262.53, 235606.92]
+
+
+def test_with_reserved_capacity_profit_rises_and_the_first_order_falls():
+    plans = [quick_response_normal(capacity=k, **TERMS) for k in (0, 250, 500, 1000, 2000, 4000)]
+    assert all(later.S < earlier.S for earlier, later in zip(plans, plans[1:], strict=False))
+    assert all(later.cost > earlier.cost for earlier, later in zip(plans, plans[1:], strict=False))
+
+
+def test_when_the_regime_shifts_the_two_stage_plan_loses_less_at_no_loss_of_mean_profit():
+    believed = 0.05  # the model hardly believes in a cold winter; it comes in 15% of seasons
+    plan = plan_hedge(SEASON, regimes(1, believed), floor=0.1)
+    one_shot = plan_hedge(SEASON, regimes(1, believed), floor=0.0).one_shot_qty
+    rng = np.random.default_rng(7)
+    early, late = seasons(rng, rng.random(10_000) < 0.15)
+    single = outcomes(SEASON, early, late, base=one_shot, reserved=0, trigger=0)
+    staged = outcomes(
+        SEASON, early, late, base=plan.base_qty, reserved=plan.reserved_capacity, trigger=plan.trigger_units
+    )
+    weight = np.full(len(early), 1 / len(early))
+    assert tail_mean(staged[1], weight) <= 0.7 * tail_mean(single[1], weight)
+    assert staged[0].mean() >= single[0].mean()
+
+
+def test_a_floor_keeps_what_the_model_does_not_believe():
+    assert floored([1.0, 0.0], 0.1) == [0.9, 0.1]
+    assert sum(floored([0.7, 0.2, 0.1], 0.2)) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="floor"):
+        floored([0.5, 0.5], 0.6)
+
+
+def test_units_and_money_add_up_in_a_season():
+    profit, loss = outcomes(SEASON, np.array([10.0]), np.array([30.0]), base=20, reserved=15, trigger=10)
+    assert profit.item() == pytest.approx(190 * 35 - 110 * 20 - 132 * 15 - 3 * 15)
+    assert loss.item() == pytest.approx(80 * 40 - profit.item())
+    idle, _ = outcomes(SEASON, np.array([10.0]), np.array([30.0]), base=20, reserved=15, trigger=11)
+    assert idle.item() == pytest.approx(190 * 20 - 110 * 20 - 3 * 15)
+
+
+def test_the_plan_of_a_style_names_date_and_units_of_the_trigger():
+    style = {
+        "style_id": "DOWN",
+        "category": "coat",
+        "daily_units": 20.0,
+        "price": 190.0,
+        "unit_cost": 110.0,
+        "salvage": 60.0,
+    }
+    other = style | {"style_id": "TEE", "category": "tee"}
+    hedge = HedgeSettings(
+        category="coat",
+        trigger_date=date(2026, 11, 1),
+        season_end_date=date(2027, 1, 31),
+        regimes=(
+            {"name": "warm", "probability": 0.95, "demand_factor": 1.0},
+            {"name": "cold", "probability": 0.05, "demand_factor": 2.5},
+        ),
+    )
+    plan = hedge_plans(pd.DataFrame([style, other]), (hedge,), run_date=date(2026, 9, 1), seed=1)
+    assert plan[["style_id", "regime"]].to_numpy().tolist() == [["DOWN", "warm"], ["DOWN", "cold"]]
+    assert plan["probability"].tolist() == pytest.approx([0.86, 0.14])
+    assert (plan["reserved_capacity"] > 0).all()
+    assert (plan["trigger_date"] == pd.Timestamp("2026-11-01")).all()
+    late = hedge_plans(pd.DataFrame([style]), (hedge,), run_date=date(2026, 11, 1), seed=1)
+    assert late.empty  # too late to call

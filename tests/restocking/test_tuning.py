@@ -1,0 +1,85 @@
+"""The policy tuned by simulation: on earlier windows only, kept with its date, used from the next night on."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from restocking.plain_forecast import SIZES, plain_forecast
+from restocking.policy_record import policy_in_force, read_policies, with_policy
+from restocking.sample_paths import PROBABILITIES, PathSampler
+from restocking.simulate import Costs
+from restocking.tuning import COVER, NEED, ChosenPolicy, TuningSetup, choose_policy, windows_before
+
+SETUP = TuningSetup(Costs(0.2, 1.0), lead=2, lost_sales=True, seed=1)
+
+
+def shop(n=60, weeks=50, *, seed=3):
+    """Weekly demand whose level wanders, as real items' does."""
+    rng = np.random.default_rng(seed)
+    level = np.exp(rng.normal(1.5, 0.8, (n, 1)) + np.cumsum(rng.normal(0, 0.15, (n, weeks)), axis=1))
+    return rng.poisson(level * rng.gamma(2.0, 0.5, (n, weeks))).astype(float)
+
+
+def test_windows_end_before_tonight():
+    for n_periods in (40, 52, 157):
+        assert all(start + SETUP.lead + 6 <= n_periods for start in windows_before(n_periods, lead=2))
+    assert windows_before(30, lead=2) == []
+
+
+def test_the_choice_is_the_same_twice_and_none_without_history():
+    history = shop()
+    assert choose_policy(history, SETUP) == choose_policy(history.copy(), SETUP)
+    assert choose_policy(history[:, :30], SETUP) is None
+    assert choose_policy(history[:0], SETUP) is None
+
+
+def test_the_dearer_a_lost_sale_the_longer_stock_may_wait():
+    chosen = {h: choose_policy(shop(), TuningSetup(Costs(h, 1.0), 2, lost_sales=True, seed=1)) for h in (0.02, 0.2)}
+    for policy in chosen.values():
+        assert policy is not None
+        assert set(policy.family) == set(SIZES)
+        assert policy.n_windows >= 3
+
+
+def test_a_holding_factor_lowers_the_ratio_and_one_leaves_it():
+    tuned = ChosenPolicy({"under_1": NEED, "1_to_4": NEED}, {"under_1": 1.0, "1_to_4": 1.5}, {}, 6, 99)
+    ratio = np.full(2, 1 / 1.2)
+    assert tuned.ratios(ratio, np.array([0.5, 2.0])) == pytest.approx([1 / 1.2, 1 / 1.3])
+    assert np.isnan(tuned.covers(np.array([0.5]))).all()
+    covered = ChosenPolicy({"under_1": COVER}, {"under_1": 0.5}, {}, 6, 99)
+    assert covered.covers(np.array([0.5, 2.0]))[0] == 0.5
+
+
+def test_the_plain_forecast_reads_nothing_later_and_is_calibrated():
+    history = shop(200, 60, seed=5)
+    rows = np.arange(200)
+    one = plain_forecast(history[:, :55], rows, periods=3)
+    changed = history.copy()
+    changed[:, 55:] = 0
+    again = plain_forecast(changed[:, :55], rows, periods=3)
+    assert np.array_equal(one.mean, again.mean)
+    paths = one.paths(PathSampler(100, 3, seed=1))
+    assert paths.shape == (3, 200, 100)
+    total = history[:, 55:58].sum(axis=1)
+    covered = (total[:, None] <= np.quantile(paths.sum(axis=0), PROBABILITIES, axis=1).T).mean(axis=0)
+    assert abs(covered - PROBABILITIES)[4:9].max() < 0.12
+
+
+def test_a_night_uses_the_newest_policy_chosen_before_it():
+    policies = [ChosenPolicy({"under_1": NEED}, {"under_1": k}, {"under_1": 0.01}, 6, 99) for k in (1.25, 1.5)]
+    text = None
+    for day, policy in zip((date(2026, 6, 7), date(2026, 6, 14)), policies, strict=True):
+        text = with_policy(read_policies(text), policy, as_of=day)
+    record = read_policies(text)
+    assert policy_in_force(record, before=date(2026, 6, 7)) is None  # chosen that very night: a rerun must not see it
+    assert policy_in_force(record, before=date(2026, 6, 14)) == policies[0]
+    assert policy_in_force(record, before=date(2026, 6, 21)) == policies[1]
+    assert len(read_policies(with_policy(record, policies[0], as_of=date(2026, 6, 14)))) == 2
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"policies": [1, {"as_of": 3}]}'])
+def test_a_damaged_record_is_no_record(text):
+    assert read_policies(text) == []
