@@ -199,7 +199,7 @@ def _true_mean(world: _World, price: Floats, week: int) -> Floats:
 
 
 def _oracle(world: _World, price: Floats) -> pd.DataFrame:
-    true = world.local_elasticity(price)
+    true = np.clip(world.local_elasticity(price), -12.0, -0.05)
     return pd.DataFrame({"elasticity": true, "elasticity_lo": true - 1e-6, "elasticity_hi": true + 1e-6})
 
 

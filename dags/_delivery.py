@@ -1,4 +1,4 @@
-"""Hands the delivery of reports what only Airflow has: its connections and its mail provider. Never imported by a room."""
+"""Hands the delivery of reports what only Airflow has: its connections and its mail provider."""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ from data.sql.products import products_from_sales
 from data.sql.staging import stage_history, stage_table
 from data.sql.supply import item_supply
 from data.sql.units import UnitSuspect, find_unit_suspects
+from data.sql.vintages import stage_signal_vintages
 from data.step_io import StepIO, open_step
 from data.verdicts import STAGED_FIRST, find_known_skus, find_non_products, left_out, see_deliveries
 
@@ -109,6 +110,8 @@ def _stage(io: StepIO, intake: Intake, view: View) -> None:
         if table.name not in STAGED_FIRST:
             _stage_one(io, table)
     stage_history(connection, run_date=run_date)
+    stage_signal_vintages(connection, run_date=run_date, zone=settings.shop.timezone)
+    io.warehouse.mark("stg_signal_vintages", run_date)
     io.warehouse.mark("stg_stock_history", run_date)
     if not has_products:
         products_from_sales(connection)

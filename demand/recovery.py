@@ -4,8 +4,9 @@ Three kinds of evidence. Where only a flag says that stock ran out, sales are a 
 as gamma distributed, and its mean and spread solve the estimating equations of censored data (expectation
 maximisation; Dempster, Laird & Rubin 1977). Leaving such periods out instead keeps only the slow ones. Where the share
 of the period in stock is known, sales stopped when stock did, which is no selection once the time is counted: the rest
-of the period is expected at the rate that sales so far and the series' own level point to. Where nothing could be
-bought at all, the level takes the period's place.
+of the period is expected at the rate that sales so far and the series' own level point to; where such periods are
+hardly better than others, periods in stock are a fair sample, and the rest is filled up to what is usual and no more.
+Where nothing could be bought at all, the level takes the period's place.
 
 Levels look backwards: at the weeks before the one that is put right; a launch's first four weeks count as one.
 """
@@ -46,6 +47,7 @@ class _Grid:
     usable: Mask  # says something of the level
     weekday: Floats  # (t,) usual demand of the weekday over the mean
     sale: float  # size of a small sale: what chance within a day comes in [units]
+    is_fair: bool  # periods in stock are a fair sample of all: known shares show hardly any selection
 
 
 def recovered_demand(
@@ -114,22 +116,26 @@ def _grid(
     open_cell = dense((~ignored).astype(float), 0.0) > 0
     ran_out = dense(censored.astype(float), 0.0) > 0
     in_time = dense(in_stock, np.nan)
-    curve = sold_by_share(level, in_time, ran_out & open_cell, (~ran_out) & open_cell)
+    curve, extra = sold_by_share(level, in_time, ran_out & open_cell, (~ran_out) & open_cell)
+    is_fair = extra <= _MOST_SELECTION
+    curve = curve if is_fair else 1.0
     known = ran_out & np.isfinite(in_time)
     share = np.where(known, 1 - (1 - np.clip(np.nan_to_num(in_time), 0, 1)) ** curve, np.where(ran_out, np.nan, 1.0))
     flagged = ran_out & open_cell & ~known
     partial = known & open_cell & (share > 0)
-    usable = open_cell & (~ran_out | flagged | partial)
+    usable = open_cell & (~ran_out | flagged | (partial & (not is_fair)))
     positive = units[units > 0]
     sale = float(np.quantile(positive, _SMALL_SALE)) if len(positive) else 1.0
-    return _Grid(level, share, flagged, partial, usable, weekday, sale)
+    return _Grid(level, share, flagged, partial, usable, weekday, sale, is_fair)
 
 
-def sold_by_share(units: Floats, in_time: Floats, ran_out: Mask, plain: Mask) -> float:
-    """Return the exponent c of the curve 1 - (1 - s)^c: share of a period's sales made in its first share s of time.
+def sold_by_share(units: Floats, in_time: Floats, ran_out: Mask, plain: Mask) -> tuple[float, float]:
+    """Return how sales run through a period, and how much better than usual the periods are in which stock runs out.
 
-    1 means even sales; above 1, most is sold early. Fitted to sales of stocked-out periods over the series' mean in
-    stock, plus a constant: stock runs out on better days, all the more surely the shorter the wait.
+    The first is the exponent c of the curve 1 - (1 - s)^c: share of a period's sales made in its first share s of time.
+    1 means even sales; above 1, most is sold early. The second, in usual periods' sales, is what sold on top of the
+    curve: stock runs out in better periods. Fitted to sales of stocked-out periods over the series' mean in stock;
+    1 and infinity where there are too few to tell.
 
     Args:
         units: (n, t) sales [units].
@@ -141,7 +147,7 @@ def sold_by_share(units: Floats, in_time: Floats, ran_out: Mask, plain: Mask) ->
     mean = np.where(plain, np.nan_to_num(units), 0).sum(axis=1) / np.maximum(count, 1)
     cells = ran_out & np.isfinite(in_time) & (in_time > 0) & (in_time < 1) & ((count >= 5) & (mean > 0))[:, None]
     if cells.sum() < _MIN_PROFILE_CELLS:
-        return 1.0
+        return 1.0, np.inf
     at = np.minimum((in_time[cells] * _PROFILE_BINS).astype(np.int64), _PROFILE_BINS - 1)
     usual = np.broadcast_to(mean[:, None], units.shape)[cells]
     sold = np.bincount(at, weights=units[cells], minlength=_PROFILE_BINS)
@@ -152,7 +158,7 @@ def sold_by_share(units: Floats, in_time: Floats, ran_out: Mask, plain: Mask) ->
     extra = ((ratio[None, :] - curves) * wanted).sum(axis=1) / wanted.sum()
     misfit = (wanted * (ratio[None, :] - curves - np.maximum(extra, 0)[:, None]) ** 2).sum(axis=1)
     best = int(np.argmin(misfit))
-    return float(_CURVES[best]) if extra[best] <= _MOST_SELECTION else 1.0
+    return float(_CURVES[best]), float(extra[best])
 
 
 def _weekdays(units: Floats, plain: Mask, index: Ints, width: int, *, season: int, weeks: int) -> Floats:

@@ -23,7 +23,8 @@ _STRENGTHS = np.array([10.0, 20, 40, 80, 160, 320, 640])  # of the prior, in uni
 _NODES = 64  # quantiles that stand for what the category's rate may be
 _ONE_SIDED = 0.7  # share of the size returns that say too small (or too large) from which the text is to blame
 _SIGNS = {
-    "size": ("size", "small", "large", "tight", "loose", "short", "long", "fit", "尺码", "尺寸", "偏大", "偏小", "大小"),
+    "size": ("size", "too small", "too large", "too tight", "too loose", "too short", "too long", "fit")
+    + ("尺码", "尺寸", "偏大", "偏小", "大小"),
     "fabric": ("fabric", "material", "cloth", "texture", "thin", "scratch", "面料", "材质", "布料", "质感"),
 }
 _SMALL, _LARGE = ("small", "tight", "short", "偏小", "太小"), ("large", "loose", "big", "long", "偏大", "太大")

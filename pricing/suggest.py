@@ -158,7 +158,7 @@ def suggest_prices(lines: pd.DataFrame, book: RuleBook, *, run_date: date, confi
     bounds = line_bounds(book, kept, rails, run_date=run_date, clears=wanted.clears, frozen=wanted.frozen)
     result = clamp(wanted.target, bounds)
     price = _prices(kept, result, bounds)
-    effects = _effects(price, outlook)
+    effects = _effects(price, outlook, whole_life)
     late = beyond_the_cap(kept, book, bounds, wanted, price, effects)
     if late.any():
         price = np.where(late, kept["current_price"].to_numpy(dtype=float), price)
@@ -187,11 +187,15 @@ def _prices(lines: pd.DataFrame, result: Clamped, bounds: Bounds) -> Floats:
     return np.asarray(np.where(result.price == bounds.current, current, result.price / 100), dtype=float)
 
 
-def _effects(price: Floats, outlook: Outlook) -> Effects:
-    """Effects of the moved lines; the others sell what they sell."""
+def _effects(price: Floats, outlook: Outlook, whole_life: Outlook) -> Effects:
+    """Effects of the moved lines; the others sell what they sell.
+
+    Units over the horizon; profit over the rest of its life where an item's end of sale is known and near.
+    """
     moved = price != outlook.price
     _, units = profit_at(outlook.price, outlook, np.zeros(len(price)))
-    part = price_effects(price[moved], outlook.rows(moved))
+    part = price_effects(price[moved], whole_life.rows(moved))
+    _, then = profit_at(price[moved], outlook.rows(moved), outlook.elasticity[moved])
 
     def spread(values: Floats, base: Floats) -> Floats:
         out = base.copy()
@@ -201,7 +205,7 @@ def _effects(price: Floats, outlook: Outlook) -> Effects:
     zero = np.zeros(len(price))
     return Effects(
         units_now=units,
-        units_new=spread(part.units_new, units),
+        units_new=spread(then, units),
         profit_change=spread(part.profit_change, zero),
         profit_change_p10=spread(part.profit_change_p10, zero),
         profit_change_p90=spread(part.profit_change_p90, zero),

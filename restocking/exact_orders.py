@@ -123,12 +123,13 @@ def _reachable_minimum(group: Ints, minimum: Ints, pack: Ints) -> Ints:
 
 def _solved(problem: OrderProblem) -> tuple[Ints, float, float]:
     """Return packs by piece, their value, and the bound."""
-    dual = best_prices(problem)
     if len(problem.group) <= _WHOLE_PIECES:
         everything = np.ones(problem.n_groups, dtype=bool)
         packs, found = _program(problem, everything, np.zeros(len(problem.group), dtype=np.int64))
         value = _value(problem, packs)
-        return packs, value, min(dual.bound, max(found, value))
+        if np.isfinite(found):
+            return packs, value, max(found, value)
+    dual = best_prices(problem)
     best = np.zeros(len(problem.group), dtype=np.int64)
     for size in _CORE_GROUPS:
         packs, _ = _program(problem, _undecided(problem, dual, size), _settled(problem, dual))
@@ -168,6 +169,8 @@ def _program(problem: OrderProblem, free: Mask, settled: Ints) -> tuple[Ints, fl
     if not len(core):
         return fixed, _value(problem, fixed)
     solution = _Program(problem, core).solve(problem.budget - spent, problem.capacity - used)
+    if solution is None:  # what is settled leaves no room: no plan rather than one beyond the limits
+        return np.zeros_like(fixed), float("inf")
     packs = fixed.copy()
     packs[core] = solution[0]
     return packs, _value(problem, fixed) + solution[1]
@@ -190,7 +193,7 @@ class _Program:
         self.gap = _WHOLE_GAP if len(core) == len(problem.group) else _CORE_GAP
         self.n = len(core) + len(self.groups) + len(self.strict)
 
-    def solve(self, budget: float, capacity: Floats) -> tuple[Ints, float]:
+    def solve(self, budget: float, capacity: Floats) -> tuple[Ints, float] | None:
         rows, lower, upper = self._rows(budget, capacity)
         top = np.concatenate([self.packs, np.ones(self.n - len(self.packs))]).astype(np.float64)
         objective = np.concatenate([-self.value, np.zeros(self.n - len(self.value))])
@@ -202,7 +205,7 @@ class _Program:
             options={"mip_rel_gap": self.gap, "time_limit": _SECONDS},
         )
         if found.x is None:
-            return np.zeros(len(self.core), dtype=np.int64), float("inf")
+            return None
         bound = -found.mip_dual_bound if found.mip_dual_bound is not None else -found.fun
         return np.round(found.x[: len(self.core)]).astype(np.int64), float(bound)
 

@@ -26,7 +26,9 @@ PAIR_TYPES: tuple[tuple[str, str], ...] = (
     ("collar", "sleeve"),
 )
 _MIN_PAIR_STYLES = 3
-_RIDGE = 4.0  # styles' worth of no effect in each element
+_RIDGE = 2.0  # styles' worth of no effect in each element
+_PAIR_RIDGE = 6.0  # likewise in each pair: most have none
+_MAD_TO_SD = 1.4826
 _Z90 = 1.6448536269514722
 _SCHEMA = {
     **dict.fromkeys(("first_type", "first_element", "second_type", "second_element"), pl.String),
@@ -53,7 +55,9 @@ def element_pairs(levels: pl.DataFrame, elements: pl.DataFrame, *, config: Trend
     if mine.is_empty():
         return pl.DataFrame(schema=_SCHEMA)
     residual = levels.with_columns(left=pl.Series(_left_over(levels, mine)))
-    spread = float(np.std(residual["left"].to_numpy()))
+    left = residual["left"].to_numpy()
+    # by the median: styles of a pair that sells beyond its parts are no noise
+    spread = _MAD_TO_SD * float(np.median(np.abs(left)))
     found = pl.concat([_pairs_of(a, b, mine, residual) for a, b in PAIR_TYPES])
     found = found.filter(pl.col("n_styles") >= _MIN_PAIR_STYLES)
     if found.is_empty() or spread == 0:
@@ -85,24 +89,45 @@ def element_pairs(levels: pl.DataFrame, elements: pl.DataFrame, *, config: Trend
 
 
 def _left_over(levels: pl.DataFrame, elements: pl.DataFrame) -> Floats:
-    """Return what the elements one by one do not explain of each style's level."""
-    names = elements.select("element_type", "element").unique().sort("element_type", "element").with_row_index("column")
-    at = levels.select("style_id").with_row_index("row")
-    cells = elements.join(names, on=["element_type", "element"]).join(at, on="style_id")
-    x = np.zeros((levels.height, names.height))
-    x[cells["row"].to_numpy(), cells["column"].to_numpy()] = 1.0
-    y = levels["level"].to_numpy()
+    """Return what the elements one by one do not explain of each style's level.
+
+    Pairs stand beside the elements while those are estimated, or an element would take a part of its pairs for its own.
+    """
+    alone = elements.select("style_id", column=pl.format("{}={}", "element_type", "element"))
+    together = pl.concat(
+        _carried_pairs(first, second, elements).select(
+            "style_id", column=pl.format(f"{first}={{}}&{second}={{}}", "first_element", "second_element")
+        )
+        for first, second in PAIR_TYPES
+    )
+    x, y = _indicator(levels, alone), levels["level"].to_numpy()
+    both = np.hstack([x, _indicator(levels, together)])
+    penalty = np.full(both.shape[1], _PAIR_RIDGE)
+    penalty[: x.shape[1]] = _RIDGE
     y = y - y.mean()
-    beta = np.linalg.solve(x.T @ x + _RIDGE * np.eye(x.shape[1]), x.T @ y)
-    left = y - x @ beta
-    return np.asarray(left - left.mean())
+    beta = np.linalg.solve(both.T @ both + np.diag(penalty), both.T @ y)
+    left = y - x @ beta[: x.shape[1]]
+    return np.asarray(left - np.median(left))
+
+
+def _indicator(levels: pl.DataFrame, carried: pl.DataFrame) -> Floats:
+    """Return (n_styles, n_columns) ones where a style carries what a column names."""
+    names = carried.select("column").unique().sort("column").with_row_index("place")
+    cells = carried.join(names, on="column").join(levels.select("style_id").with_row_index("row"), on="style_id")
+    x = np.zeros((levels.height, names.height))
+    x[cells["row"].to_numpy(), cells["place"].to_numpy()] = 1.0
+    return x
+
+
+def _carried_pairs(first: str, second: str, elements: pl.DataFrame) -> pl.DataFrame:
+    one = elements.filter(pl.col("element_type") == first).select("style_id", first_element="element")
+    other = elements.filter(pl.col("element_type") == second).select("style_id", second_element="element")
+    return one.join(other, on="style_id")
 
 
 def _pairs_of(first: str, second: str, elements: pl.DataFrame, residual: pl.DataFrame) -> pl.DataFrame:
-    one = elements.filter(pl.col("element_type") == first).select("style_id", first_element="element")
-    other = elements.filter(pl.col("element_type") == second).select("style_id", second_element="element")
     return (
-        one.join(other, on="style_id")
+        _carried_pairs(first, second, elements)
         .join(residual, on="style_id")
         .group_by("first_element", "second_element")
         .agg(mean=pl.col("left").sort_by("style_id").mean(), n_styles=pl.len().cast(pl.Int64))

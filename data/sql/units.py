@@ -34,7 +34,8 @@ left join stg_products p on p.sku = n.sku and p.supplier_id is not distinct from
 where n.unit_cost > 0
 union all
 select 'received_qty', coalesce(r.supplier_id, p.supplier_id), r.sku,
-       median(r.received_qty) filter (r.received_date > $1 - $2), median(r.received_qty) filter (r.received_date <= $1 - $2)
+       median(r.received_qty) filter (r.received_date > $1 - $2),
+       median(r.received_qty) filter (r.received_date <= $1 - $2)
 from stg_receipts r left join stg_products p using (sku) where r.received_qty > 0 group by all
 union all
 select 'open_qty', coalesce(nullif(o.supplier_id, '-'), p.supplier_id), o.sku, median(o.open_qty), any_value(h.usual)

@@ -363,7 +363,7 @@
 
   // ---- tools ----
   function drawFilters() {
-    ["action", "danger", "status", "reason", "supplier_name", "confidence", "location_id"].forEach((name) => {
+    ["action", "today", "danger", "status", "reason", "supplier_name", "confidence", "location_id"].forEach((name) => {
       if (data.dict[name].length < 2) return;
       const select = make("select", { "data-filter": name }, make("option", { value: "" }, T.any));
       data.dict[name].forEach(([, text], k) => select.append(make("option", { value: k }, text || "–")));

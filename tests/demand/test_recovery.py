@@ -112,6 +112,19 @@ def test_the_curve_of_early_sales_is_found():
     ran_out = rng.random(time_in.shape) < 0.4
     time_in[~ran_out] = 1.0
     sold = 5.0 * (1 - (1 - time_in) ** 2.0)
-    assert abs(sold_by_share(sold, time_in, ran_out, ~ran_out) - 2.0) < 0.15
-    even = 5.0 * time_in
-    assert sold_by_share(even, time_in, ran_out, ~ran_out) == 1.0
+    curve, extra = sold_by_share(sold, time_in, ran_out, ~ran_out)
+    assert abs(curve - 2.0) < 0.15
+    assert abs(extra) < 0.05
+    assert sold_by_share(5.0 * time_in, time_in, ran_out, ~ran_out)[0] == 1.0
+    better = np.where(ran_out, 2.0, 1.0) * 5.0 * time_in
+    assert sold_by_share(better, time_in, ran_out, ~ran_out)[1] > 0.35
+
+
+def test_where_stock_runs_out_on_ordinary_days_they_are_filled_up_to_the_usual_and_no_more():
+    rng = np.random.default_rng(3)
+    time_in = np.where(rng.random((200, 70)) < 0.4, rng.uniform(0.3, 0.9, (200, 70)), 1.0)
+    units = 5.0 * (1 - (1 - time_in) ** 2) * rng.uniform(0.8, 1.2, time_in.shape)
+    found = recovered(units, time_in, time_in < 1)
+    late = np.s_[:, 35:]
+    assert abs(found[late].mean() / 5.0 - 1) < 0.03
+    assert (found[late][time_in[late] < 1] <= np.maximum(units[late][time_in[late] < 1], 6.5)).all()

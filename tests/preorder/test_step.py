@@ -37,7 +37,8 @@ def inputs(*, state=("open",), received=0, open_qty=0, previous=None, cancelled=
          "allocation": [allocation], "price": [20.0], "cancellable": [True]}
     )  # fmt: skip
     events = pd.DataFrame(
-        {"campaign_id": "C", "state": list(state), "at": START + pd.to_timedelta(range(len(state)), unit="h"),
+        {"campaign_id": "C", "state": list(state),
+         "at": [START] + [pd.Timestamp("2026-06-20", tz="UTC") + pd.Timedelta(hours=i) for i in range(1, len(state))],
          "seed_commitment": None, "ledger_root": None, "seed": seed}
     )  # fmt: skip
     histories = campaign_histories(["C"], events)
