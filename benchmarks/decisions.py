@@ -3,7 +3,7 @@
     python -m benchmarks.decisions [m5] [online_retail] [--windows 3] [--data ../shared/data] [--cache FOLDER]
 
 Six orders a window, L two weeks, holding 0.2 a week, lost sale 1.0, opening stock two weeks of demand and one week in
-each of two transits, cost of weeks 3 to 8, windows two weeks apart. Forecasts are the room's own, made as of every order
+each of two transits, cost of weeks 3 to 8, windows two weeks apart. Forecasts are the room's own, as of every order
 date. Controls: the 13-week mean with four weeks of cover, the same with the cover that was best on earlier windows, and
 no orders. The plan's holding factor, and the tuned cover, are chosen on windows that end before the first reported one.
 Standard errors: bootstrap over SKUs of the paired difference. What everybody sees is demand, not sales cut by the
@@ -71,7 +71,7 @@ class Forecasts:
     def _as_of(self, week: int) -> AsOfForecast:
         place = self._cache / f"{self._shop.name}_{week}.pkl" if self._cache else None
         if week not in self._known and place is not None and place.is_file():
-            self._known[week] = pickle.loads(place.read_bytes())  # noqa: S301 - our own file of an earlier run
+            self._known[week] = pickle.loads(place.read_bytes())
         if week not in self._known:
             self._known[week] = forecast_as_of(self._shop, week, config=ForecastConfig())
             if place is not None:

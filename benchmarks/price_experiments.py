@@ -21,7 +21,7 @@ __all__ = ["run_once"]
 
 _CLUSTERS, _DAYS_PER_LEVEL, _WASHOUT = 60, 7, 2
 _BEFORE_BLOCKS = 4
-_CARRY_OVER = 0.6  # [0-1] of the effect that the day after a switch still lacks, halved each day
+_CARRY_OVER = 0.3  # [0-1] of what a day felt beyond its own level stays with the next day
 _ALPHA, _POWER = 0.05, 0.8
 _DISPERSION = 0.35  # [1] coefficient of variation of a cluster's daily profit
 
@@ -74,7 +74,7 @@ def _profits(
     felt = np.zeros_like(true)
     felt[:, 0] = true[:, 0]
     for day in range(1, days):
-        felt[:, day] = true[:, day] + _CARRY_OVER / 2 * (felt[:, day - 1] - true[:, day])
+        felt[:, day] = true[:, day] + _CARRY_OVER * (felt[:, day - 1] - true[:, day])
     weekday = 1 + 0.2 * np.sin(np.arange(days) / 7 * 2 * np.pi)
     common = np.exp(np.cumsum(rng.normal(0, 0.01, days)))
     own = np.exp(np.cumsum(rng.normal(0, 0.01, (len(names), days)), axis=1))

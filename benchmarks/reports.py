@@ -26,7 +26,8 @@ SEARCH = """(text) => new Promise((done) => {
   const from = performance.now(), box = document.getElementById("search");
   box.value = text;
   box.dispatchEvent(new Event("input"));
-  const wait = () => document.getElementById("found").textContent ? done(performance.now() - from) : setTimeout(wait, 5);
+  const found = document.getElementById("found");
+  const wait = () => found.textContent ? done(performance.now() - from) : setTimeout(wait, 5);
   wait();
 })"""
 UNFOLD = """() => new Promise((done) => {

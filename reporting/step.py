@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from data.step_io import StepIO, open_step
 from reporting.accuracy_report import accuracy_html
 from reporting.catalogue import LANGUAGES, load_catalogue
 from reporting.config import ReportingConfig
-from reporting.page import file_name
+from reporting.page import PAGES, file_name
 from reporting.price_preview import price_html
 from reporting.quality_report import quality_html
 from reporting.restock_report import restock_html, shared_series
@@ -51,6 +53,7 @@ WHOLE_TABLES = (
 )
 PREVIOUS_TABLES = ("restock_plan", "forecast_accuracy")
 RUNS_OVER_TIME = 28
+N_FILES = len(LANGUAGES) * len(PAGES) + 1
 LATER_STEPS = ("report", "publish")
 
 
@@ -62,8 +65,14 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         facts = _facts(io, tables=tables)
         folder = reports_folder(home, run_date)
         shutil.rmtree(folder, ignore_errors=True)  # what an earlier attempt left is not published
+        io.progress.stage("pages and workbook", total=N_FILES)
         written = write_reports(
-            folder, tables=tables, facts=facts, main_language=io.settings.shop.language, config=config
+            folder,
+            tables=tables,
+            facts=facts,
+            main_language=io.settings.shop.language,
+            config=config,
+            advance=io.progress.advance,
         )
         rows = len(tables.frame("restock_plan"))
         io.check(
@@ -77,11 +86,18 @@ def run(home: Path, run_date: date) -> dict[str, int]:
 
 
 def write_reports(
-    folder: Path, *, tables: RunTables, facts: RunFacts, main_language: str, config: ReportingConfig
+    folder: Path,
+    *,
+    tables: RunTables,
+    facts: RunFacts,
+    main_language: str,
+    config: ReportingConfig,
+    advance: Callable[[], None] | None = None,
 ) -> list[Path]:
     """Write the pages in both languages and the workbook in the shop's; return the files in order of name.
 
-    A file is written beside its place and moved there, so that a reader never sees half of it.
+    A file is written beside its place and moved there, so that a reader never sees half of it. ``advance`` is called
+    after each.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shared = shared_series(tables, facts=facts, config=config)
@@ -89,21 +105,25 @@ def write_reports(
     for language in LANGUAGES:
         words = load_catalogue(language)
         common: dict[str, Any] = {"facts": facts, "words": words, "main_language": main_language, "config": config}
-        pages = {
-            "restock": restock_html(tables, shared=shared, **common),
-            "prices": price_html(tables, **common),
-            "accuracy": accuracy_html(tables, lines=shared.lines, **common),
-            "trends": trend_html(tables, **common),
-            "quality": quality_html(tables, **common),
+        pages: dict[str, Callable[[], str]] = {
+            "restock": partial(restock_html, tables, shared=shared, **common),
+            "prices": partial(price_html, tables, **common),
+            "accuracy": partial(accuracy_html, tables, lines=shared.lines, **common),
+            "trends": partial(trend_html, tables, **common),
+            "quality": partial(quality_html, tables, **common),
         }
         for page, html in pages.items():
-            written.append(_place(folder / file_name(page, language, main_language=main_language), html.encode()))
+            written.append(_place(folder / file_name(page, language, main_language=main_language), html().encode()))
+            if advance is not None:
+                advance()
     workbook = folder / "restock.xlsx"
     draft = folder / ".restock.xlsx.part"
     write_workbook(
         draft, lines=shared.lines, tables=tables, facts=facts, words=load_catalogue(main_language), config=config
     )
     draft.replace(workbook)
+    if advance is not None:
+        advance()
     return sorted([*written, workbook])
 
 

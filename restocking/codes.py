@@ -53,6 +53,7 @@ class Reason(StrEnum):
     RAIL_DEMAND_JUMP = "rail_demand_jump"  # mean demand jumped against earlier runs
     RAIL_PLAN_TOTAL = "rail_plan_total"  # the whole plan is far above earlier runs
     RAIL_DEMAND_SHIFT = "rail_demand_shift"  # the demand level shifted: a person looks the first night
+    RAIL_UNIT_SUSPECT = "rail_unit_suspect"  # its supplier seems to count in another unit than before
     RAIL_SPIKE = "rail_spike"  # a capped spike still moves the order: a person looks the first night
     EXCESS_ON_ORDER = "excess_on_order"  # an open order is not needed
     SURPLUS_ELSEWHERE = "surplus_elsewhere"  # another location has too much of it

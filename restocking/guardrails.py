@@ -15,13 +15,14 @@ Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 _KEYS = ["sku", "location_id"]
 _RAILS = (
+    Reason.RAIL_UNIT_SUSPECT,
     Reason.RAIL_LINE_VALUE,
     Reason.RAIL_DEMAND_SHIFT,
     Reason.RAIL_SPIKE,
     Reason.RAIL_DEMAND_JUMP,
     Reason.RAIL_PLAN_TOTAL,
 )
-_DEMAND_SHIFT, _SPIKE = "demand_shift", "spike"
+_DEMAND_SHIFT, _SPIKE, _UNIT_SUSPECT = "demand_shift", "spike", "unit_suspect"
 
 
 class History:
@@ -65,7 +66,8 @@ def held_by_rails(lines: pd.DataFrame, history: History, *, config: RestockConfi
 
     Args:
         lines: ``sku``, ``location_id``, ``order_qty`` [units], ``order_value`` [shop.currency; nan unknown],
-            ``demand_mean`` [units], ``demand_flags`` (lists: what the demand room says about the series).
+            ``demand_mean`` [units], ``demand_flags`` and ``supply_flags`` (lists: what is said about the series and
+            about its supplier's terms).
         history: earlier published plans.
         config: thresholds.
     """
@@ -73,6 +75,7 @@ def held_by_rails(lines: pd.DataFrame, history: History, *, config: RestockConfi
     value = lines["order_value"].fillna(0.0).to_numpy(np.float64)
     nothing = np.zeros(len(lines), dtype=bool)
     held = dict.fromkeys(_RAILS, nothing)
+    held[Reason.RAIL_UNIT_SUSPECT] = ordered & _has(_UNIT_SUSPECT, lines["supply_flags"])
     if config.max_line_value is not None:
         held[Reason.RAIL_LINE_VALUE] = ordered & (value > config.max_line_value)
     if history.n_runs < config.rail_min_runs:
@@ -93,5 +96,8 @@ def held_by_rails(lines: pd.DataFrame, history: History, *, config: RestockConfi
 
 def _newly(flag: str, lines: pd.DataFrame, history: History) -> Mask:
     """Return the lines whose series carries ``flag`` tonight and did not in the last run."""
-    flagged = np.array([flag in (flags if flags is not None else ()) for flags in lines["demand_flags"]], dtype=bool)
-    return flagged & ~history.flagged_last(lines, flag)
+    return _has(flag, lines["demand_flags"]) & ~history.flagged_last(lines, flag)
+
+
+def _has(flag: str, flags: pd.Series) -> Mask:
+    return np.array([flag in (one if one is not None else ()) for one in flags], dtype=bool)

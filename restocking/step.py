@@ -40,6 +40,7 @@ _RAILS = (
     Reason.RAIL_DEMAND_JUMP,
     Reason.RAIL_PLAN_TOTAL,
     Reason.RAIL_LINE_VALUE,
+    Reason.RAIL_UNIT_SUSPECT,
 )
 
 

@@ -7,6 +7,8 @@ reported so that at most ``pair_false_share`` of them are expected to be false (
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -26,8 +28,9 @@ PAIR_TYPES: tuple[tuple[str, str], ...] = (
     ("collar", "sleeve"),
 )
 _MIN_PAIR_STYLES = 3
-_RIDGE = 2.0  # styles' worth of no effect in each element
-_PAIR_RIDGE = 6.0  # likewise in each pair: most have none
+_RIDGE = 1.0  # styles' worth of no effect in each element
+_PAIR_RIDGE = 0.5  # likewise in a pair already found
+_MAX_REPORTED = 60
 _MAD_TO_SD = 1.4826
 _Z90 = 1.6448536269514722
 _SCHEMA = {
@@ -52,22 +55,12 @@ def element_pairs(levels: pl.DataFrame, elements: pl.DataFrame, *, config: Trend
         config: the share of false pairs allowed.
     """
     mine = elements.join(levels, on="style_id", how="semi")
-    if mine.is_empty():
+    pairs = _pairs(levels, mine)
+    if pairs.names.is_empty():
         return pl.DataFrame(schema=_SCHEMA)
-    residual = levels.with_columns(left=pl.Series(_left_over(levels, mine)))
-    left = residual["left"].to_numpy()
-    # by the median: styles of a pair that sells beyond its parts are no noise
-    spread = _MAD_TO_SD * float(np.median(np.abs(left)))
-    found = pl.concat([_pairs_of(a, b, mine, residual) for a, b in PAIR_TYPES])
-    found = found.filter(pl.col("n_styles") >= _MIN_PAIR_STYLES)
-    if found.is_empty() or spread == 0:
-        return pl.DataFrame(schema=_SCHEMA)
-    n = found["n_styles"].to_numpy().astype(np.float64)
-    mean = found["mean"].to_numpy()
-    error = spread / np.sqrt(n)
+    mean, error, p, q = _tested(levels, mine, pairs, config)
+    found = pairs.names
     z = mean / error
-    p = 2 * stats.t.sf(np.abs(z), df=max(levels.height - mine.select("element").n_unique(), 10))
-    q = _false_discovery(p)
     between = max(float(np.mean(mean**2 - error**2)), 1e-6)
     kept = between / (between + error**2)
     # a pair beyond chance is an effect of its own kind: it is shrunk by its own evidence, not to the crowd of nothing
@@ -81,6 +74,7 @@ def element_pairs(levels: pl.DataFrame, elements: pl.DataFrame, *, config: Trend
             p_value=pl.Series(p),
             q_value=pl.Series(q),
             is_reported=pl.Series(reported),
+            n_styles=pl.Series(pairs.member.sum(axis=0).astype(np.int64)),
         )
         .select(_SCHEMA.keys())
         .cast(_SCHEMA)  # type: ignore[arg-type]
@@ -88,52 +82,74 @@ def element_pairs(levels: pl.DataFrame, elements: pl.DataFrame, *, config: Trend
     )
 
 
-def _left_over(levels: pl.DataFrame, elements: pl.DataFrame) -> Floats:
-    """Return what the elements one by one do not explain of each style's level.
+@dataclass(frozen=True)
+class _Pairs:
+    """Pairs that enough styles carry: their names, and (n_styles, n_pairs) which style carries which."""
 
-    Pairs stand beside the elements while those are estimated, or an element would take a part of its pairs for its own.
-    """
-    alone = elements.select("style_id", column=pl.format("{}={}", "element_type", "element"))
-    together = pl.concat(
-        _carried_pairs(first, second, elements).select(
-            "style_id", column=pl.format(f"{first}={{}}&{second}={{}}", "first_element", "second_element")
-        )
-        for first, second in PAIR_TYPES
+    names: pl.DataFrame
+    member: Floats
+
+
+def _pairs(levels: pl.DataFrame, elements: pl.DataFrame) -> _Pairs:
+    keys = ["first_type", "first_element", "second_type", "second_element"]
+    parts = []
+    for first, second in PAIR_TYPES:
+        one = elements.filter(pl.col("element_type") == first).select("style_id", first_element="element")
+        other = elements.filter(pl.col("element_type") == second).select("style_id", second_element="element")
+        parts.append(one.join(other, on="style_id").with_columns(first_type=pl.lit(first), second_type=pl.lit(second)))
+    carried = pl.concat(parts).filter(pl.len().over(keys) >= _MIN_PAIR_STYLES)
+    names = carried.select(keys).unique().sort(keys)
+    return _Pairs(names, _members(levels, carried, names, keys))
+
+
+def _members(levels: pl.DataFrame, carried: pl.DataFrame, names: pl.DataFrame, keys: list[str]) -> Floats:
+    """Return (n_styles, n_names) ones where a style carries what a name stands for."""
+    cells = carried.join(names.with_row_index("place"), on=keys).join(
+        levels.select("style_id").with_row_index("row"), on="style_id"
     )
-    x, y = _indicator(levels, alone), levels["level"].to_numpy()
-    both = np.hstack([x, _indicator(levels, together)])
-    penalty = np.full(both.shape[1], _PAIR_RIDGE)
-    penalty[: x.shape[1]] = _RIDGE
-    y = y - y.mean()
+    member = np.zeros((levels.height, names.height))
+    member[cells["row"].to_numpy(), cells["place"].to_numpy()] = 1.0
+    return member
+
+
+def _tested(
+    levels: pl.DataFrame, elements: pl.DataFrame, pairs: _Pairs, config: TrendConfig
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return each pair's mean beyond its parts, its standard error, p-value and q-value.
+
+    The pair with the most evidence is taken out of its elements' levels before the next is looked for: an element one
+    of whose pairs sells well would otherwise look better than it is, and its other pairs worse.
+    """
+    keys = ["element_type", "element"]
+    names = elements.select(keys).unique().sort(keys)
+    x = _members(levels, elements, names, keys)
+    y = levels["level"].to_numpy() - float(np.mean(levels["level"].to_numpy()))
+    n = pairs.member.sum(axis=0)
+    # the levels of both elements are estimates too
+    count = dict(zip(names.iter_rows(), x.sum(axis=0), strict=True))
+    others = np.array([1 / count[a, b] + 1 / count[c, d] for a, b, c, d in pairs.names.iter_rows()])
+    chosen: list[int] = []
+    for _ in range(_MAX_REPORTED):
+        left = _left_over(x, y, pairs.member[:, chosen])
+        # by the median: styles of a pair that sells beyond its parts are no noise
+        spread = max(_MAD_TO_SD * float(np.median(np.abs(left))), 1e-9)
+        mean, error = pairs.member.T @ left / n, spread * np.sqrt(1 / n + others)
+        p = 2 * stats.t.sf(np.abs(mean / error), df=max(len(y) - x.shape[1], 10))
+        q = _false_discovery(p)
+        new = [int(i) for i in np.argsort(q, kind="stable") if q[i] <= config.pair_false_share and i not in chosen]
+        if not new:
+            break
+        chosen.append(min(new, key=lambda i: (p[i], i)))
+    return mean, error, p, q
+
+
+def _left_over(x: Floats, y: Floats, taken: Floats) -> Floats:
+    """Return what the elements one by one do not explain of each style's level, beside the pairs already taken."""
+    both = np.hstack([x, taken])
+    penalty = np.concatenate([np.full(x.shape[1], _RIDGE), np.full(taken.shape[1], _PAIR_RIDGE)])
     beta = np.linalg.solve(both.T @ both + np.diag(penalty), both.T @ y)
     left = y - x @ beta[: x.shape[1]]
     return np.asarray(left - np.median(left))
-
-
-def _indicator(levels: pl.DataFrame, carried: pl.DataFrame) -> Floats:
-    """Return (n_styles, n_columns) ones where a style carries what a column names."""
-    names = carried.select("column").unique().sort("column").with_row_index("place")
-    cells = carried.join(names, on="column").join(levels.select("style_id").with_row_index("row"), on="style_id")
-    x = np.zeros((levels.height, names.height))
-    x[cells["row"].to_numpy(), cells["place"].to_numpy()] = 1.0
-    return x
-
-
-def _carried_pairs(first: str, second: str, elements: pl.DataFrame) -> pl.DataFrame:
-    one = elements.filter(pl.col("element_type") == first).select("style_id", first_element="element")
-    other = elements.filter(pl.col("element_type") == second).select("style_id", second_element="element")
-    return one.join(other, on="style_id")
-
-
-def _pairs_of(first: str, second: str, elements: pl.DataFrame, residual: pl.DataFrame) -> pl.DataFrame:
-    return (
-        _carried_pairs(first, second, elements)
-        .join(residual, on="style_id")
-        .group_by("first_element", "second_element")
-        .agg(mean=pl.col("left").sort_by("style_id").mean(), n_styles=pl.len().cast(pl.Int64))
-        .with_columns(first_type=pl.lit(first), second_type=pl.lit(second))
-        .sort("first_element", "second_element")
-    )
 
 
 def _false_discovery(p: Floats) -> Floats:

@@ -57,16 +57,13 @@ def _shifted(
     deliveries = connection.execute(f"select count(distinct delivery_id) from {raw}").fetchone()
     if deliveries is None or deliveries[0] < 2:
         return []
-    connection.execute(
-        f"create or replace temp table medians as select delivery_id, sku, median({value}::double) as m from {raw} "
-        f"where {value} > 0 and not is_duplicate group by delivery_id, sku"
-    )
+    medians = _medians(connection, table, column)
     return connection.execute(
         f"""
-        with new_medians as (select * from medians where delivery_id in (select unnest($1))),
+        with new_medians as (select * from {medians} where delivery_id in (select unnest($1))),
         history as (
             select sku, median(m) as usual, count(*) as n, min(m) as low, max(m) as high
-            from medians where sku in (select sku from new_medians) group by sku
+            from {medians} where sku in (select sku from new_medians) group by sku
         ),
         ratios as (
             select d.delivery_id, d.m / case when h.n = 2 then h.low + h.high - d.m else h.usual end as ratio
@@ -78,3 +75,15 @@ def _shifted(
         """,
         [list(ids)],
     ).fetchall()
+
+
+def _medians(connection: duckdb.DuckDBPyConnection, table: Table, column: str) -> str:
+    """Return the name of a table of each delivery's medians by SKU. They are worked out once, when it is new."""
+    name, value, raw = f"medians_{table.name}_{column}", quoted(column), raw_name(table)
+    connection.execute(f"create table if not exists {name} (delivery_id bigint, sku varchar, m double)")
+    connection.execute(
+        f"insert into {name} select delivery_id, sku, median({value}::double) from {raw} where {value} > 0 and not "
+        f"is_duplicate and delivery_id in (select distinct delivery_id from {raw} where delivery_id > (select "
+        f"coalesce(max(delivery_id), -1) from {name})) group by delivery_id, sku"
+    )
+    return name

@@ -16,10 +16,12 @@ from data.contracts import TABLES, DType, Mode, Table
 from data.ingest.casting import literal, sql_type
 from data.ingest.store import raw_name
 from data.ingest.versions import VisibleDelivery
+from data.sql.appending import append_new, remember_staged, staged_before
 from data.warehouse import quoted
 
 __all__ = ["create_visible", "local_day", "stage_history", "stage_table"]
 
+_WINS = "version desc, row_number desc"  # of several rows with one key
 _FIRST_DAY = "date '0001-01-01'"
 
 
@@ -57,8 +59,8 @@ def stage_table(
     zone: str,
     period_days: int,
     without: Sequence[str] = (),
-) -> None:
-    """Create ``stg_<table>`` as of ``run_date``.
+) -> str:
+    """Bring ``stg_<table>`` to what the run for ``run_date`` may see; return SQL for the rows written by this run.
 
     Args:
         connection: with the temporary table ``visible``.
@@ -70,21 +72,28 @@ def stage_table(
     """
     if not connection.execute("select 1 from visible where table_name = $1 limit 1", [table.name]).fetchall():
         _stage_nothing(connection, table)
-        return
+        return f"from stg_{table.name}"
+    before = staged_before(connection, table, run_date=run_date, zone=zone, period_days=period_days)
     if table.mode is Mode.SNAPSHOT:
         candidates = _snapshot_candidates(connection, table, run_date)
     else:
         candidates = _dated_candidates(table, run_date=run_date, zone=zone, period_days=period_days)
     left_out = "".join(f" and not coalesce({condition}, false)" for condition in without)
     connection.execute(f"create or replace temp view candidates as {candidates}{left_out}")
-    winners = _winners(connection, table)
     columns = ", ".join(
         _column_sql(table, name, run_date=run_date, zone=zone) for name in TABLES[f"stg_{table.name}"].names
     )
-    order = ", ".join(quoted(k) for k in table.key)
-    connection.execute(
-        f"create or replace table stg_{table.name} as select {columns} from ({winners}) w order by {order}"
-    )
+    written = f"from stg_{table.name}"
+    if before is not None:
+        known = _known_on(table, "c", zone=zone, period_days=period_days)
+        written = append_new(connection, table, before, columns=columns, winners_order=_WINS, day=known)
+    else:
+        winners = _winners(connection, table)
+        # Readers order by key; to sort the largest tables here too would take longer than all the rest.
+        order = "" if table.is_sales else f" order by {', '.join(quoted(k) for k in table.key)}"
+        connection.execute(f"create or replace table stg_{table.name} as select {columns} from ({winners}) w{order}")
+    remember_staged(connection, table, run_date=run_date, zone=zone, period_days=period_days)
+    return written
 
 
 def _stage_nothing(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -101,10 +110,7 @@ def _dated_candidates(table: Table, *, run_date: date, zone: str, period_days: i
     """Return SQL for all visible versions of an upsert or event table."""
     conditions = ["v.in_force"]
     if table.business_date is not None:
-        column = f"r.{quoted(table.business_date)}"
-        day = local_day(column, zone) if table.column(table.business_date).dtype is DType.TIMESTAMP else column
-        rest_of_period = f" + {period_days - 1}" if table.name == "period_sales" and period_days > 1 else ""
-        known_on = f"{day}{rest_of_period} + v.delay_days"
+        day, known_on = _day("r", table, zone), _known_on(table, "r", zone=zone, period_days=period_days)
         if table.known_at is not None:
             known = f"r.{quoted(table.known_at)}"
             known_on = f"case when {known} is null then {known_on} else greatest({day}, {local_day(known, zone)}) end"
@@ -113,6 +119,19 @@ def _dated_candidates(table: Table, *, run_date: date, zone: str, period_days: i
         f"select r.*, v.source_name, v.version, null::date as snapshot from {raw_name(table)} r join visible v "
         f"on v.delivery_id = r.delivery_id and v.table_name = '{table.name}' where {' and '.join(conditions)}"
     )
+
+
+def _day(alias: str, table: Table, zone: str) -> str:
+    """Return SQL for the business date of a row."""
+    assert table.business_date is not None
+    column = f"{alias}.{quoted(table.business_date)}"
+    return local_day(column, zone) if table.column(table.business_date).dtype is DType.TIMESTAMP else column
+
+
+def _known_on(table: Table, alias: str, *, zone: str, period_days: int) -> str:
+    """Return SQL for the day on which a row is known: when its period is over, and the source's delay."""
+    rest_of_period = f" + {period_days - 1}" if table.name == "period_sales" and period_days > 1 else ""
+    return f"{_day(alias, table, zone)}{rest_of_period} + v.delay_days"
 
 
 def _snapshot_candidates(connection: duckdb.DuckDBPyConnection, table: Table, run_date: date) -> str:
@@ -145,7 +164,7 @@ def _snapshot_candidates(connection: duckdb.DuckDBPyConnection, table: Table, ru
 def _winners(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
     """Return SQL for one row per key: the latest known, then the latest version."""
     known = [f"{quoted(table.known_at)} desc nulls last"] if table.known_at is not None else []
-    order = ", ".join([*known, "version desc", "row_number desc"])
+    order = ", ".join([*known, _WINS])
     identity = [f"c.{quoted(k)}" for k in table.key] + (["(c.quantity < 0)"] if table.name == "order_lines" else [])
     key = ", ".join(identity)
     row = connection.execute("select count(distinct delivery_id) from candidates").fetchone()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -41,8 +42,8 @@ def test_quick_response_to_the_printed_digits():
 
 def test_with_reserved_capacity_profit_rises_and_the_first_order_falls():
     plans = [quick_response_normal(capacity=k, **TERMS) for k in (0, 250, 500, 1000, 2000, 4000)]
-    assert all(later.S < earlier.S for earlier, later in zip(plans, plans[1:], strict=False))
-    assert all(later.cost > earlier.cost for earlier, later in zip(plans, plans[1:], strict=False))
+    assert all(later.S < earlier.S for earlier, later in pairwise(plans))
+    assert all(later.cost > earlier.cost for earlier, later in pairwise(plans))
 
 
 def test_when_the_regime_shifts_the_two_stage_plan_loses_less_at_no_loss_of_mean_profit():

@@ -1,0 +1,173 @@
+"""Staging of sales that only adds: what a new night brings goes behind what earlier nights staged.
+
+A shop of fifty million order lines adds a few thousand a night. Where nothing that was visible changed, the rows of
+the last run stay as they are, and only rows that are new, or known by now, are added; the keys they share with older
+rows are decided again. In any doubt the table is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import duckdb
+
+from data.contracts import DType, Table
+from data.ingest.store import raw_name
+from data.warehouse import quoted
+
+__all__ = ["Staged", "append_new", "remember_staged", "staged_before"]
+
+_SLACK_DAYS = 3  # between an instant's UTC day and its day in any timezone, twice
+_VERDICTS = ("unknown_skus", "not_products", "excess_returns", "returned_twice")
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What the last staging of a table was made of."""
+
+    run_date: date
+    deliveries: tuple[int, ...]
+
+
+def staged_before(
+    connection: duckdb.DuckDBPyConnection, table: Table, *, run_date: date, zone: str, period_days: int
+) -> Staged | None:
+    """Return what stands in ``stg_<table>``, where all of it is still as the run for ``run_date`` sees it, else None."""
+    connection.execute(
+        "create table if not exists stage_state (table_name varchar, run_date date, fingerprint varchar, rows_raw "
+        "bigint, rows_duplicate bigint, deliveries bigint[])"
+    )
+    if not table.is_sales or table.known_at is not None:
+        return None
+    rows = connection.execute(
+        "select run_date, fingerprint, rows_raw, rows_duplicate, deliveries from stage_state s where table_name = $1 "
+        "and exists (from duckdb_tables() t where t.table_name = 'stg_' || $1)",
+        [table.name],
+    ).fetchall()
+    if not rows:
+        return None
+    day, fingerprint, raw, duplicate, deliveries = rows[0]
+    now = _in_force(connection, table)
+    if day > run_date or not set(deliveries) <= set(now):
+        return None
+    if fingerprint != _fingerprint(connection, table, zone, period_days, deliveries):
+        return None
+    if (raw, duplicate) != _counts(connection, table, deliveries):
+        return None
+    return Staged(day, tuple(deliveries))
+
+
+def remember_staged(
+    connection: duckdb.DuckDBPyConnection, table: Table, *, run_date: date, zone: str, period_days: int
+) -> None:
+    """Remember what ``stg_<table>`` is made of now."""
+    if not table.is_sales:
+        return
+    deliveries = _in_force(connection, table)
+    connection.execute("delete from stage_state where table_name = ?", [table.name])
+    connection.execute(
+        "insert into stage_state values (?, ?, ?, ?, ?, ?)",
+        [
+            table.name,
+            run_date,
+            _fingerprint(connection, table, zone, period_days, deliveries),
+            *_counts(connection, table, deliveries),
+            deliveries,
+        ],
+    )
+
+
+def append_new(
+    connection: duckdb.DuckDBPyConnection, table: Table, before: Staged, *, columns: str, winners_order: str, day: str
+) -> str:
+    """Add the candidates that ``before`` did not hold; return SQL for the rows added.
+
+    Args:
+        connection: with the view ``candidates`` of all rows that the run may see.
+        table: the input contract.
+        before: what stands in the staging table.
+        columns: SQL of the staging columns over a candidate ``w``.
+        winners_order: order in which of several candidates with one key the first wins.
+        day: SQL of the day on which a candidate ``c`` is known; ``v`` is its delivery.
+    """
+    stage = f"stg_{table.name}"
+    connection.execute(f"create or replace temp table fresh as {_fresh_sql(table, before, day)}")
+    last = connection.execute(f"select coalesce(max(rowid), -1) from {stage}").fetchall()[0][0]
+    identity = _identity(table, "f")
+    on = " and ".join(
+        f"{a} is not distinct from {b}" for a, b in zip(_identity(table, "s"), identity, strict=True)
+    )
+    clash = connection.execute(
+        f"select (select count(*) from {stage} s semi join fresh f on {on}) + (select count(*) from (select 1 from "
+        f"fresh f group by {', '.join(identity)} having count(*) > 1))"
+    ).fetchall()[0][0]
+    winners = "fresh"
+    if clash:
+        rivals = " and ".join(
+            f"{a} is not distinct from {b}" for a, b in zip(_identity(table, "c"), identity, strict=True)
+        )
+        winners = (
+            f"(select c.* from candidates c semi join fresh f on {rivals} qualify row_number() over (partition by "
+            f"{', '.join(_identity(table, 'c'))} order by {winners_order}) = 1)"
+        )
+        connection.execute(f"create or replace temp table decided as select * from {winners}")
+        connection.execute(f"delete from {stage} s using fresh f where {on}")
+        winners = "decided"
+    connection.execute(f"insert into {stage} select {columns} from {winners} w")
+    return f"from {stage} where rowid > {last}"
+
+
+def _fresh_sql(table: Table, before: Staged, day: str) -> str:
+    """Return SQL for the candidates that are new, or that the earlier run could not know yet."""
+    assert table.business_date is not None
+    old = f"c.delivery_id in ({', '.join(map(str, before.deliveries)) or 'null'})"
+    column = f"c.{quoted(table.business_date)}"
+    start = before.run_date - timedelta(days=_SLACK_DAYS + 7)
+    kind = "timestamptz" if table.column(table.business_date).dtype is DType.TIMESTAMP else "date"
+    return (
+        f"select c.* from candidates c where not coalesce({old}, false) union all select c.* from candidates c join "
+        f"visible v on v.delivery_id = c.delivery_id and v.table_name = '{table.name}' where {old} and {column} >= "
+        f"{kind} '{start}' - to_days(v.delay_days) and {day} > date '{before.run_date}'"
+    )
+
+
+def _identity(table: Table, alias: str) -> list[str]:
+    keys = [f"{alias}.{quoted(k)}" for k in table.key]
+    return [*keys, f"({alias}.quantity < 0)"] if table.name == "order_lines" else keys
+
+
+def _in_force(connection: duckdb.DuckDBPyConnection, table: Table) -> list[int]:
+    rows = connection.execute(
+        "select delivery_id from visible where table_name = ? and in_force order by delivery_id", [table.name]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _counts(connection: duckdb.DuckDBPyConnection, table: Table, deliveries: list[int]) -> tuple[int, int]:
+    row = connection.execute(
+        f"select count(*), count_if(is_duplicate) from {raw_name(table)} where delivery_id in (select unnest($1))",
+        [deliveries],
+    ).fetchall()[0]
+    return int(row[0]), int(row[1])
+
+
+def _fingerprint(
+    connection: duckdb.DuckDBPyConnection, table: Table, zone: str, period_days: int, deliveries: list[int]
+) -> str:
+    """Return a digest of everything else that decides what is staged: settings, verdicts on rows, order of versions."""
+    parts: list[object] = [zone, period_days]
+    parts.append(
+        connection.execute(
+            "select delivery_id, delay_days, source_name, row_number() over (order by version) from visible where "
+            "table_name = $1 and delivery_id in (select unnest($2)) order by 1",
+            [table.name, deliveries],
+        ).fetchall()
+    )
+    there = {row[0] for row in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    for name in _VERDICTS:
+        rows = connection.execute(f"select distinct * from {name} order by all").fetchall() if name in there else []
+        parts.append([name, rows])
+    return hashlib.sha256(json.dumps(parts, default=str).encode()).hexdigest()
