@@ -5,7 +5,8 @@
 Six orders a window, L two weeks, holding 0.2 a week, lost sale 1.0, opening stock two weeks of demand and one week in
 each of two transits, cost of weeks 3 to 8, windows two weeks apart. Forecasts are the room's own, as of every order
 date. Controls: the 13-week mean with four weeks of cover, the same with the cover that was best on earlier windows, and
-no orders. The plan's holding factor, and the tuned cover, are chosen on windows that end before the first reported one.
+no orders. The tuned cover is chosen on windows that end before the first reported one; the plan's policy by what the
+weekly review runs, from the history before it.
 Standard errors: bootstrap over SKUs of the paired difference. What everybody sees is demand, not sales cut by the
 policy's own stock-outs: the shops' files do not say when a shelf was empty.
 """
@@ -14,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +33,7 @@ from benchmarks.decision_shops import (
 from forecasting.config import ForecastConfig
 from restocking.sample_paths import PathSampler, calibrate_totals
 from restocking.simulate import Costs, Policy, PolicyView, cover_policy, no_orders, projected_need, simulate
-from restocking.tuning import HOLDING_FACTORS
+from restocking.tuning import ChosenPolicy, TuningSetup, choose_policy
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -108,8 +108,8 @@ class Window:
 
         return self.cost(cover_policy(mean, periods=weeks))
 
-    def plan(self, factor: float) -> Floats:
-        """Return the cost of the plan's policy with a holding factor."""
+    def plan(self, policy: ChosenPolicy | None) -> Floats:
+        """Return the cost of the plan: with the textbook ratio, or with a tuned policy."""
 
         def paths(view: PolicyView) -> Floats:
             week = self.start + view.period + 1
@@ -117,8 +117,9 @@ class Window:
                 self._paths[week] = self._forecasts.paths(week, self.rows)
             return self._paths[week]
 
-        ratio = COSTS.shortage / (COSTS.shortage + factor * COSTS.holding)
-        return self.cost(projected_need(paths, ratio=ratio, review=REVIEW))
+        ratio = np.full(len(self.rows), COSTS.shortage / (COSTS.shortage + COSTS.holding * REVIEW))
+        used = ratio if policy is None else policy.ratios(ratio, self.rate)
+        return self.cost(projected_need(paths, ratio=used, review=REVIEW))
 
 
 def decide(shop: WeeklySales, *, n_windows: int, cache: Path | None) -> None:
@@ -128,26 +129,24 @@ def decide(shop: WeeklySales, *, n_windows: int, cache: Path | None) -> None:
     starts = [last - STEP * k for k in range(n_windows)]
     before = [starts[-1] - WEEKS - STEP * k for k in range(TUNING_WINDOWS)]
     early = [Window(shop, start, forecasts) for start in before]
-    cover = _cheapest(COVERS, lambda c: sum(w.cover(c).sum() for w in early))
-    factor = _cheapest(HOLDING_FACTORS, lambda k: sum(w.plan(k).sum() for w in early))
+    cover = min(COVERS, key=lambda c: sum(float(w.cover(c).sum()) for w in early))
+    setup = TuningSetup(COSTS, LEAD, lost_sales=True, seed=1)
+    policy = choose_policy(shop.units[sold_regularly(shop, starts[-1]), : starts[-1]], setup)
     windows = [Window(shop, start, forecasts) for start in starts]
     costs = {
         "four weeks of cover": [w.cover(FOUR_WEEKS) for w in windows],
         f"tuned cover, {cover:g} weeks": [w.cover(cover) for w in windows],
         "no orders": [w.cost(no_orders) for w in windows],
-        "plan, untuned": [w.plan(1.0) for w in windows],
-        f"plan, holding factor {factor:g}": [w.plan(factor) for w in windows],
+        "plan, untuned": [w.plan(None) for w in windows],
+        "plan, tuned": [w.plan(policy) for w in windows],
     }
-    print(f"{shop.name}: windows from weeks {starts}, settings from {before}, {[len(w.rows) for w in windows]} series")
+    print(f"{shop.name}: windows from weeks {starts}, cover from {before}, {[len(w.rows) for w in windows]} series")
+    print(f"  policy: {policy and dict(policy.parameter)}, families {policy and sorted(set(policy.family.values()))}")
     *_, plan = costs.values()
     for name, cost in costs.items():
         total = sum(float(c.sum()) for c in cost)
         saved, error = paired(plan, cost, [w.rows for w in windows])
         print(f"  {name:28} {total:12,.0f}   the tuned plan saves {saved:6.1%} +- {error:.1%}")
-
-
-def _cheapest(options: tuple[float, ...], cost: Callable[[float], float]) -> float:
-    return min(options, key=cost)
 
 
 def paired(plan: list[Floats], other: list[Floats], rows: list[Ints]) -> tuple[float, float]:
@@ -177,7 +176,9 @@ def main() -> None:
         if not asked.data.is_dir():
             print(f"{name}: skipped, no real data at {asked.data}")
             continue
-        shop = m5_by_weeks(asked.data, every=asked.every) if name == "m5" else online_retail_by_weeks(asked.data)
+        shop = (
+            m5_by_weeks(asked.data, every=asked.every) if name == "m5" else online_retail_by_weeks(asked.data, every=3)
+        )
         decide(shop, n_windows=asked.windows, cache=asked.cache)
 
 

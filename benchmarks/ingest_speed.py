@@ -35,6 +35,13 @@ shop: {{name: Speed, timezone: UTC, currency: CNY, language: en}}
 sources:
   order_lines: {{kind: file, path: 'drop/*', timezone: UTC}}
 """
+POSTGRES_SETTINGS = """\
+shop: {name: Speed, timezone: UTC, currency: CNY, language: en}
+sources:
+  order_lines: {kind: sql, connection: db, query: select * from sale_lines}
+connections:
+  db: {env: SPEED_DB_URL}
+"""
 TYPES = {
     "order_line_id": "VARCHAR",
     "order_id": "VARCHAR",
@@ -120,6 +127,8 @@ def side(name: str, arguments: list[str]) -> None:
     result: Any = None
     if name == "bare":
         bare_load(paths[0], paths[1])
+    elif name == "bare_postgres":
+        bare_postgres(arguments[0], paths[1])
     else:
         result = ingest(paths[0], date.fromisoformat(arguments[1]))
     seconds = time.monotonic() - started
@@ -148,6 +157,49 @@ def files(kind: str, rows: int, folder: Path) -> None:
     )
 
 
+def bare_postgres(url: str, folder: Path) -> None:
+    """ADBC's stream of the query straight into a table of a database file."""
+    import adbc_driver_postgresql.dbapi as adbc
+
+    with adbc.connect(url) as source, source.cursor() as cursor, duckdb.connect(str(folder / "bare.duckdb")) as target:
+        cursor.execute("select * from sale_lines")
+        with cursor.fetch_record_batch() as rows:
+            target.register("rows", rows)
+            target.execute("create table sales as select * from rows")
+
+
+def postgres(rows: int, folder: Path) -> None:
+    """The same order lines in PostgreSQL: the bare ADBC read plus insert beside the ingest step."""
+    sys.path.insert(0, str(REPOSITORY / "tests" / "data" / "ingest"))
+    from postgres_server import postgres_server
+
+    home = folder / "home"
+    home.mkdir()
+    (home / "merchcast.yml").write_text(POSTGRES_SETTINGS)
+    with postgres_server() as server:
+        server.execute(*_postgres_rows(rows))
+        os.environ["SPEED_DB_URL"] = server.url
+        bare, bare_gb, _ = in_process_of_its_own("bare_postgres", server.url, str(folder))
+        first, first_gb, counts = in_process_of_its_own("ingest", str(home), D.isoformat())
+    assert counts["rows_in"] >= rows, counts
+    print(f"postgres: {rows:,} rows")
+    print(f"  bare: ADBC read plus insert       {bare:7.1f} s  peak {bare_gb:.1f} GB")
+    print(f"  ingest step, everything           {first:7.1f} s  peak {first_gb:.1f} GB  {first / bare:.2f} times")
+
+
+def _postgres_rows(rows: int) -> tuple[str, str]:
+    made = """create table sale_lines (order_line_id text, order_id text, ordered_at timestamptz, sku text,
+        location_id text, channel text, quantity bigint, unit_price double precision, list_price double precision,
+        promotion_id text, buyer_ref text, status text)"""
+    filled = f"""insert into sale_lines select 'L' || lpad(i::text, 10, '0'), 'O' || lpad((i / 3)::text, 10, '0'),
+        timestamptz '{D - timedelta(days=DAYS)} 00:00:01Z' + i * interval '{86_390 * DAYS / rows:.6f} seconds',
+        'SKU-' || lpad((i::bigint * 7919 % 5000)::text, 5, '0'), 'shop-' || i % 3,
+        case when i % 3 = 0 then 'web' else 'app' end, 1 + i % 3, 10.5 + i::bigint * 7919 % 5000 % 90,
+        12.5 + i::bigint * 7919 % 5000 % 90, case when i % 10 = 0 then 'promo-' || i % 20 end,
+        'B' || i / 3 % {max(1000, rows // 20)}, 'paid' from generate_series(1, {rows}) i"""
+    return made, filled
+
+
 def main() -> None:
     """Run the chosen comparisons."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -160,7 +212,10 @@ def main() -> None:
         return
     for kind in parsed.which:
         with tempfile.TemporaryDirectory(prefix="merchcast-speed-") as folder:
-            files(kind, parsed.rows, Path(folder))
+            if kind == "postgres":
+                postgres(parsed.rows, Path(folder))
+            else:
+                files(kind, parsed.rows, Path(folder))
 
 
 if __name__ == "__main__":

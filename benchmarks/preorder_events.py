@@ -170,7 +170,10 @@ class PreorderShop:
         held = rows["reason"].isin(["seed_not_revealed", "seed_refused"]).groupby(rows["campaign_id"]).any()
         for campaign in waits.index[(waits > 0) & ~held]:
             assert handed[campaign] == supply[campaign], f"units of {campaign} lie idle while buyers wait"
-        for row in tables.batch_plan.dropna(subset=["ledger_root"]).itertuples():
+        for row in tables.batch_plan.itertuples():
+            if pd.isna(row.ledger_root):  # extended: it takes preorders again, and will have another root
+                self.roots.pop(row.campaign_id, None)
+                continue
             assert self.roots.setdefault(row.campaign_id, row.ledger_root) == row.ledger_root, "the root moved"
 
     def _check_caps(self, inputs: PlanInputs) -> None:

@@ -44,13 +44,14 @@ def fresh_sales(folder: Path, *, every: int = 1) -> pl.DataFrame:
     return frame.with_row_index("row").filter((pl.col("row") // DAYS) % every == 0).drop("row")
 
 
-def recovered(units: np.ndarray, share: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """Return recovered demand of (n, t) arrays."""
+def recovered(units: np.ndarray, share: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return recovered demand of (n, t) arrays, and where it teaches."""
     n, t = units.shape
     keys = pl.DataFrame({"sku": [f"{i:06d}" for i in range(n)], "location_id": ["main"] * n})
     panel = DemandPanel(keys, np.full(n, -t), np.full(n, -1))
     flat = (units.ravel(), share.ravel(), out.ravel(), np.zeros(n * t, dtype=bool))
-    return recovered_demand(*flat, panel, config=CensoringConfig(), season=7).reshape(n, t)
+    demand, teaches = recovered_demand(*flat, panel, config=CensoringConfig(), season=7)
+    return demand.reshape(n, t), teaches.reshape(n, t)
 
 
 def planted(folder: Path) -> None:
@@ -70,8 +71,8 @@ def planted(folder: Path) -> None:
             sold, out = np.minimum(true, stock), true > stock
             masked = np.where(out, np.nan, sold)
             usual = true.mean()
-            flag = recovered(sold, np.where(out, np.nan, 1.0), out).mean() / usual - 1
-            share = recovered(sold, np.where(out, sold / np.maximum(true, 1e-9), 1.0), out).mean() / usual - 1
+            flag = recovered(sold, np.where(out, np.nan, 1.0), out)[0].mean() / usual - 1
+            share = recovered(sold, np.where(out, sold / np.maximum(true, 1e-9), 1.0), out)[0].mean() / usual - 1
             print(
                 f"{name} ({len(true)} series), {way:24s} out on {out.mean():.0%} of days: as sold "
                 f"{sold.mean() / usual - 1:+.1%}, masked {np.nanmean(masked, axis=1).mean() / usual - 1:+.1%}, "
@@ -85,11 +86,13 @@ def fresh_inputs(sales: pl.DataFrame, *, until: date, config: ForecastConfig) ->
     days = past["date"].n_unique()
     units = past["units"].to_numpy().astype(float).reshape(-1, days)
     share = 1 - past["stockout_hours_6_22"].to_numpy().reshape(-1, days) / HOURS
+    demand, teaches = recovered(units, share, share < 1)
     history = past.select(
         "sku", "location_id", ds="date", units=pl.col("units").cast(pl.Float64),
         in_stock_share=pl.Series(share.ravel()), is_censored=pl.Series((share < 1).ravel()),
         is_closed=pl.lit(False), is_gap=pl.lit(False), is_partial=pl.lit(False),
-        recovered_units=pl.Series(recovered(units, share, share < 1).ravel()),
+        recovered_units=pl.Series(demand.ravel()),
+        recovered_teaches=pl.Series(teaches.ravel()),
     )  # fmt: skip
     keys = past.group_by("sku", "location_id", maintain_order=True).agg(
         pl.col("region", "category_1", "category_2", "category_3").first()

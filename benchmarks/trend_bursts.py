@@ -81,7 +81,7 @@ def _day_number(day: object) -> int:
 
 
 def alarm_frame(cube: Cube, state: np.ndarray) -> pl.DataFrame:  # type: ignore[type-arg]
-    """Return ``element_type``, ``element``, ``region``, ``day``, ``over``: first night of each burst called, and last."""
+    """Return ``element_type``, ``element``, ``region``, ``day``, ``over``: first and last night of each burst."""
     active = (state != State.QUIET).astype(np.int8)
     step = np.diff(active, axis=0, prepend=0)
     rows = []
@@ -176,7 +176,8 @@ def main(arguments: list[str]) -> int:
     config = TrendConfig()
     seeds = [int(a) for a in arguments] or list(REPORTED_ON)
     print(
-        "| seed | sudden: found; delay from start / visible [days] | slow | season | all | false alarms | traps | withdrawn |"
+        "| seed | sudden: found; delay from start / visible [days] | slow | season | all "
+        "| false alarms | traps | withdrawn |"
     )
     print("|---|---|---|---|---|---:|---:|---:|")
     verdicts = []

@@ -22,7 +22,7 @@ DigestOption = Annotated[
 @prices_app.command("lint")
 def prices_lint(home: HomeOption = DEFAULT_HOME) -> None:
     """Check pricing_rules.yml; exit code 2 where it has an error."""
-    from pricing.loop_step import lint_home
+    from pricing.loop_step import lint_home, proof_home
 
     path = home / "pricing_rules.yml"
     findings = lint_home(home)
@@ -30,6 +30,8 @@ def prices_lint(home: HomeOption = DEFAULT_HOME) -> None:
         print(f"{path}:{finding}")
     if any(finding.severity == "error" for finding in findings):
         raise ConfigError(f"{path} has errors")
+    for line in proof_home(home):
+        say(line)
     say(f"{path}: no errors")
 
 

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from data.checks.deliveries import freshness, rows_accounted_for, volume
+from data.checks.drift import DRIFTING, drift_results
 from data.checks.runner import check_batches
 from data.contracts import INPUTS, TABLES, Table
 from data.errors import DataError
@@ -31,6 +32,7 @@ from data.ingest.repairs import newest_repair, show_repairs
 from data.ingest.runs import View, is_first_run, is_settled, run_line, view_of
 from data.ingest.store import create_store, set_buyer_key
 from data.ingest.switches import holds_in_force, overrides_in_force
+from data.publish.published import previous_runs
 from data.sql.consistency import refuse_both_sales_shapes
 from data.sql.products import products_from_sales
 from data.sql.staging import stage_history, stage_table
@@ -121,6 +123,7 @@ def _stage(io: StepIO, intake: Intake, view: View) -> None:
     _write_accounts(io, unknown)
     _write_marts(io)
     _note_missing_events(io)
+    _note_missed_nights(io)
     _judge_deliveries(io)
     _check_staged(io)
 
@@ -243,6 +246,22 @@ def _report_unit_suspects(io: StepIO, suspects: list[UnitSuspect]) -> None:
         )
 
 
+def _note_missed_nights(io: StepIO) -> None:
+    """A scheduler that was down leaves a gap between published runs: its nights are named, a backfill is for people."""
+    before = previous_runs(io.home, io.run_date, 1)
+    if not before:
+        return
+    last = date.fromisoformat(before[0].name[:10])
+    missed = (io.run_date - last).days // io.calendar.period_days - 1
+    if missed > 0:
+        first = last + timedelta(days=io.calendar.period_days)
+        message = (
+            f"{missed} nights before this one were not run, from {first} on; the last published run is of {last}. "
+            f"What arrived meanwhile is in this run. To publish a missed night: merchcast run --date {first}."
+        )
+        io.note("NIGHTS_MISSED", message, table="run_log")
+
+
 def _note_missing_events(io: StepIO) -> None:
     """A named holiday calendar promises events; a coming year without any is one that nobody delivered."""
     calendar = io.settings.shop.holiday_calendar
@@ -274,6 +293,9 @@ def _judge_deliveries(io: StepIO) -> None:
     usual = volume("order_lines", dict(rows), run_date=io.run_date) if rows else None
     if usual is not None:
         io.results.append(usual)
+    for name in DRIFTING:
+        if io.has_source(name):
+            io.results.extend(drift_results(connection, name, run_date=io.run_date))
 
 
 def _check_staged(io: StepIO) -> None:

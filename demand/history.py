@@ -267,7 +267,7 @@ def history_frame(
     index = panel.index()
     flags = _flags_of(index, kinds)
     unknown = flags["is_closed"] | flags["is_gap"]
-    recovered = recovered_demand(
+    recovered, teaches = recovered_demand(
         cells.units,
         cells.in_stock,
         cells.is_censored,
@@ -293,6 +293,7 @@ def history_frame(
             pl.Series("in_stock_share", cells.in_stock, nan_to_null=True),
             pl.Series("is_censored", cells.is_censored & ~unknown),
             pl.Series("recovered_units", recovered),
+            pl.Series("recovered_teaches", teaches),
             pl.Series("is_excluded", cells.excluded > 0),
             pl.Series("excluded_units", cells.excluded),
             _reason_column(cells, panel.size),

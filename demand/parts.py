@@ -208,7 +208,7 @@ def _added_up(frames: list[pl.DataFrame]) -> pl.DataFrame:
             pl.col(counts).sum(),
             pl.col("unit_price", "in_stock_share", "exclusion_reason").drop_nulls().first(),
             pl.col("is_censored", "is_excluded", "on_promotion", "is_partial").any(),
-            pl.col("is_closed", "is_gap").all(),
+            pl.col("is_closed", "is_gap", "recovered_teaches").all(),
         )
         .select(frames[0].columns)
         .sort(*_KEYS, "ds")

@@ -30,6 +30,7 @@ _MOST_SELECTION = 0.35  # of a usual period's sales: more says that the flag its
 _MIN_PROFILE_CELLS = 500  # cells that the curve is read from; fewer: sales are even over the period
 _FIRST_STEPS, _NEXT_STEPS = 60, 6  # iterations of the first block, and of those that start from the last one's
 _LOWEST_CV2, _HIGHEST_CV2 = 0.02, 6.0
+_LEAST_SHARE = 0.25  # of a period's usual sales, made before stock ran out, from which it may teach
 _SPREAD_PRIOR = 20.0  # [periods] weight of the shop's typical spread against the series' own
 _SETTLED = 5  # periods from which a series' own spread counts
 _LAUNCH_SEASONS = 4  # weeks of a launch that are seen as one block
@@ -59,10 +60,11 @@ def recovered_demand(
     *,
     config: CensoringConfig,
     season: int,
-) -> Floats:
-    """Return demand of each cell had the item been in stock all the time, shape (panel.size,) [units].
+) -> tuple[Floats, Mask]:
+    """Return demand of each cell had the item been in stock all the time [units], and where that may teach a model.
 
-    Never below what sold, and what sold wherever stock did not run out.
+    Both of shape (panel.size,). Demand is never below what sold, and what sold wherever stock did not run out.
+    Stocked-out periods teach where those in stock are no fair sample, and at least a quarter of the period was left.
 
     Args:
         units: demand as sold, shape (panel.size,) [units].
@@ -75,7 +77,7 @@ def recovered_demand(
     """
     hit = censored & ~ignored
     if not hit.any():
-        return units.copy()
+        return units.copy(), np.zeros(panel.size, dtype=bool)
     index = panel.index() - int(panel.first.min())
     series = panel.series().astype(np.int64)
     rows = np.unique(series[hit])
@@ -84,9 +86,34 @@ def recovered_demand(
     grid = _grid(units, in_stock, censored, ignored, index, kept, at, len(rows), season=season, config=config)
     window = config.level_weeks_weekly if season == 1 else config.level_weeks * season
     found = _recovered(grid, first=panel.first[rows] - int(panel.first.min()), season=season, window=window)
+    if grid.is_fair:
+        found = _as_usual(grid, found)
     out = units.copy()
     out[kept] = np.where(hit[kept], np.maximum(found[at], units[kept]), units[kept])
-    return out
+    teaches = np.zeros(panel.size, dtype=bool)
+    teaches[kept] = (grid.flagged | (grid.partial & (not grid.is_fair) & (grid.share >= _LEAST_SHARE)))[at]
+    return out, teaches
+
+
+def _as_usual(grid: _Grid, found: Floats) -> Floats:
+    """Return recovered demand cut so that partly stocked periods, by share, together come to what is usual at most.
+
+    What a series usually sells is its mean in stock; where the periods sold more than that already, nothing is added.
+    """
+    sold = np.nan_to_num(grid.units * grid.weekday[None, :])
+    plain = grid.usable & ~grid.flagged
+    count = plain.sum(axis=1)
+    usual = np.where(plain, sold, 0).sum(axis=1) / np.maximum(count, 1)
+    judged = grid.partial & (count >= _SETTLED)[:, None]
+    at = np.minimum((np.nan_to_num(grid.share) * _PROFILE_BINS).astype(np.int64), _PROFILE_BINS - 1)
+
+    def sums(values: Floats) -> Floats:
+        return np.bincount(at[judged], weights=values[judged], minlength=_PROFILE_BINS).astype(np.float64)
+
+    added = sums(found - sold)
+    wanted = sums(np.broadcast_to(usual[:, None], sold.shape)) - sums(sold)
+    part = np.where(added > 0, np.clip(wanted / np.maximum(added, 1e-9), 0, 1), 1.0)
+    return np.where(grid.partial, sold + part[at] * (found - sold), found)
 
 
 def _grid(
@@ -271,6 +298,4 @@ def _expected(grid: _Grid, block: tuple[Ints, ...], mean: Floats, spread: Floats
     value, _ = _moments(grid, block, np.nan_to_num(mean), spread, sold)
     level = np.nan_to_num(mean)[:, None]
     known = grid.flagged[block] | grid.partial[block]
-    return np.where(
-        known, np.maximum(np.minimum(value, np.maximum(_MOST * level, sold)), sold), np.maximum(level, sold)
-    )
+    return np.maximum(np.where(known, np.minimum(value, _MOST * level), level), sold)

@@ -23,8 +23,10 @@ _STRENGTHS = np.array([10.0, 20, 40, 80, 160, 320, 640])  # of the prior, in uni
 _NODES = 64  # quantiles that stand for what the category's rate may be
 _ONE_SIDED = 0.7  # share of the size returns that say too small (or too large) from which the text is to blame
 _SIGNS = {
-    "size": ("size", "too small", "too large", "too tight", "too loose", "too short", "too long", "fit")
-    + ("尺码", "尺寸", "偏大", "偏小", "大小"),
+    "size": (
+        *("size", "too small", "too large", "too tight", "too loose", "too short", "too long", "fit"),
+        *("尺码", "尺寸", "偏大", "偏小", "大小"),
+    ),
     "fabric": ("fabric", "material", "cloth", "texture", "thin", "scratch", "面料", "材质", "布料", "质感"),
 }
 _SMALL, _LARGE = ("small", "tight", "short", "偏小", "太小"), ("large", "loose", "big", "long", "偏大", "太大")
@@ -206,11 +208,11 @@ def _judged(cells: pl.DataFrame, styles: pl.DataFrame, *, config: ReturnConfig) 
     category = stats.beta.ppf(
         nodes[None, :], (rest_back + 0.5)[:, None], (np.maximum(rest_exposed - rest_back, 0.0) + 0.5)[:, None]
     )
-    above = stats.beta.sf(np.minimum(config.alert_ratio * category, 1.0), a[:, None], b[:, None]).mean(axis=1)
+    above = np.asarray(stats.beta.sf(np.minimum(config.alert_ratio * category, 1.0), a[:, None], b[:, None])).mean(axis=1)
     judged = cells.with_columns(
         rate=pl.Series(a / (a + b)),
-        rate_lo=pl.Series(stats.beta.ppf(0.05, a, b)),
-        rate_hi=pl.Series(stats.beta.ppf(0.95, a, b)),
+        rate_lo=pl.Series(np.asarray(stats.beta.ppf(0.05, a, b))),
+        rate_hi=pl.Series(np.asarray(stats.beta.ppf(0.95, a, b))),
         category_rate=pl.Series(usual),
         p_above=pl.Series(above),
     )

@@ -19,9 +19,8 @@ __all__ = ["Panel", "build_panel", "same_season_mean", "trailing_mean"]
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
-_LEAST_SHARE = 0.25  # [0-1] of a period in stock, from which recovered demand may teach
 _CELLS = (
-    "units", "recovered_units", "in_stock_share", "is_censored", "is_closed", "is_gap", "is_partial",
+    "units", "recovered_units", "recovered_teaches", "is_censored", "is_closed", "is_gap", "is_partial",
 )  # fmt: skip
 
 
@@ -116,8 +115,9 @@ def build_panel(
     """Return the panel of the series in ``keys``.
 
     Args:
-        history: ``demand_history``: sku, location_id, ds, units, in_stock_share, is_censored, is_closed, is_gap,
-            is_partial and, where demand of stocked-out periods was recovered, recovered_units; any order.
+        history: ``demand_history``: sku, location_id, ds, units, is_censored, is_closed, is_gap,
+            is_partial and, where demand of stocked-out periods was recovered, recovered_units and
+            recovered_teaches; any order.
         keys: sku, location_id and attributes; one row per series. Series without history get an empty row.
         last_period: label of the last closed period; later rows are left out.
         period_days: 1 or 7.
@@ -130,7 +130,7 @@ def build_panel(
     assert isinstance(start, date)
     n_periods = (last_period - start).days // period_days + 1
     if "recovered_units" not in known.columns:
-        known = known.with_columns(recovered_units=pl.lit(None, pl.Float64))
+        known = known.with_columns(recovered_units=pl.lit(None, pl.Float64), recovered_teaches=pl.lit(False))
     cells = known.select("sku", "location_id", "ds", *_CELLS)
     index = keys.select("sku", "location_id").with_row_index("series")
     cells = cells.join(index, on=["sku", "location_id"], how="inner").with_columns(
@@ -162,7 +162,7 @@ def build_panel(
         on_sale=on_sale,
         unknown=unknown,
         censored=flags("is_censored"),
-        share=numbers("in_stock_share"),
+        told=flags("recovered_teaches"),
         recovered=numbers("recovered_units"),
         closed=flags("is_closed"),
     )
@@ -177,15 +177,14 @@ def _panel(
     on_sale: Flags,
     unknown: Flags,
     censored: Flags,
-    share: Floats,
+    told: Flags,
     recovered: Floats,
     closed: Flags,
 ) -> Panel:
     """Put stocked-out and unknown periods right, looking backwards only."""
     closed = closed & ~(units > 0)  # a sale proves that the shop was open
-    told = ~np.isnan(recovered) & ~(share < _LEAST_SHARE)  # what little sold before says next to nothing
     censored = censored & on_sale & ~unknown & ~closed
-    teaches = on_sale & ~unknown & ~closed & (~censored | told)
+    teaches = on_sale & ~unknown & ~closed & (~censored | (told & ~np.isnan(recovered)))
     season = 7 if period_days == 1 else 1
     seen = np.where(teaches, np.where(censored, np.fmax(units, recovered), units), np.nan)
     usual = same_season_mean(seen, season=season, count=8)

@@ -30,7 +30,7 @@ from forecasting.workers import Workers, workers_of
 __all__ = ["load_inputs", "run", "spans_of"]
 
 _HISTORY = [
-    *("sku", "location_id", "ds", "units", "recovered_units", "in_stock_share"),
+    *("sku", "location_id", "ds", "units", "recovered_units", "recovered_teaches"),
     *("is_censored", "is_closed", "is_gap", "is_partial"),
 ]
 _SUPPLY = ["supplier_id", "lead_time_days", "lead_time_sd_days", "review_period_days", "expected_receipt_date"]

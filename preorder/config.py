@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 __all__ = ["PreorderConfig"]
 
@@ -12,6 +14,21 @@ class PreorderConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    channel_quotas: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+        default_factory=dict, description="Most units by channel, as a share of the largest batch [0-1]."
+    )
+    assortments: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = Field(
+        default_factory=dict, description="Stated odds of each variant, by random-assortment SKU [shares or weights]."
+    )
+    odds_significance: float = Field(
+        default=0.01, gt=0, lt=1, description="Packed output fails the stated odds below this p-value [0-1]."
+    )
+    require_deposit: bool = Field(
+        default=False, description="A preorder whose deposit is not paid in full claims nothing."
+    )
+    cancel_until: Literal["closed", "committed"] = Field(
+        default="committed", description="A cancellation after the campaign's move to this state forfeits the deposit."
+    )
     duplicate_seconds: int = Field(
         default=5, ge=0, le=3_600, description="Two preorders of one buyer and SKU this close are flagged [seconds]."
     )
@@ -60,3 +77,11 @@ class PreorderConfig(BaseModel):
     keep_finished_days: int = Field(
         default=30, ge=0, le=3_650, description="Shipped and cancelled campaigns stay in the tables this long [days]."
     )
+
+    @field_validator("assortments")
+    @classmethod
+    def _some_odds(cls, assortments: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        empty = [sku for sku, odds in assortments.items() if sum(odds.values()) <= 0]
+        if empty:
+            raise ValueError(f"no variant has odds above 0: {', '.join(empty[:5])}; state a share for each variant")
+        return assortments

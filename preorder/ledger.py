@@ -35,7 +35,10 @@ class LedgerReason(StrEnum):
     ACCEPTED = "accepted"
     CANCELLED = "cancelled"
     CANCELLED_AGAINST_RULES = "cancelled_against_rules"  # recorded all the same: the buyer no longer wants it
+    CANCELLED_TOO_LATE = "cancelled_too_late"  # likewise; the deposit is forfeit
     CAMPAIGN_CANCELLED = "campaign_cancelled"
+    DEPOSIT_MISSING = "deposit_missing"
+    ABOVE_CHANNEL_QUOTA = "above_channel_quota"
     NO_CAMPAIGN = "no_campaign"
     AFTER_CLOSE = "after_close"
     ABOVE_IDENTITY_CAP = "above_identity_cap"
@@ -44,6 +47,7 @@ class LedgerReason(StrEnum):
 
 
 _CLAIM_KEY = ["campaign_id", "sku"]
+_CENT = 0.01  # [currency] money that differs by less is the same
 
 
 def preorder_ledger(
@@ -60,8 +64,8 @@ def preorder_ledger(
 
     Claims are counted in the order in which they were placed. Within one campaign and SKU an identity (``buyer_ref``;
     an unknown buyer is an identity of its own) claims at most ``identity_cap`` units, so that splitting an order
-    gains nothing; first come, first served, a claim ends at ``max_batch_qty``, beyond which nothing can be made.
-    Under the other rules a single claim is cut to it.
+    gains nothing, and a channel at most its quota; first come, first served, a claim ends at ``max_batch_qty``, beyond
+    which nothing can be made. Under the other rules a single claim is cut to it.
 
     Args:
         preorders: as ``stg_preorders``; ``cancelled_at`` after the run date is null already.
@@ -74,15 +78,17 @@ def preorder_ledger(
     """
     rows = _with_campaign(preorders, campaigns)
     rows = rows.sort_values(["placed_at", "preorder_id"], kind="stable", ignore_index=True)
-    reason = _first_reason(rows, histories)
+    reason = _first_reason(rows, histories, config)
     counts = reason.isna()
     wanted = rows["quantity"].astype("int64").where(counts, 0)
     within_identity = _clip_running(wanted, [*_CLAIM_KEY, "identity"], rows, rows["identity_cap"])
+    within_quota = _clip_running(within_identity, [*_CLAIM_KEY, "channel"], rows, _quotas(rows, config))
     is_fifo = rows["allocation"].fillna("fifo").eq("fifo").to_numpy()
-    in_batch = _clip_running(within_identity, _CLAIM_KEY, rows, rows["max_batch_qty"])
-    single = np.minimum(within_identity, _cap_values(rows["max_batch_qty"]))
+    in_batch = _clip_running(within_quota, _CLAIM_KEY, rows, rows["max_batch_qty"])
+    single = np.minimum(within_quota, _cap_values(rows["max_batch_qty"]))
     firm = pd.Series(np.where(is_fifo, in_batch, single), index=rows.index).astype("int64")
-    reason = reason.mask(counts & (firm < within_identity), LedgerReason.ABOVE_BATCH_CAP)
+    reason = reason.mask(counts & (firm < within_quota), LedgerReason.ABOVE_BATCH_CAP)
+    reason = reason.mask(counts & (within_quota < within_identity), LedgerReason.ABOVE_CHANNEL_QUOTA)
     reason = reason.mask(counts & (within_identity < wanted), LedgerReason.ABOVE_IDENTITY_CAP)
     reason = reason.mask(reason.isna() & _possible_duplicates(rows, config), LedgerReason.POSSIBLE_DUPLICATE)
     reason = reason.fillna(LedgerReason.ACCEPTED)
@@ -128,12 +134,26 @@ def ledger_root(ledger: pd.DataFrame) -> str:
 
 
 def _with_campaign(preorders: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
-    terms = ["closes_at", "max_batch_qty", "identity_cap", "allocation", "cancellable"]
-    joined = preorders.merge(campaigns[[*_CLAIM_KEY, *terms]], on=_CLAIM_KEY, how="left", validate="m:1")
+    terms = ["closes_at", "max_batch_qty", "identity_cap", "allocation", "cancellable", "deposit"]
+    joined = preorders.reindex(columns=[*preorders.columns.union(["channel", "deposit_paid"], sort=False)])
+    joined = joined.merge(campaigns.reindex(columns=[*_CLAIM_KEY, *terms]), on=_CLAIM_KEY, how="left", validate="m:1")
     return joined.assign(identity=identities(joined))
 
 
-def _first_reason(rows: pd.DataFrame, histories: dict[str, CampaignHistory]) -> pd.Series:
+def _quotas(rows: pd.DataFrame, config: PreorderConfig) -> pd.Series:
+    """The most units of each row's channel; null: no quota."""
+    share = rows["channel"].map(config.channel_quotas).astype("Float64")
+    return (share * rows["max_batch_qty"].astype("Float64") + 1e-9) // 1
+
+
+def cancelled_too_late(rows: pd.DataFrame, histories: dict[str, CampaignHistory], config: PreorderConfig) -> pd.Series:
+    """Return whether each row was cancelled after the last moment at which its campaign let buyers go free."""
+    ends = {c: h.closed_at if config.cancel_until == "closed" else h.committed_at for c, h in histories.items()}
+    end = pd.to_datetime(rows["campaign_id"].map(ends), utc=True)
+    return rows["cancelled_at"].notna() & end.notna() & (rows["cancelled_at"] > end)
+
+
+def _first_reason(rows: pd.DataFrame, histories: dict[str, CampaignHistory], config: PreorderConfig) -> pd.Series:
     """The reason why a row claims nothing, else null; the first that holds counts."""
     no_campaign = rows["closes_at"].isna()
     cancelled = rows["cancelled_at"].notna()
@@ -144,9 +164,13 @@ def _first_reason(rows: pd.DataFrame, histories: dict[str, CampaignHistory]) -> 
         (no_campaign, LedgerReason.NO_CAMPAIGN),
         ((rows["placed_at"] > rows["closes_at"]) | (rows["placed_at"] > closed_at), LedgerReason.AFTER_CLOSE),
         (against, LedgerReason.CANCELLED_AGAINST_RULES),
+        (cancelled_too_late(rows, histories, config), LedgerReason.CANCELLED_TOO_LATE),
         (cancelled, LedgerReason.CANCELLED),
         (rows["campaign_id"].isin(dead), LedgerReason.CAMPAIGN_CANCELLED),
     ]
+    if config.require_deposit:
+        due = rows["deposit"].astype(float).fillna(0) * rows["quantity"].astype(float)
+        choices.append((rows["deposit_paid"].astype(float).fillna(0) < due - _CENT / 2, LedgerReason.DEPOSIT_MISSING))
     reason = pd.Series([None] * len(rows), index=rows.index, dtype=object)
     for holds, code in choices:
         reason = reason.mask(reason.isna() & holds, code)
@@ -184,7 +208,12 @@ def _states(
     closed = closed | rows["campaign_id"].isin(past_open).to_numpy()
     units_shipped = rows["preorder_id"].map(shipped).fillna(0).to_numpy(dtype=float)
     units_allocated = rows["preorder_id"].map(allocated).fillna(0).to_numpy(dtype=float)
-    cancelled_codes = [LedgerReason.CANCELLED, LedgerReason.CANCELLED_AGAINST_RULES, LedgerReason.CAMPAIGN_CANCELLED]
+    cancelled_codes = [
+        LedgerReason.CANCELLED,
+        LedgerReason.CANCELLED_AGAINST_RULES,
+        LedgerReason.CANCELLED_TOO_LATE,
+        LedgerReason.CAMPAIGN_CANCELLED,
+    ]
     claims = firm.to_numpy() > 0
     return pd.Series(
         np.select(

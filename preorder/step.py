@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from data.step_io import StepIO, open_step
+from preorder.assortment import assortment_mix
 from preorder.campaigns import CampaignHistory, campaign_histories
 from preorder.config import PreorderConfig
+from preorder.deposits import settle_deposits
 from preorder.late_demand import late_ratios
 from preorder.ledger import LedgerReason, ledger_root, preorder_ledger
 from preorder.plan import PlanInputs, campaign_plans
@@ -18,6 +20,7 @@ from preorder.tables import PlanTables, plan_tables
 
 __all__ = ["run_ledger", "run_plan"]
 
+_CENT = 0.01  # [currency]
 _WHY = ["why_firm", "why_late_bookings", "why_stock", "why_min_batch", "why_tier", "why_max_batch", "why_decision"]
 
 
@@ -26,8 +29,9 @@ def run_ledger(home: Path, run_date: date) -> dict[str, int]:
     with open_step("preorder_ledger", home=home, run_date=run_date) as io:
         campaigns = io.read("stg_preorder_campaigns")
         histories = _histories(io, campaigns)
+        preorders = io.read("stg_preorders")
         ledger = preorder_ledger(
-            io.read("stg_preorders"),
+            preorders,
             campaigns,
             histories,
             _shipped_units(io),
@@ -36,7 +40,10 @@ def run_ledger(home: Path, run_date: date) -> dict[str, int]:
             config=_config(io),
         )
         io.write("preorder_ledger", ledger)
+        deposits = settle_deposits(ledger, preorders, campaigns)
+        io.write("preorder_deposits", deposits if len(deposits) else io.empty("preorder_deposits"))
         _check_ledger(io, ledger, histories)
+        _check_deposits(io, deposits)
     return io.counts
 
 
@@ -45,11 +52,15 @@ def run_plan(home: Path, run_date: date) -> dict[str, int]:
     with open_step("preorder_plan", home=home, run_date=run_date) as io:
         config = _config(io)
         inputs = _plan_inputs(io, config)
-        tables = plan_tables(campaign_plans(inputs, config=config), inputs, config=config)
+        plans = campaign_plans(inputs, config=config)
+        tables = plan_tables(plans, inputs, config=config)
+        mix = assortment_mix(plans, inputs.receipts, config=config)
+        io.write("assortment_mix", mix if len(mix) else io.empty("assortment_mix"))
         for name in ("batch_plan", "preorder_allocations", "promise_changes", "preorder_commitments"):
             frame: pd.DataFrame = getattr(tables, name)
             io.write(name, frame if len(frame) else io.empty(name))
         _check_plan(io, tables, inputs)
+        _check_odds(io, mix)
     return io.counts
 
 
@@ -138,6 +149,9 @@ def _check_ledger(io: StepIO, ledger: pd.DataFrame, histories: dict[str, Campaig
         LedgerReason.ABOVE_IDENTITY_CAP: "Units above a buyer's cap are never allocated: tell the buyers.",
         LedgerReason.ABOVE_BATCH_CAP: "Units above the largest batch are never allocated: tell the buyers.",
         LedgerReason.POSSIBLE_DUPLICATE: "Two preorders seconds apart: ask the buyer; they were not merged.",
+        LedgerReason.ABOVE_CHANNEL_QUOTA: "Units above a channel's quota are never allocated: tell the buyers.",
+        LedgerReason.DEPOSIT_MISSING: "Without their deposit these claim nothing: ask for it, or cancel them.",
+        LedgerReason.CANCELLED_TOO_LATE: "Cancelled after the last moment: the deposit is kept.",
         LedgerReason.CANCELLED_AGAINST_RULES: "Cancelled though the campaign does not allow it: settle the deposit.",
     }
     for reason, advice in warned.items():
@@ -167,6 +181,19 @@ def _check_ledger(io: StepIO, ledger: pd.DataFrame, histories: dict[str, Campaig
     _check_roots(io, ledger, histories)
 
 
+def _check_deposits(io: StepIO, deposits: pd.DataFrame) -> None:
+    parts = ["refund_amount", "held_amount", "offset_amount", "forfeit_amount"]
+    wrong = (deposits[parts].sum(axis=1) - deposits["deposit_paid"]).abs() > _CENT / 2
+    io.check(
+        "deposits_add_up",
+        failed=int(wrong.sum()),
+        rows=len(deposits),
+        table="preorder_deposits",
+        expected="paid = refunded + held + offset + forfeited",
+        advice="This is a fault in merchcast: please report it.",
+    )
+
+
 def _check_roots(io: StepIO, ledger: pd.DataFrame, histories: dict[str, CampaignHistory]) -> None:
     """A ledger root published at the close must still be the root of the ledger."""
     published = {c: h.ledger_root for c, h in histories.items() if h.ledger_root}
@@ -182,6 +209,13 @@ def _check_roots(io: StepIO, ledger: pd.DataFrame, histories: dict[str, Campaign
         expected="the published root",
         advice="Preorders were added or changed after the close, or the root was computed in another way.",
     )
+
+
+def _check_odds(io: StepIO, mix: pd.DataFrame) -> None:
+    broken = mix[mix["odds_hold"].eq(False).fillna(False).astype(bool)]
+    io.check("stated_odds_hold", failed=len(broken), rows=len(mix), table="assortment_mix", severity="warn",
+             sample=broken["variant_sku"].head(5), expected="packed output that fits the stated odds",
+             advice="Stop the shipment and have the cartons repacked: the buyers were told other odds.")  # fmt: skip
 
 
 def _check_plan(io: StepIO, tables: PlanTables, inputs: PlanInputs) -> None:

@@ -41,7 +41,7 @@ class PricingConfig(BaseModel):
         default=7.0, ge=0, le=90, description="Never cheapened with less stock on hand than lasts so long [days]."
     )
     least_profit_probability: float = Field(
-        default=0.9, ge=0, le=1, description="An optimise rule moves a price only if profit rises this likely [0-1]."
+        default=0.8, ge=0, le=1, description="An optimise rule moves a price only if profit rises this likely [0-1]."
     )
     candidate_prices: int = Field(default=41, ge=5, le=401, description="Prices tried by an optimise rule [prices].")
     least_profit_gain_percent: float = Field(

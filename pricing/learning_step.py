@@ -22,7 +22,9 @@ def learnt_elasticities(io: StepIO, config: PricingConfig) -> pd.DataFrame:
     """Return elasticities of the SKUs whose cost is known: the others get no suggestion, nothing is spent on them."""
     products = io.query(
         "select sku, any_value(product_type order by location_id) as product_type, "
-        "any_value(category order by location_id) as category, any_value(style_id order by location_id) as style_id "
+        "any_value(category order by location_id) as category, any_value(style_id order by location_id) as style_id, "
+        "ln(avg(case when regular_price > 0 and unit_cost > 0 then cast(regular_price / unit_cost as double) end)) "
+        "as markup "
         "from assortment where unit_cost is not null and status <> 'not_product' group by sku order by sku"
     )
     if products.empty:

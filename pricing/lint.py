@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 
 import numpy as np
@@ -9,11 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from pricing.book import parse_book
+from pricing.bounds import line_bounds, line_rails
 from pricing.conflicts import direction
 from pricing.findings import Finding
 from pricing.matching import holds_today, matches
-from pricing.rules import Freeze, Limit, Rule, RuleBook
-from pricing.rules_yaml import read_document
+from pricing.rules import Clearance, Freeze, Limit, Rule, RuleBook
+from pricing.rules_yaml import Mark, Path, read_document
+from pricing.suggest import priceable
 
 __all__ = ["lint"]
 
@@ -51,7 +54,36 @@ def _on_data(text: str, book: RuleBook, lines: pd.DataFrame, run_date: date) -> 
         if problem is not None:
             message, fix, witness = problem
             found.append(Finding(mark.line, mark.column, message, fix, "warning", rule.id, witness))
+    found.extend(_bound_problems(book, keys, lines, run_date))
     return found
+
+
+def _bound_problems(book: RuleBook, marks: dict[Path, Mark], lines: pd.DataFrame, run_date: date) -> Iterator[Finding]:
+    """Ranges that are empty for a SKU of tonight, and clearances that go below cost."""
+    kept = lines[priceable(lines)].reset_index(drop=True)
+    rails = line_rails(book, kept, run_date=run_date)
+    nothing = np.zeros(len(kept), dtype=bool)
+    bounds = line_bounds(book, kept, rails, run_date=run_date, clears=nothing, frozen=nothing)
+    low, high = bounds.hard_range()
+    empty = low > high
+    if empty.any():
+        i = int(np.flatnonzero(empty)[0])
+        names = sorted(
+            {max(bounds.hard, key=lambda b: int(b[1][i]))[0], min(bounds.hard, key=lambda b: int(b[2][i]))[0]}
+        )
+        mark = marks["guardrails",]
+        message = f"{int(empty.sum())} SKUs have no price left: {' and '.join(names)} exclude each other"
+        yield Finding(mark.line, mark.column, message, "loosen one of them", "warning", None, _sku(kept, empty))
+    cost, salvage = kept["unit_cost"].to_numpy(dtype=float), kept["salvage_value"].to_numpy(dtype=float)
+    for i, rule in enumerate(book.rules):
+        if not isinstance(rule, Clearance) or not holds_today(rule, run_date):
+            continue
+        below = matches(rule.when, kept, run_date=run_date) & np.isfinite(salvage) & (salvage > 0) & (salvage < cost)
+        if below.any():
+            mark = marks["rules", i, "id"]
+            message = f"'{rule.id}' may price {int(below.sum())} SKUs below cost, down to the salvage value"
+            fix = "each such price waits for a person; delete salvage_value to keep the cost floor"
+            yield Finding(mark.line, mark.column, message, fix, "warning", rule.id, _sku(kept, below))
 
 
 def _problem(

@@ -16,11 +16,12 @@ from pricing.files_step import APPROVED, BOOK, LINES, in_force, kept_lines, kept
 from pricing.findings import Finding
 from pricing.lint import lint
 from pricing.plan import PreviewBook, preview_plan
+from pricing.proof import proof_text
 from pricing.rules import RuleBook
 from pricing.simulate import simulation_text
 from pricing.suggest import suggest_prices
 
-__all__ = ["apply_home", "approve_home", "lint_home", "plan_home", "preview", "simulate_home"]
+__all__ = ["apply_home", "approve_home", "lint_home", "plan_home", "preview", "proof_home", "simulate_home"]
 
 _PLANS = "plans"
 _APPLIED = "applied"
@@ -61,6 +62,13 @@ def lint_home(home: Path) -> list[Finding]:
         return lint(text, currency=settings.shop.currency)
     lines, run_date = kept_lines(home)
     return lint(text, currency=settings.shop.currency, lines=lines, run_date=run_date)
+
+
+def proof_home(home: Path) -> list[str]:
+    """Return what is proved of the working copy for any data, a line each; nothing where it has errors."""
+    settings = load_settings(home)
+    book, _ = parse_book(working_copy(home) or "", currency=settings.shop.currency)
+    return [] if book is None else proof_text(book)
 
 
 def simulate_home(home: Path, *, weeks: int) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from pricing.conflicts import RANGES, SETS
 from pricing.rules import EventPrice, Rule, When
 
-__all__ = ["NUMBERS", "holds_today", "margin_percent", "matches", "witness_text"]
+__all__ = ["NUMBERS", "condition_numbers", "holds_today", "margin_percent", "matches", "witness_text"]
 
 NUMBERS = {
     "days_of_cover": "days_of_cover",
@@ -78,14 +78,19 @@ def matches(when: When, lines: pd.DataFrame, *, run_date: date) -> npt.NDArray[n
     return mask
 
 
-def witness_text(when: When, line: dict[str, object]) -> str:
-    """Return the numbers of a line that meet the conditions: "164 days of cover (>= 120)"."""
+def condition_numbers(lines: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the numbers that conditions with a range look at, one array a field."""
+    return {field: _number(field, lines) for field in RANGES}
+
+
+def witness_text(when: When, numbers: dict[str, npt.NDArray[np.float64]], i: int) -> str:
+    """Return the numbers of line ``i`` that meet the conditions: "164 days of cover (>= 120)"."""
     parts = []
     for field in RANGES:
         low, high = getattr(when, f"min_{field}"), getattr(when, f"max_{field}")
         if low is None and high is None:
             continue
-        value = float(_number(field, pd.DataFrame([line]))[0])
+        value = float(numbers[field][i])
         bounds = " and ".join(f"{sign} {bound:g}" for sign, bound in ((">=", low), ("<=", high)) if bound is not None)
         parts.append(f"{_WORDS[field].format(value=value)} ({bounds})")
     return ", ".join(parts)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from pricing.bounds import LineRails
 from pricing.guardrails import Bounds, Clamped
-from pricing.matching import witness_text
+from pricing.matching import condition_numbers, witness_text
 from pricing.rules import (
     Clearance,
     EventPrice,
@@ -80,13 +81,14 @@ def trails(
     """
     asks = (wanted.target != bounds.current) | result.breaks_hard | result.is_empty
     texts: list[str | None] = [None] * len(lines)
+    numbers = condition_numbers(lines)
     for i in np.flatnonzero(asks):
-        parts = [_rule_part(int(i), lines, book, wanted), *_bound_parts(int(i), wanted, bounds, result, rails)]
+        parts = [_rule_part(int(i), numbers, book, wanted), *_bound_parts(int(i), wanted, bounds, result, rails)]
         texts[int(i)] = SEPARATOR.join(p for p in parts if p)
     return texts
 
 
-def _rule_part(i: int, lines: pd.DataFrame, book: RuleBook, wanted: Targets) -> str:
+def _rule_part(i: int, numbers: dict[str, npt.NDArray[np.float64]], book: RuleBook, wanted: Targets) -> str:
     number = int(wanted.decider[i])
     if number < 0:
         return ""
@@ -94,7 +96,7 @@ def _rule_part(i: int, lines: pd.DataFrame, book: RuleBook, wanted: Targets) -> 
     if number >= len(book.rules):
         return f"{wanted.names[number]} -> {price}"
     rule = book.rules[number]
-    why = witness_text(rule.when, {str(k): v for k, v in lines.iloc[i].items()})
+    why = witness_text(rule.when, numbers, i)
     return f"{rule.id}: {why + ' ' if why else ''}-> {_step(rule)} = {price}".replace("->  =", "->")
 
 

@@ -42,6 +42,7 @@ WHOLE_TABLES = (
     "trend_scores",
     "trend_alerts",
     "trend_alert_history",
+    "trend_proposals",
     "trend_scorecard",
     "element_pairs",
     "hit_map",

@@ -118,7 +118,7 @@ def trend_view(
     return TrendView(
         counts=[(state, words.code(state), states.count(state)) for state in STATES],
         alerts=table_view(alert_rows(alerts, words=words), ALERT_COLUMNS, name="alerts", **common),
-        money=_money(alerts),
+        money=_money(tables.frame("trend_proposals")),
         scores=table_view(
             score_rows(scores, words=words), SCORE_COLUMNS, name="scores", **{**common, "limit": SCORES_SHOWN}
         ),
@@ -167,11 +167,14 @@ def _map(
     return HeatMap(tuple(region_word(region, words=words) for region in regions), tuple(rows))
 
 
-def _money(alerts: pd.DataFrame) -> tuple[float, float, int]:
-    """Return gain if right, cost if wrong and units of all that is proposed."""
-    if alerts.empty or "status" not in alerts:
+def _money(proposals: pd.DataFrame) -> tuple[float, float, int]:
+    """Return gain if right, cost if wrong and units of all that is proposed, each SKU and location once.
+
+    The alerts' own figures do not add up: a rise in one region is part of the rise in all of them.
+    """
+    if proposals.empty:
         return 0.0, 0.0, 0
-    asked = alerts[alerts["status"] == "proposed"]
+    asked = proposals[proposals["status"] == "proposed"]
     gain, cost = (float(asked[name].fillna(0.0).sum()) for name in ("gain_if_right", "cost_if_wrong"))
     return gain, cost, int(asked["proposed_qty"].fillna(0).sum())
 

@@ -32,7 +32,7 @@ __all__ = [
 STATES = ("hot", "rising", "cooling", "quiet", "unknown_element")
 ALERT_ORDER = ("proposed", "watch", "withdrawn")
 SKUS_SHOWN = 6  # of an alert's SKUs; the rest is a count
-SIGNAL = re.compile(r"(?P<source>[^\s;/]+)/(?P<metric>\w+) x(?P<times>\d+(?:\.\d+)?)")
+METRIC = re.compile(r"\b(searches|mentions|likes|saves|resale_price)(?= [+-]?\d)")
 
 ALERT_COLUMNS = (
     Column("element", sub="element_kind"),
@@ -45,7 +45,7 @@ ALERT_COLUMNS = (
     Column("streak_days", "integer", sub="since_words"),
     Column("course", "svg"),
     Column("evidence", "wide", sub="confirmed_words"),
-    Column("affected_skus", "text"),
+    Column("affected_skus", "wide"),
     Column("materials", "phrase"),
     Column("capacity", "phrase"),
     Column("withdraw_when", "code"),
@@ -178,16 +178,12 @@ def evidence(text: Any, *, words: Catalogue) -> str:
     """Return an alert's evidence with its metrics in words; what is no signal stays as it is.
 
     >>> from reporting.catalogue import load_catalogue
-    >>> evidence("search_index/searches x1.14; rain", words=load_catalogue("en"))
-    'searches ×1.14 (search_index); rain'
+    >>> evidence("searches +14% (search_index); rain", words=load_catalogue("zh"))
+    '搜索 +14% (search_index); rain'
     """
     if is_missing(text):
         return ""
-
-    def told(found: re.Match[str]) -> str:
-        return f"{words.code(found['metric'])} ×{found['times']} ({found['source']})"
-
-    return SIGNAL.sub(told, str(text))
+    return METRIC.sub(lambda found: words.code(found[1]), str(text))
 
 
 def _values(frame: pd.DataFrame, name: str) -> pd.Series[Any]:

@@ -114,7 +114,13 @@ def _transfers(picture: Picture, inputs: PlanInputs, *, config: RestockConfig) -
         needed_qty=np.where(picture.is_orderable, picture.base_qty, 0),
     )
     lanes = inputs.lanes if config.transfers else inputs.lanes.iloc[:0]
-    return plan_transfers(lines, lanes, min_units=config.transfer_min_units)
+    return plan_transfers(
+        lines,
+        lanes,
+        need=picture.outcomes.need,
+        gain=picture.economics.gain,
+        min_units=config.transfer_min_units,
+    )
 
 
 def _waits(picture: Picture, *, expedite_points: float) -> Mask:

@@ -16,6 +16,8 @@ from restocking.policy_record import PLACE, policy_in_force, read_policies, with
 from restocking.simulate import Costs
 from restocking.tuning import ChosenPolicy, TuningSetup, choose_policy
 
+Floats = npt.NDArray[np.float64]
+
 __all__ = ["chosen_now", "keep", "keep_first", "policy_for"]
 
 _HISTORY_PERIODS = 160  # three years of weeks
@@ -36,7 +38,10 @@ def policy_for(io: StepIO, config: RestockConfig) -> ChosenPolicy | None:
 def chosen_now(io: StepIO) -> ChosenPolicy | None:
     """Return the policy that the history up to the run date speaks for; None without costs or history to tune on."""
     setup = _setup(io)
-    return None if setup is None else choose_policy(_history(io), setup)
+    if setup is None:
+        return None
+    history, sold = _history(io)
+    return choose_policy(history, setup, sold=sold)
 
 
 def keep(home: Path, chosen: ChosenPolicy, *, as_of: date) -> None:
@@ -72,8 +77,8 @@ def _setup(io: StepIO) -> TuningSetup | None:
     return TuningSetup(Costs(holding, shortage), lead, planning.unmet_demand == "lost_sales", planning.seed)
 
 
-def _history(io: StepIO) -> npt.NDArray[np.float64]:
-    """Return demand of the active series by week, the last three years, nan where not on sale or stocked out."""
+def _history(io: StepIO) -> tuple[Floats, Floats]:
+    """Return demand of the active series by week, nan where not on sale or in doubt, and what was sold; three years."""
     keys = ["sku", "location_id"]
     active = io.read_polars("assortment", columns=[*keys, "status"]).filter(pl.col("status") == "active").select(keys)
     rows = io.read_polars("demand_history", columns=[*keys, "ds", "units", "is_censored", "is_gap", "is_partial"])
@@ -83,9 +88,11 @@ def _history(io: StepIO) -> npt.NDArray[np.float64]:
         column=_HISTORY_PERIODS - 1 - (pl.lit(last) - pl.col("ds")).dt.total_days() // io.calendar.period_days
     )
     known = known.filter(pl.col("column").is_between(0, _HISTORY_PERIODS - 1))
-    doubtful = pl.any_horizontal(pl.col("is_censored", "is_gap", "is_partial").fill_null(False))
-    known = known.with_columns(units=pl.when(doubtful).then(None).otherwise(pl.col("units")))
-    history = np.full((index.height, _HISTORY_PERIODS), np.nan)
-    history[known["row"].to_numpy(), known["column"].to_numpy()] = known["units"].cast(pl.Float64).to_numpy()
-    first = int(np.argmax(~np.isnan(history).all(axis=0))) if history.size else 0
-    return history[:, first:]
+    at = known["row"].to_numpy(), known["column"].to_numpy()
+    sold = np.full((index.height, _HISTORY_PERIODS), np.nan)
+    sold[at] = known["units"].cast(pl.Float64).to_numpy()
+    doubtful = np.zeros(sold.shape, dtype=bool)
+    in_doubt = pl.any_horizontal(pl.col("is_censored", "is_gap", "is_partial").fill_null(False))
+    doubtful[at] = known.select(in_doubt).to_series().to_numpy()
+    first = int(np.argmax(~np.isnan(sold).all(axis=0))) if sold.size else 0
+    return np.where(doubtful, np.nan, sold)[:, first:], sold[:, first:]

@@ -116,7 +116,7 @@ def cover_policy(rate: Callable[[PolicyView], Floats], *, periods: float) -> Pol
 def projected_need(
     paths: Callable[[PolicyView], Floats],
     *,
-    ratio: float,
+    ratio: float | Floats,
     review: int = 1,
     lost_sales: bool = True,
     lead_error: int = 0,
@@ -126,7 +126,7 @@ def projected_need(
     Args:
         paths: from what is known at a close to sample paths of demand from the next period on, shape
             (horizon, n_series, n_paths) with a horizon of at least L + R [units].
-        ratio: critical ratio (0-1).
+        ratio: critical ratio (0-1), of all series or of each.
         review: R [periods].
         lost_sales: True where an unmet customer goes away.
         lead_error: plans with a lead time wrong by so many periods, to see what the mistake costs [periods].
@@ -147,6 +147,6 @@ def projected_need(
             review=np.full(n_series, review),
             lost_sales=lost_sales,
         )
-        return round_half_up(np.maximum(need_quantile(outcome.need, np.full(n_series, ratio)), 0.0))
+        return round_half_up(np.maximum(need_quantile(outcome.need, np.broadcast_to(ratio, n_series)), 0.0))
 
     return order

@@ -2,7 +2,9 @@
 
 A location gives away what it holds beyond its own order-up-to level and beyond ``transfer_keep_days`` of its mean
 demand. A transfer is proposed where it arrives no later than an order would, and costs less freight than the goods
-cost. It lowers the order of the location that receives it, before minimum orders and packs.
+cost. It lowers the order of the location that receives it, before minimum orders and packs. Where one place's surplus
+is less than all others lack, it is shared out by equal marginal return: each unit goes where it is likeliest to sell
+for most, so that the last units given anywhere are worth the same.
 """
 
 from __future__ import annotations
@@ -11,19 +13,51 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["plan_transfers", "received_units", "sent_units"]
+__all__ = ["plan_transfers", "received_units", "sent_units", "share_out"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+_HALF = 0.5  # [units] a need of half a unit more counts as one
 _COLUMNS = ["sku", "from_location_id", "to_location_id", "qty", "why_from", "why_to", "value", "freight"]
 
 
-def plan_transfers(lines: pd.DataFrame, lanes: pd.DataFrame, *, min_units: int = 1) -> pd.DataFrame:
-    """Return the transfers, the greatest needs served first, from the largest surplus first.
+def share_out(available: int, *, wanted: Ints, need: Floats, gain: Floats) -> Ints:
+    """Return how many units each place gets: every unit where gain times P(it sells) is greatest.
+
+    Args:
+        available: to share out [units].
+        wanted: shape (n,): most that each place takes [units].
+        need: shape (n, n_paths): what an order would have to bring there [units].
+        gain: shape (n,): of a unit that sells [shop.currency].
+
+    Example: the first place surely needs 4, the second 4 or none.
+        >>> need = np.array([[4.0, 4.0], [0.0, 4.0]])
+        >>> share_out(6, wanted=np.array([4, 4]), need=need, gain=np.ones(2)).tolist()
+        [4, 2]
+    """
+    place = np.repeat(np.arange(len(wanted)), wanted)
+    unit = np.arange(len(place)) - np.repeat(np.cumsum(wanted) - wanted, wanted) + 1
+    sells = [1 - np.searchsorted(np.sort(of), unit[place == i] - _HALF) / len(of) for i, of in enumerate(need)]
+    worth = gain[place] * np.concatenate([*sells, np.empty(0)])
+    best = np.lexsort((place, unit, -worth))[: max(available, 0)]
+    return np.bincount(place[best], minlength=len(wanted)).astype(np.int64)
+
+
+def plan_transfers(
+    lines: pd.DataFrame,
+    lanes: pd.DataFrame,
+    *,
+    need: Floats | None = None,
+    gain: Floats | None = None,
+    min_units: int = 1,
+) -> pd.DataFrame:
+    """Return the transfers, from the largest surplus first, shared out by equal marginal return.
 
     Args:
         lines: ``sku``, ``location_id``, ``needed_qty``, ``surplus_qty`` [whole units], ``unit_cost``
             [shop.currency/unit; nan unknown], ``lead_days`` [days], in plan order.
+        need: shape (n, n_paths): need of the lines [units]; None: exactly ``needed_qty``.
+        gain: shape (n,): of a unit that sells [shop.currency]; None: the same everywhere.
         lanes: ``from_location_id``, ``to_location_id``, ``days``, ``freight_per_unit``.
         min_units: fewer are not moved [units].
 
@@ -31,41 +65,48 @@ def plan_transfers(lines: pd.DataFrame, lanes: pd.DataFrame, *, min_units: int =
         ``sku``, ``from_location_id``, ``to_location_id``, ``qty`` [units], ``why_from``, ``why_to``, ``value``,
         ``freight`` [shop.currency].
     """
-    offers = lines.loc[lines["surplus_qty"] > 0, ["sku", "location_id", "surplus_qty"]]
-    wants = lines.loc[lines["needed_qty"] > 0, ["sku", "location_id", "needed_qty", "unit_cost", "lead_days"]]
+    rows = lines.reset_index(drop=True)
+    exact = rows["needed_qty"].to_numpy(np.float64)[:, None]
+    worth = np.ones(len(rows)) if gain is None else np.nan_to_num(gain)
+    offers = rows.loc[rows["surplus_qty"] > 0, ["sku", "location_id", "surplus_qty"]]
+    wants = rows.loc[rows["needed_qty"] > 0, ["sku", "location_id", "needed_qty", "unit_cost", "lead_days"]]
     pairs = (
         offers.rename(columns={"location_id": "from_location_id"})
-        .merge(wants.rename(columns={"location_id": "to_location_id"}), on="sku")
+        .merge(wants.rename(columns={"location_id": "to_location_id"}).rename_axis("row").reset_index(), on="sku")
         .merge(
             lanes[["from_location_id", "to_location_id", "days", "freight_per_unit"]],
             on=["from_location_id", "to_location_id"],
         )
     )
     freight = pairs["freight_per_unit"].fillna(0.0)
-    worth = (pairs["days"].fillna(0.0) <= pairs["lead_days"]) & ~(freight >= pairs["unit_cost"])
-    pairs = pairs.assign(freight_per_unit=freight).loc[worth]
+    in_time = (pairs["days"].fillna(0.0) <= pairs["lead_days"]) & ~(freight >= pairs["unit_cost"])
+    pairs = pairs.assign(freight_per_unit=freight).loc[in_time]
     pairs = pairs.sort_values(
-        ["sku", "needed_qty", "surplus_qty", "to_location_id", "from_location_id"],
-        ascending=[True, False, False, True, True],
+        ["sku", "surplus_qty", "from_location_id", "needed_qty", "to_location_id"],
+        ascending=[True, False, True, False, True],
     )
-    return _match(pairs, min_units=min_units)
+    return _match(pairs, need=exact if need is None else need, gain=worth, min_units=min_units)
 
 
-def _match(pairs: pd.DataFrame, *, min_units: int) -> pd.DataFrame:
-    surplus: dict[tuple[str, str], int] = {}
-    wanted: dict[tuple[str, str], int] = {}
+def _match(pairs: pd.DataFrame, *, need: Floats, gain: Floats, min_units: int) -> pd.DataFrame:
+    got = np.zeros(len(gain), dtype=np.int64)
     rows = []
-    for pair in pairs.itertuples(index=False):
-        origin, target = (str(pair.sku), str(pair.from_location_id)), (str(pair.sku), str(pair.to_location_id))
-        has = surplus.setdefault(origin, int(pair.surplus_qty))  # type: ignore[arg-type]
-        lacks = wanted.setdefault(target, int(pair.needed_qty))  # type: ignore[arg-type]
-        qty = min(has, lacks)
-        if qty < max(min_units, 1):
-            continue
-        surplus[origin], wanted[target] = has - qty, lacks - qty
-        why_from, why_to = f"surplus_{pair.surplus_qty}", f"need_{pair.needed_qty}"
-        value, freight = qty * float(pair.unit_cost), qty * float(pair.freight_per_unit)  # type: ignore[arg-type]
-        rows.append((origin[0], origin[1], target[1], qty, why_from, why_to, value, freight))
+    for (sku, origin), part in pairs.groupby(["sku", "from_location_id"], sort=False):
+        at = part["row"].to_numpy(np.int64)
+        lacks = part["needed_qty"].to_numpy(np.int64) - got[at]
+        shares = share_out(
+            int(part["surplus_qty"].iloc[0]),
+            wanted=np.maximum(lacks, 0),
+            need=need[at] - got[at][:, None],
+            gain=gain[at],
+        )
+        for qty, pair in zip(shares.tolist(), part.itertuples(index=False), strict=True):
+            if qty < max(min_units, 1):
+                continue
+            got[int(pair.row)] += qty  # type: ignore[arg-type]
+            why_from, why_to = f"surplus_{pair.surplus_qty}", f"need_{pair.needed_qty}"
+            value, freight = qty * float(pair.unit_cost), qty * float(pair.freight_per_unit)  # type: ignore[arg-type]
+            rows.append((sku, origin, pair.to_location_id, qty, why_from, why_to, value, freight))
     return pd.DataFrame(rows, columns=_COLUMNS).astype({"qty": "int64", "value": "float64", "freight": "float64"})
 
 

@@ -94,22 +94,23 @@ def windows_before(n_periods: int, *, lead: int, count: int = _MOST_WINDOWS) -> 
     return [start for start in (last - _STEP * k for k in range(count)) if start >= _FIRST_PERIODS]
 
 
-def choose_policy(history: Floats, setup: TuningSetup) -> ChosenPolicy | None:
+def choose_policy(history: Floats, setup: TuningSetup, *, sold: Floats | None = None) -> ChosenPolicy | None:
     """Return the cheapest policy of each size on earlier windows; None where the history is too short.
 
     Args:
         history: shape (n_series, t): demand, nan where not on sale or stocked out [units/period].
         setup: costs and lead time.
+        sold: same shape: what was sold, stock-outs or not; nan not on sale. Demand was at least that.
     """
     starts = windows_before(history.shape[1], lead=setup.lead)
     if not starts or not len(history):
         return None
     kept = np.linspace(0, len(history) - 1, min(len(history), _MOST_SERIES)).round().astype(np.int64)
-    history = history[kept]
+    history, least = history[kept], None if sold is None else sold[kept]
     options = [(NEED, k) for k in HOLDING_FACTORS] + [(COVER, c) for c in COVERS]
     costs, counts = np.zeros((len(options), len(SIZES))), np.zeros(len(SIZES))
     for start in starts:
-        cost, size = _window(history, start, options, setup)
+        cost, size = _window(history, least, start, options, setup)
         for number, of_series in enumerate(cost):
             costs[number] += np.bincount(size, weights=of_series, minlength=len(SIZES))
         counts += np.bincount(size, minlength=len(SIZES))
@@ -119,7 +120,7 @@ def choose_policy(history: Floats, setup: TuningSetup) -> ChosenPolicy | None:
 
 
 def _window(
-    history: Floats, start: int, options: list[tuple[str, float]], setup: TuningSetup
+    history: Floats, sold: Floats | None, start: int, options: list[tuple[str, float]], setup: TuningSetup
 ) -> tuple[list[Floats], Ints]:
     """Return the cost of each series under each option in one window, and the series' sizes."""
     length = setup.lead + _ORDERS
@@ -128,7 +129,10 @@ def _window(
     rows = np.flatnonzero(known)
     recent = past[rows, -_RATE_PERIODS:]
     rate = np.nan_to_num(recent).sum(axis=1) / (~np.isnan(recent)).sum(axis=1)
-    demand = np.where(np.isnan(coming[rows]), np.round(rate)[:, None], coming[rows])  # a stock-out hides it
+    hidden = np.repeat(np.round(rate)[:, None], length, axis=1)  # in a stock-out demand is what is usual, or more
+    if sold is not None:
+        hidden = np.fmax(hidden, sold[rows, start : start + length])
+    demand = np.where(np.isnan(coming[rows]), hidden, coming[rows])
     forecasts = [plain_forecast(history[:, : start + t], rows, periods=setup.lead + 1) for t in range(_ORDERS)]
     sampler = PathSampler(_PATHS, setup.lead + 1, setup.seed)
     paths = [forecast.paths(sampler) for forecast in forecasts]

@@ -62,7 +62,7 @@ def costed_alerts(
     Args:
         alerts: as :func:`trends.alerts.trend_alerts` gives them.
         said: what past sales say.
-        traffic_heat: ``element_type``, ``element``, ``region``, ``traffic_heat`` of the shop's own traffic; may be empty.
+        traffic_heat: ``element_type``, ``element``, ``region``, ``traffic_heat`` of the shop's own; may be empty.
         goods: what is sold.
         day: day number of D.
         config: what confirms.

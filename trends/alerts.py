@@ -41,7 +41,7 @@ _REASONS = {
     "cooling": AlertReason.COOLING_SIGNALS.value,
     _OVER: AlertReason.BURST_OVER.value,
 }
-_ALERT_SCHEMA = {
+_ALERT_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     **dict.fromkeys(_KEYS, pl.String),
     "heat": pl.Float64,
     "started_date": pl.Date,
@@ -127,7 +127,7 @@ def feature_frame(cube: Cube, heat: Heat, *, config: TrendConfig) -> pl.DataFram
 def trend_alerts(
     scores: pl.DataFrame, cube: Cube, heat: Heat, affected: pl.DataFrame, *, config: TrendConfig
 ) -> pl.DataFrame:
-    """Return the alerts of the night, with ``expected`` facts for what is proposed: one row a burst that is on or just over.
+    """Return the alerts of the night: one row a burst that is on or just over.
 
     Evidence reads ``metric +80% (source)``: the 7-day level against its own baseline, the day's common move taken out.
     ``series`` is the ratio to the baseline on each of the last 28 days.
@@ -141,11 +141,15 @@ def trend_alerts(
     """
     if scores.is_empty():
         return pl.DataFrame(schema=_ALERT_SCHEMA)
-    over = _just_over(cube, heat, config)
+    over = _just_over(heat, config)
     state = pl.when(pl.Series(over)).then(pl.lit(_OVER)).otherwise("state")
-    rows = scores.with_row_index("row").with_columns(state=state).filter(
-        ((pl.col("streak_days") >= config.alert_streak_days) & pl.col("state").is_in(list(_REASONS)))
-        | pl.col("state").is_in(["cooling", _OVER])
+    rows = (
+        scores.with_row_index("row")
+        .with_columns(state=state)
+        .filter(
+            ((pl.col("streak_days") >= config.alert_streak_days) & pl.col("state").is_in(list(_REASONS)))
+            | pl.col("state").is_in(["cooling", _OVER])
+        )
     )
     index = rows["row"].to_list()
     noticed = _noticed(heat, index)
@@ -168,7 +172,7 @@ def trend_alerts(
     )
 
 
-def _just_over(cube: Cube, heat: Heat, config: TrendConfig) -> NDArray[np.bool_]:
+def _just_over(heat: Heat, config: TrendConfig) -> NDArray[np.bool_]:
     """Return which series are quiet and had a burst within the last days."""
     recent = heat.state[-config.withdrawn_days - 1 :] != State.QUIET
     return np.asarray(recent.any(axis=0) & ~recent[-1] & ~heat.is_stale[-1])
@@ -187,7 +191,7 @@ def _series(heat: Heat, row: int) -> str:
 
 
 def _only_traffic(cube: Cube, row: int) -> bool:
-    seen = np.isfinite(cube.values[-_SHOWN_DAYS:, :, row]).any(axis=0)
+    seen: NDArray[np.bool_] = np.asarray(np.isfinite(cube.values[-_SHOWN_DAYS:, :, row]).any(axis=0))
     sources = {s for s, known in zip(cube.metrics["source"], seen, strict=True) if known}
     return sources == {TRAFFIC_SOURCE}
 

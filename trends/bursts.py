@@ -74,7 +74,9 @@ def advanced(before: Bursts, z: Floats32, rise: Floats32, *, day: int, config: T
     unit = np.where(known, np.minimum(z, config.daily_cap), 0.0).astype(np.float32)
     grown = np.where(known, np.maximum(before.up + unit - config.drift, 0.0), before.up)
     since = np.where((grown > 0) & (before.up <= 0), day, before.up_since)
-    above = np.where(known, (before.above << np.uint32(1)) | (unit > config.above_units), before.above).astype(np.uint32)
+    above = np.where(known, (before.above << np.uint32(1)) | (unit > config.above_units), before.above).astype(
+        np.uint32
+    )
     enough = _days_above(above, config.of_days) >= config.days_above
     starts = ~before.active & enough & (grown >= config.alarm_level) & (np.nan_to_num(rise) >= config.min_rise)
     shrunk = np.where(known & before.active, np.maximum(before.down + config.end_drift - unit, 0.0), before.down)

@@ -75,9 +75,7 @@ class TrendConfig(BaseModel):
     use_site_traffic: bool = Field(
         default=True, description="Score elements without social signals from the shop's own traffic."
     )
-    sales_days: int = Field(
-        default=540, ge=90, le=1500, description="Days of sales that signals are judged by [days]."
-    )
+    sales_days: int = Field(default=540, ge=90, le=1500, description="Days of sales that signals are judged by [days].")
     gate_windows: int = Field(default=20, ge=2, le=100, description="Past windows of 14 days the gate looks at.")
     gate_windows_min: int = Field(default=4, ge=1, description="Fewer judged windows keep the gate shut.")
     gate_permutations: int = Field(default=99, ge=19, le=9999, description="Signals dealt to wrong elements.")
@@ -92,16 +90,20 @@ class TrendConfig(BaseModel):
     min_selling_days: int = Field(
         default=7, ge=1, description="Days that ordered units must be on sale while the burst is on [days]."
     )
-    annual_holding_rate: float = Field(default=0.25, ge=0, le=2, description="Cost of capital and storage a year (0-1).")
+    annual_holding_rate: float = Field(
+        default=0.25, ge=0, le=2, description="Cost of capital and storage a year (0-1)."
+    )
     wrong_days: float = Field(
-        default=90.0, gt=0, description="Units that would not sell in so many days if no burst comes are written down [days]."
+        default=90.0,
+        gt=0,
+        description="Units that would not sell in so many days if no burst comes are written down [days].",
     )
     confirming_rise: float = Field(
         default=0.1, ge=0, description="Log rise of sales or site traffic that confirms the signals."
     )
     withdrawn_days: int = Field(default=7, ge=1, le=90, description="Days a withdrawn proposal is still shown [days].")
     pair_false_share: float = Field(
-        default=0.1, gt=0, lt=1, description="Share of the reported combinations that may be false (0-1)."
+        default=0.07, gt=0, lt=1, description="Share of the reported combinations that may be false (0-1)."
     )
     exposure_days: int = Field(default=14, ge=1, le=60, description="Days ahead that suggestions are made for [days].")
     exposure_places: int = Field(default=60, ge=5, le=1000, description="Suggestions a region, at most.")

@@ -1,7 +1,7 @@
 """Exposure: what to show more of, where and when; never what would sell out while it is shown.
 
-Suggested are products that a trend or the weather will ask for and that stock can serve, and products that lie too long.
-A stated share of the places goes to the long tail and to sizes beyond standard: algorithms that show what sells hide
+Suggested are products that a trend or the weather will ask for and that stock can serve, and those that lie too long. A
+stated share of the places goes to the long tail and to sizes beyond standard: algorithms that show what sells hide
 what was never shown. Nothing is suggested whose stock, with what arrives in time, would not last through the days with
 the lift that showing it brings.
 """
@@ -53,7 +53,9 @@ def cold_snaps(weather: pl.DataFrame, *, day: int, config: TrendConfig) -> pl.Da
     """
     known = weather.with_columns(day=pl.col("date").cast(pl.Int32).cast(pl.Int64)).drop_nulls("temperature_mean")
     usual = (
-        known.filter(pl.col("day").is_between(day - 13, day)).group_by("region").agg(usual=pl.col("temperature_mean").mean())
+        known.filter(pl.col("day").is_between(day - 13, day))
+        .group_by("region")
+        .agg(usual=pl.col("temperature_mean").mean())
     )
     ahead = known.filter(pl.col("day").is_between(day + 1, day + config.exposure_days)).join(usual, on="region")
     turned = ahead.with_columns(change=pl.col("temperature_mean") - pl.col("usual")).filter(
@@ -83,10 +85,18 @@ def exposure_suggestions(
         day: day number of D.
         config: days, places, shares, the lift of showing.
     """
-    wanted = pl.concat([_by_trend(items, alerts, day, config), _by_weather(items, turns, day), _by_stock(items, day, config)])
+    wanted = pl.concat(
+        [_by_trend(items, alerts, day, config), _by_weather(items, turns, day), _by_stock(items, day, config)]
+    )
     lasting = wanted.with_columns(
-        expected_units=pl.col("daily_units") * (pl.col("to_day") - day) * pl.col("lift").exp() * (1 + config.exposure_lift),
-        careful=pl.col("p90_daily_units") * (pl.col("to_day") - day) * pl.col("lift").exp() * (1 + config.exposure_lift),
+        expected_units=pl.col("daily_units")
+        * (pl.col("to_day") - day)
+        * pl.col("lift").exp()
+        * (1 + config.exposure_lift),
+        careful=pl.col("p90_daily_units")
+        * (pl.col("to_day") - day)
+        * pl.col("lift").exp()
+        * (1 + config.exposure_lift),
     ).with_columns(stock_ok=pl.col("stock_units") >= pl.max_horizontal("careful", pl.lit(1.0)))
     sound = lasting.filter("stock_ok").with_columns(
         worth=pl.col("margin").clip(lower_bound=0.01) * pl.min_horizontal("expected_units", "stock_units")
@@ -98,9 +108,15 @@ def exposure_suggestions(
 
 
 def _by_trend(items: pl.DataFrame, alerts: pl.DataFrame, day: int, config: TrendConfig) -> pl.DataFrame:
-    return items.join(alerts, on=["sku", "region"]).with_columns(
-        reason=pl.lit(ExposureReason.TREND.value), from_day=pl.lit(day + 1), to_day=pl.lit(day + config.exposure_days)
-    ).pipe(_shaped)
+    return (
+        items.join(alerts, on=["sku", "region"])
+        .with_columns(
+            reason=pl.lit(ExposureReason.TREND.value),
+            from_day=pl.lit(day + 1),
+            to_day=pl.lit(day + config.exposure_days),
+        )
+        .pipe(_shaped)
+    )
 
 
 def _by_weather(items: pl.DataFrame, turns: pl.DataFrame, day: int) -> pl.DataFrame:

@@ -65,7 +65,7 @@ def heat_of(cube: Cube, *, config: TrendConfig) -> Heat:
         today = levels.at(day)
         residual = _without_common(today.daily, config)
         noise = noise.updated(residual, config)
-        by_source = source_means(np.clip(residual / noise.sd(config), -10, 10), sources)
+        by_source = source_means(np.clip(residual / noise.sd(config, today.least_variance), -10, 10), sources)
         z = agreed_units(by_source)
         metric_heat = _without_common(today.heat, config)
         rise = agreed_ratio(source_means(_without_common(today.recent, config), sources))
@@ -134,9 +134,9 @@ class _Noise:
         mixed = (self.seen * self.own + weight * prior) / np.maximum(self.seen + weight, 1e-9)
         return np.asarray(np.maximum(mixed, floor), dtype=np.float32)
 
-    def sd(self, config: TrendConfig) -> Floats32:
-        """Return the noise of each series [log ratio]."""
-        return np.sqrt(self.variance(config)).astype(np.float32)
+    def sd(self, config: TrendConfig, least: Floats32) -> Floats32:
+        """Return the noise of each series [log ratio], at least that of a count of its size."""
+        return np.sqrt(np.maximum(self.variance(config), least)).astype(np.float32)
 
 
 def _breadth(metric_heat: Floats32, config: TrendConfig) -> Floats32:

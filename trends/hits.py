@@ -69,10 +69,13 @@ def fit_hits(seasons: pl.DataFrame, features: pl.DataFrame) -> HitModel | None:
     weights, covariance = _logistic(x, y, weight, ridge)
     weights = b * weights
     weights[0] += a
+    for _ in range(_STEPS):  # a fifth are hits by definition: the mean is known better than any quarter tells it
+        p = _logit_inverse(x @ weights)
+        weights[0] += float((y.mean() - p.mean()) / max((p * (1 - p)).mean(), 1e-3))
     levels = np.linalg.solve(
         (x * weight[:, None]).T @ x + _LEVEL_RIDGE * _penalty(x.shape[1]), (x * weight[:, None]).T @ level
     )
-    return HitModel(names, weights, b * b * covariance, levels, float(y.mean()))
+    return HitModel(names, weights, b * b * covariance, np.asarray(levels, dtype=np.float64), float(y.mean()))
 
 
 def predicted_hits(model: HitModel, rows: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
@@ -116,13 +119,18 @@ def hit_map(model: HitModel, rows: pl.DataFrame, features: pl.DataFrame, element
                 len(index),
             )
         )
-    schema = {**dict.fromkeys(keys, pl.String), **dict.fromkeys(("p_hit", "p_hit_lo", "p_hit_hi", "base_rate"), pl.Float64)}
+    schema = {
+        **dict.fromkeys(keys, pl.String),
+        **dict.fromkeys(("p_hit", "p_hit_lo", "p_hit_hi", "base_rate"), pl.Float64),
+    }
     return pl.DataFrame(out, schema={**schema, "n_products": pl.Int64}, orient="row")
 
 
 def item_priors(predicted: pl.DataFrame, styles: pl.DataFrame) -> pl.DataFrame:
     """Return ``new_item_priors``: each SKU has its style's chance and level."""
-    return styles.select("sku", "style_id").join(predicted, on="style_id").select("sku", "region", "p_hit", "level_ratio")
+    return (
+        styles.select("sku", "style_id").join(predicted, on="style_id").select("sku", "region", "p_hit", "level_ratio")
+    )
 
 
 def brier(p: Floats, y: Floats) -> float:
@@ -185,7 +193,7 @@ def _logistic(x: Floats, y: Floats, weight: Floats, ridge: float) -> tuple[Float
         beta = beta + step
         if float(np.abs(step).max()) < 1e-6:
             break
-    return beta, np.linalg.inv(hessian)
+    return beta, np.asarray(np.linalg.inv(hessian), dtype=np.float64)
 
 
 def _platt(odds: Floats, y: Floats) -> tuple[float, float]:

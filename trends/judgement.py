@@ -70,7 +70,9 @@ def judgement(
         config: windows and gate.
         seed: of the permutations.
     """
-    sold = element_sales(panel, elements.join(cube.series.select("element_type").unique(), on="element_type", how="semi"))
+    sold = element_sales(
+        panel, elements.join(cube.series.select("element_type").unique(), on="element_type", how="semi")
+    )
     sold_heat = heat_of(sold, config=config)
     leads = signal_leads(
         HeatPanel(cube.series, _on_days_of(panel, cube, heat)), HeatPanel(sold.series, sold_heat.heat), panel, elements,
@@ -88,12 +90,14 @@ def judgement(
     now = (
         sold.series.with_columns(sales_heat=pl.Series(sold_heat.heat[-1].astype(float)))
         if panel.n_days and sold.series.height
-        else pl.DataFrame(schema={**dict.fromkeys(("element_type", "element", "region"), pl.String), "sales_heat": pl.Float64})
+        else pl.DataFrame(
+            schema={**dict.fromkeys(("element_type", "element", "region"), pl.String), "sales_heat": pl.Float64}
+        )
     )
     return Judgement(leads, lead_days, strengths, sizes, alarms, history, scorecard(history), now)
 
 
-def _on_days_of(panel: SalesPanel, cube: Cube, heat: Heat) -> np.ndarray:  # type: ignore[type-arg]
+def _on_days_of(panel: SalesPanel, cube: Cube, heat: Heat) -> np.ndarray:
     """Return heat on the days of the panel, 0 where no signal was known yet."""
     out = np.zeros((panel.n_days, cube.series.height), dtype=np.float32)
     offset = panel.first_day - cube.first_day
@@ -128,7 +132,9 @@ def map_of_hits(
         last_day: day number of D.
         config: the share of false pairs allowed.
     """
-    of_style = styles.select("sku", "style_id").join(elements, on="sku").select("style_id", "element_type", "element").unique()
+    of_style = (
+        styles.select("sku", "style_id").join(elements, on="sku").select("style_id", "element_type", "element").unique()
+    )
     seasons = style_seasons(panel, styles.select("sku", "style_id", "category"))
     pairs = element_pairs(style_levels(seasons), of_style, config=config)
     # the quarter that D is in teaches only once it is all but over
@@ -146,7 +152,9 @@ def map_of_hits(
         return pairs, pl.DataFrame(), pl.DataFrame()
     rows = rows.sort("style_id", "region")
     found = hit_map(model, rows, features, of_style).join(zones.unique("region"), on="region", how="left")
-    predicted = predicted_hits(model, rows, features).join(styles.unique("style_id").select("style_id", "category"), on="style_id")
+    predicted = predicted_hits(model, rows, features).join(
+        styles.unique("style_id").select("style_id", "category"), on="style_id"
+    )
     usual = pl.col("level_ratio").mean().over("category", "region")
     predicted = predicted.with_columns(level_ratio=(pl.col("level_ratio") / usual).clip(1 / _FURTHEST, _FURTHEST))
     return pairs, found, item_priors(predicted, styles.filter("is_new"))

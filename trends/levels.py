@@ -23,6 +23,8 @@ _MIN_LEVEL_DAYS = 3  # known days of seven that make a level
 _CADENCE_DAYS = 28  # days over which the rhythm of a source is read
 _WEEKLY_AT_MOST = 6  # figures in that time: it speaks about once a week
 _MIN_BASELINE_WEEKS = 2
+_COUNT_SHARE = 0.9  # of a metric's figures that are whole numbers: it counts something
+_LEAST_MEAN = 0.2  # a count that is nearly always zero still comes once in five days [units]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class DayRatios:
     recent: Floats32
     heat: Floats32
     growth: Floats32
+    least_variance: Floats32  # of ``daily``: counts vary at least as Poisson's do, 0 for what is no count
 
 
 class Levels:
@@ -64,6 +67,7 @@ class Levels:
             recent=_log_sum(_low_median(last), eps) - low,
             heat=_log_sum(level, eps) - low,
             growth=_log_sum(level, eps) - _log_sum(before, eps),
+            least_variance=_count_variance(values[day], base, eps),
         )
 
     @property
@@ -122,6 +126,14 @@ class Levels:
         return np.where(n >= _MIN_BASELINE_WEEKS, (low + high) / 2, np.nan).astype(np.float32)
 
 
+def _count_variance(values: Floats32, base: Floats32, eps: Floats32) -> Floats32:
+    """Return the variance of the log of a Poisson count about its baseline; 0 for metrics that are no whole numbers."""
+    known = np.isfinite(values)
+    whole = np.where(known, values == np.floor(values), False).sum(axis=1) >= _COUNT_SHARE * known.sum(axis=1)
+    mean = np.maximum(np.nan_to_num(base), _LEAST_MEAN)
+    return np.where(whole[:, None], mean / (mean + np.nan_to_num(eps, nan=1.0)) ** 2, 0.0).astype(np.float32)
+
+
 def _log_sum(values: Floats32, eps: Floats32) -> Floats32:
     return np.asarray(np.log(np.maximum(values, 0) + eps), dtype=np.float32)
 
@@ -131,5 +143,3 @@ def _low_median(values: Floats32) -> Floats32:
     ordered = np.sort(values, axis=0)  # NaN goes last
     n = np.isfinite(ordered).sum(axis=0)
     return np.asarray(np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0)[None], axis=0)[0], dtype=np.float32)
-
-

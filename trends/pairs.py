@@ -31,6 +31,7 @@ _MIN_PAIR_STYLES = 3
 _RIDGE = 1.0  # styles' worth of no effect in each element
 _PAIR_RIDGE = 0.5  # likewise in a pair already found
 _MAX_REPORTED = 60
+_LEAST_OWN = 0.5  # styles' worth of a pair that its elements do not explain: with less nothing can be said
 _MAD_TO_SD = 1.4826
 _Z90 = 1.6448536269514722
 _SCHEMA = {
@@ -124,32 +125,39 @@ def _tested(
     names = elements.select(keys).unique().sort(keys)
     x = _members(levels, elements, names, keys)
     y = levels["level"].to_numpy() - float(np.mean(levels["level"].to_numpy()))
-    n = pairs.member.sum(axis=0)
-    # the levels of both elements are estimates too
-    count = dict(zip(names.iter_rows(), x.sum(axis=0), strict=True))
-    others = np.array([1 / count[a, b] + 1 / count[c, d] for a, b, c, d in pairs.names.iter_rows()])
     chosen: list[int] = []
     for _ in range(_MAX_REPORTED):
-        left = _left_over(x, y, pairs.member[:, chosen])
-        # by the median: styles of a pair that sells beyond its parts are no noise
-        spread = max(_MAD_TO_SD * float(np.median(np.abs(left))), 1e-9)
-        mean, error = pairs.member.T @ left / n, spread * np.sqrt(1 / n + others)
+        mean, error = _beyond_parts(x, y, pairs.member, chosen)
         p = 2 * stats.t.sf(np.abs(mean / error), df=max(len(y) - x.shape[1], 10))
         q = _false_discovery(p)
-        new = [int(i) for i in np.argsort(q, kind="stable") if q[i] <= config.pair_false_share and i not in chosen]
+        new = [int(i) for i in np.flatnonzero(q <= config.pair_false_share) if i not in chosen]
         if not new:
             break
         chosen.append(min(new, key=lambda i: (p[i], i)))
     return mean, error, p, q
 
 
-def _left_over(x: Floats, y: Floats, taken: Floats) -> Floats:
-    """Return what the elements one by one do not explain of each style's level, beside the pairs already taken."""
-    both = np.hstack([x, taken])
-    penalty = np.concatenate([np.full(x.shape[1], _RIDGE), np.full(taken.shape[1], _PAIR_RIDGE)])
-    beta = np.linalg.solve(both.T @ both + np.diag(penalty), both.T @ y)
-    left = y - x @ beta[: x.shape[1]]
-    return np.asarray(left - np.median(left))
+def _beyond_parts(x: Floats, y: Floats, member: Floats, chosen: list[int]) -> tuple[Floats, Floats]:
+    """Return each pair's effect beside the elements and the pairs already chosen, and its standard error.
+
+    The effect of a column that is added to a regression (Frisch and Waugh 1933): its covariance with what is left over,
+    over the part of it that the others do not explain.
+    """
+    both = np.hstack([x, member[:, chosen]])
+    penalty = np.concatenate([np.full(x.shape[1], _RIDGE), np.full(len(chosen), _PAIR_RIDGE)])
+    inverse = np.linalg.inv(both.T @ both + np.diag(penalty))
+    beta = inverse @ (both.T @ y)
+    left = y - both @ beta
+    # by the median: styles of a pair that sells beyond its parts are no noise
+    spread = max(_MAD_TO_SD * float(np.median(np.abs(left - np.median(left)))), 1e-9)
+    spread *= float(np.sqrt(len(y) / max(len(y) - both.shape[1], 1)))
+    shared = both.T @ member
+    own = np.maximum(member.sum(axis=0) - (shared * (inverse @ shared)).sum(axis=0), _LEAST_OWN)
+    mean = member.T @ left / own
+    for place, pair in enumerate(chosen):
+        column = x.shape[1] + place
+        mean[pair], own[pair] = beta[column], 1 / inverse[column, column]
+    return mean, spread / np.sqrt(own)
 
 
 def _false_discovery(p: Floats) -> Floats:

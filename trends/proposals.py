@@ -43,21 +43,25 @@ class Withdraw(StrEnum):
     ORDER_BY_DATE_PASSES = "order_by_date_passes"
 
 
-def proposed_lines(alerts: pl.DataFrame, items: pl.DataFrame, elements: pl.DataFrame, *, config: TrendConfig) -> pl.DataFrame:
+def proposed_lines(
+    alerts: pl.DataFrame, items: pl.DataFrame, elements: pl.DataFrame, *, config: TrendConfig
+) -> pl.DataFrame:
     """Return one line per alert, SKU and location it touches, with units, money and the last day to order.
 
     Args:
-        alerts: element and region, ``status``, ``p_right``, ``expected_heat``, ``strength``, ``lead_days``, ``days_left``
-            (days the burst is expected to go on), ``day`` (run date as day number), ``reason``.
+        alerts: element and region, ``status``, ``p_right``, ``expected_heat``, ``strength``, ``lead_days``,
+            ``days_left`` (days the burst is expected to go on), ``day`` (run date as day number), ``reason``.
         items: ``sku``, ``location_id``, ``region``, ``rate`` [units/day], ``stock``, ``open_orders`` [units],
             ``supplier_id``, ``unit_cost``, ``price``, ``salvage_value``, ``royalty_share``, ``lead_time_days``,
             ``review_period_days``, ``pack_size``, ``days_on_sale`` (until its end of sale).
         elements: ``sku``, ``element_type``, ``element``.
         config: capital cost, days to sell that make an order worth while.
     """
-    touched = elements.join(items, on="sku").join(
-        alerts.rename({"region": "alert_region"}), on=["element_type", "element"]
-    ).filter((pl.col("alert_region") == "*") | (pl.col("alert_region") == pl.col("region")))
+    touched = (
+        elements.join(items, on="sku")
+        .join(alerts.rename({"region": "alert_region"}), on=["element_type", "element"])
+        .filter((pl.col("alert_region") == "*") | (pl.col("alert_region") == pl.col("region")))
+    )
     arrival = pl.col("lead_time_days") + 1
     # signals lead: demand stays up for the lead beyond the burst's end
     last = pl.min_horizontal(pl.col("days_left") + pl.col("lead_days"), "days_on_sale")
@@ -75,9 +79,7 @@ def proposed_lines(alerts: pl.DataFrame, items: pl.DataFrame, elements: pl.DataF
     short = pl.min_horizontal("late_extra", pl.col("extra_demand") - pl.col("spare")).clip(lower_bound=0)
     whole = (short / pl.col("pack_size")).ceil() * pl.col("pack_size")
     in_time = pl.col("order_by") >= pl.col("day")
-    lines = lines.with_columns(
-        proposed_qty=pl.when(in_time & (short >= 0.5)).then(whole).otherwise(0).cast(pl.Int64)
-    )
+    lines = lines.with_columns(proposed_qty=pl.when(in_time & (short >= 0.5)).then(whole).otherwise(0).cast(pl.Int64))
     return _with_money(lines, config).sort(*_KEYS[:2], "alert_region", "sku", "location_id")
 
 
@@ -87,7 +89,11 @@ def _with_money(lines: pl.DataFrame, config: TrendConfig) -> pl.DataFrame:
     margin = (pl.col("price") * (1 - pl.col("royalty_share")) - pl.col("unit_cost")).clip(lower_bound=0)
     sold_anyway = pl.min_horizontal(pl.lit(config.wrong_days), "days_on_sale") * pl.col("rate")
     left = (quantity - sold_anyway).clip(lower_bound=0)
-    days_held = pl.when(pl.col("rate") > 0).then(pl.min_horizontal(quantity / pl.col("rate") / 2, pl.lit(_YEAR))).otherwise(_YEAR)
+    days_held = (
+        pl.when(pl.col("rate") > 0)
+        .then(pl.min_horizontal(quantity / pl.col("rate") / 2, pl.lit(_YEAR)))
+        .otherwise(_YEAR)
+    )
     capital = quantity * pl.col("unit_cost") * config.annual_holding_rate * days_held / _YEAR
     write_down = left * (pl.col("unit_cost") - pl.col("salvage_value")).clip(lower_bound=0)
     return lines.with_columns(gain_if_right=quantity * margin, cost_if_wrong=capital + write_down)
@@ -152,4 +158,3 @@ def _listed(summed: pl.DataFrame, text: pl.Expr, name: str) -> pl.DataFrame:
         .agg(pl.col("text").str.join("; ").alias(name))
         .rename({"alert_region": "region"})
     )
-

@@ -20,7 +20,16 @@ from trends.heat import Heat
 from trends.sales import SalesPanel
 from trends.signals import ALL_REGIONS, Cube
 
-__all__ = ["HIT_LIFT", "Outcome", "alarms_of", "carriers", "history_frame", "judged_alarms", "kinds_of_bursts", "scorecard"]
+__all__ = [
+    "HIT_LIFT",
+    "Outcome",
+    "alarms_of",
+    "carriers",
+    "history_frame",
+    "judged_alarms",
+    "kinds_of_bursts",
+    "scorecard",
+]
 
 HIT_LIFT = 1.15  # [ratio] less than this is within what sales do anyway
 _BEFORE_DAYS = 28
@@ -51,7 +60,7 @@ class _Sold:
 
 
 def alarms_of(cube: Cube, heat: Heat) -> pl.DataFrame:
-    """Return every alarm: names, ``series``, ``started``, ``noticed``, ``ended`` (day numbers, null: on), ``peak_heat``."""
+    """Return every alarm: names, ``series``, ``started``, ``noticed``, ``ended`` (day numbers), ``peak_heat``."""
     active = heat.state != State.QUIET
     step = np.diff(active.astype(np.int8), axis=0, prepend=np.int8(0))
     days, series = np.nonzero(step.T)[::-1]
@@ -93,7 +102,9 @@ def kinds_of_bursts(alarms: pl.DataFrame, types: Iterable[str]) -> dict[str, tup
 def carriers(panel: SalesPanel, elements: pl.DataFrame) -> dict[tuple[str, str, str], NDArray[np.int64]]:
     """Return the rows of the sales panel that carry each element in each region, and in all."""
     carried = panel.keys.with_row_index("row").join(elements, on="sku")
-    both = pl.concat([carried, carried.filter(pl.col("region") != ALL_REGIONS).with_columns(region=pl.lit(ALL_REGIONS))])
+    both = pl.concat(
+        [carried, carried.filter(pl.col("region") != ALL_REGIONS).with_columns(region=pl.lit(ALL_REGIONS))]
+    )
     grouped = both.sort("row").group_by("element_type", "element", "region", maintain_order=True).agg("row")
     return {(k, e, r): np.array(rows, dtype=np.int64) for k, e, r, rows in grouped.iter_rows()}
 
@@ -143,7 +154,11 @@ def judged_alarms(
         proposed = sold.before * (np.exp(strengths.get(kind, 0.0) * hot) - 1) * length
         margin, cost = per_unit[members].mean(axis=0)
         came = min(proposed, max(sold.lift - 1, 0.0) * sold.before * length)
-        row |= {"lift": sold.lift, "proposed": proposed, "rose_after": None if np.isnan(sold.rose_after) else sold.rose_after}
+        row |= {
+            "lift": sold.lift,
+            "proposed": proposed,
+            "rose_after": None if np.isnan(sold.rose_after) else sold.rose_after,
+        }
         rows.append(row | {
             "outcome": (Outcome.HIT if hit else Outcome.MISS).value,
             "money": came * margin if hit else -proposed * cost,
@@ -225,5 +240,7 @@ def scorecard(judged: pl.DataFrame) -> pl.DataFrame:
 
 def history_frame(judged: pl.DataFrame) -> pl.DataFrame:
     """Return ``trend_alert_history``: judged alarms with dates in place of day numbers."""
-    days = {f"{name}_date": pl.col(name).cast(pl.Int32).cast(pl.Date) for name in ("noticed", "started", "ended", "judged")}
+    days = {
+        f"{name}_date": pl.col(name).cast(pl.Int32).cast(pl.Date) for name in ("noticed", "started", "ended", "judged")
+    }
     return judged.with_columns(**days, sales_lift="lift", proposed_qty="proposed")

@@ -43,7 +43,9 @@ class SalesPanel:
         return np.where(n >= at_least, np.where(known, part, 0).sum(axis=1) / np.maximum(n, 1), np.nan)
 
 
-def sales_panel(history: pl.DataFrame, regions: pl.DataFrame, *, last_day: int, days: int, period_days: int) -> SalesPanel:
+def sales_panel(
+    history: pl.DataFrame, regions: pl.DataFrame, *, last_day: int, days: int, period_days: int
+) -> SalesPanel:
     """Return demand by SKU and region over the last ``days`` up to ``last_day``.
 
     Args:
@@ -89,6 +91,6 @@ def element_sales(panel: SalesPanel, elements: pl.DataFrame) -> Cube:
     for (s,), part in members.group_by(["s"], maintain_order=True):
         rows = part["row"].to_numpy()
         n = known[rows].sum(axis=0)
-        values[:, 0, int(s)] = np.where(n > 0, 100 * filled[rows].sum(axis=0) / np.maximum(n, 1), np.nan)  # type: ignore[call-overload]
+        values[:, 0, int(s)] = np.where(n > 0, 100 * filled[rows].sum(axis=0) / np.maximum(n, 1), np.nan)
     metrics = pl.DataFrame({"source": ["sales"], "metric": ["units"]})
     return Cube(values, series, metrics, panel.first_day)

@@ -61,7 +61,9 @@ def style_seasons(panel: SalesPanel, styles: pl.DataFrame) -> pl.DataFrame:
     while season_days(season)[0] < last:
         first, after = season_days(season)
         rate = panel.rate(first - panel.first_day, min(after, last) - panel.first_day, at_least=_MIN_DAYS)
-        rows.append(panel.keys.with_columns(season=pl.lit(season), rate=pl.Series(rate).fill_nan(None)).drop_nulls("rate"))
+        rows.append(
+            panel.keys.with_columns(season=pl.lit(season), rate=pl.Series(rate).fill_nan(None)).drop_nulls("rate")
+        )
         season = next_season(first)
     sold = pl.concat(rows).join(styles, on="sku")
     by_style = (
@@ -72,6 +74,5 @@ def style_seasons(panel: SalesPanel, styles: pl.DataFrame) -> pl.DataFrame:
     group = ["category", "region", "season"]
     return by_style.filter(pl.len().over(group) >= _MIN_STYLES).with_columns(
         log_ratio=((pl.col("rate") + 0.02) / (pl.col("rate").median().over(group) + 0.02)).log(),
-        is_hit=pl.col("rate").rank("average", descending=True).over(group)
-        <= pl.len().over(group) * HIT_SHARE,
+        is_hit=pl.col("rate").rank("average", descending=True).over(group) <= pl.len().over(group) * HIT_SHARE,
     )

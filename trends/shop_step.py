@@ -47,7 +47,11 @@ class ShopPicture:
         known = self.history["ds"].min() if self.history.height else None
         held = self.last_day - (known - _EPOCH).days + 1 if isinstance(known, date) else 1
         return sales_panel(
-            self.history, self.regions, last_day=self.last_day, days=max(min(days, held), 1), period_days=self.period_days
+            self.history,
+            self.regions,
+            last_day=self.last_day,
+            days=max(min(days, held), 1),
+            period_days=self.period_days,
         )
 
     def traffic_heat(self, alerts: pl.DataFrame, config: TrendConfig) -> pl.DataFrame:
@@ -122,9 +126,7 @@ def _styles(io: StepIO, products: pl.DataFrame, day: int) -> pl.DataFrame:
     )
 
 
-def _items(
-    io: StepIO, products: pl.DataFrame, regions: pl.DataFrame, history: pl.DataFrame, day: int
-) -> pl.DataFrame:
+def _items(io: StepIO, products: pl.DataFrame, regions: pl.DataFrame, history: pl.DataFrame, day: int) -> pl.DataFrame:
     """Return each active SKU and location with its rate, stock, open orders, terms and prices."""
     active = io.read_polars(
         "assortment", columns=["sku", "location_id", "status", "regular_price", "unit_cost", "end_of_sale_date"]
@@ -198,8 +200,9 @@ def suggestions(io: StepIO, config: TrendConfig) -> pl.DataFrame:
 def _shown_items(io: StepIO, config: TrendConfig, day: int) -> pl.DataFrame:
     """Return what may be shown: SKUs in regions with their stock, demand, cover, margin, size and weather effect."""
     plan = io.query_polars(
-        "select sku, location_id, coalesce(on_hand, 0) - coalesce(backorders, 0) - coalesce(preorders_open, 0) as stock, "
-        "days_of_cover from restock_plan where status <> 'not_replenished' order by sku, location_id"
+        "select sku, location_id, days_of_cover, "
+        "coalesce(on_hand, 0) - coalesce(backorders, 0) - coalesce(preorders_open, 0) as stock "
+        "from restock_plan where status <> 'not_replenished' order by sku, location_id"
     )
     demand = io.query_polars(
         "select sku, location_id, avg(mean) as daily, avg(q90) as p90 from forecasts "
@@ -236,7 +239,8 @@ def _shown_items(io: StepIO, config: TrendConfig, day: int) -> pl.DataFrame:
 
 def _effects(io: StepIO, products: pl.DataFrame, config: TrendConfig, day: int) -> pl.DataFrame:
     weather = io.query_polars(
-        f"select date, region, temperature_mean from stg_weather where date <= date '{io.run_date}' order by region, date"
+        "select date, region, temperature_mean from stg_weather "
+        f"where date <= date '{io.run_date}' order by region, date"
     )
     history = _history(io, config.feature_days)
     if weather.is_empty() or history.is_empty():

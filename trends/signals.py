@@ -34,7 +34,7 @@ AVERAGED_METRICS = ("resale_price", "dwell_seconds")  # means of prices and time
 
 @dataclass(frozen=True)
 class Revisions:
-    """Corrections in the order they became known: ``at`` the day known, ``day`` the day corrected, ``delta`` the change.
+    """Corrections in the order they became known: ``at`` the day known, ``day`` the day corrected, ``delta``.
 
     Days are rows of the cube, ``metric`` and ``series`` its other axes; all arrays have the same length.
     """

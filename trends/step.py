@@ -31,7 +31,7 @@ _FAULT_NOTES = {
 
 
 def run(home: Path, run_date: date) -> dict[str, int]:
-    """Write the trend tables of ``run_date``, features for the forecast and proposals for the plan; return row counts."""
+    """Write the trend tables of ``run_date``, features for the forecast, proposals for the plan; return counts."""
     with open_step("trends", home=home, run_date=run_date) as io:
         config = TrendConfig.model_validate(io.settings.trends)
         products = io.read_polars("stg_products")

@@ -1,6 +1,6 @@
 """Signals with vintages: what each figure was first known as, and every correction with the day it became known.
 
-A source that is pulled again with other values has spoken anew: its figure before that day stays what it was. Figures of
+A source that is pulled again with other values has spoken anew: its figure before that day stays what it was. Those of
 several aliases of an element, and of several regions, add up; so do their corrections.
 """
 
@@ -30,8 +30,8 @@ def signal_history(vintages: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     when all of them are.
 
     Args:
-        vintages: ``date``, ``source``, ``region``, ``element_type``, ``element``, ``metric``, ``known_date``, ``value``,
-            names resolved.
+        vintages: ``date``, ``source``, ``region``, ``element_type``, ``element``, ``metric``, ``known_date``,
+            ``value``; names resolved.
 
     Returns:
         ``element_type``, ``element``, ``region``, ``source``, ``metric``, ``day``, ``known`` (day numbers) and
@@ -87,7 +87,11 @@ def _national(steps: pl.DataFrame) -> pl.DataFrame:
         .select(*_NAMED, "day", "expected")
         .sort("day")
     )
-    spoken = steps.filter("is_first").group_by(*_NAMED, "day").agg(n=pl.len(), first=pl.col("known").min(), last=pl.col("known").max())
+    spoken = (
+        steps.filter("is_first")
+        .group_by(*_NAMED, "day")
+        .agg(n=pl.len(), first=pl.col("known").min(), last=pl.col("known").max())
+    )
     counted = spoken.sort("day").join_asof(begins, on="day", by=_NAMED, check_sortedness=False)
     waited = pl.max_horizontal("first", pl.col("day") + _WAIT_DAYS)
     complete = pl.col("n") >= pl.col("expected").fill_null(1)

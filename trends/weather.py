@@ -44,7 +44,7 @@ def weather_effects(
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
-def _change(part: pl.DataFrame, panel: SalesPanel, config: TrendConfig) -> np.ndarray:  # type: ignore[type-arg]
+def _change(part: pl.DataFrame, panel: SalesPanel, config: TrendConfig) -> np.ndarray:
     """Return the week's mean temperature against that of the baseline weeks, by day of the panel; NaN unknown."""
     daily = np.full(panel.n_days, np.nan)
     known = part.drop_nulls("temperature_mean").sort("date")
@@ -57,14 +57,18 @@ def _change(part: pl.DataFrame, panel: SalesPanel, config: TrendConfig) -> np.nd
     begins = np.maximum(ends - 7, 0)
     with np.errstate(invalid="ignore", divide="ignore"):
         weekly = (total[ends] - total[begins]) / (count[ends] - count[begins])
-    at = [np.concatenate([np.full(7 * w, np.nan), weekly[: -7 * w]]) for w in config.baseline_weeks if 7 * w < panel.n_days]
+    at = [
+        np.concatenate([np.full(7 * w, np.nan), weekly[: -7 * w]])
+        for w in config.baseline_weeks
+        if 7 * w < panel.n_days
+    ]
     before = np.stack(at)
     known_weeks = np.isfinite(before)
     mean = np.where(known_weeks, before, 0).sum(axis=0) / np.maximum(known_weeks.sum(axis=0), 1)
     return np.asarray(np.where(known_weeks.any(axis=0), weekly - mean, np.nan))
 
 
-def _slope(x: np.ndarray, y: np.ndarray) -> float:  # type: ignore[type-arg]
+def _slope(x: np.ndarray, y: np.ndarray) -> float:
     used = np.isfinite(x) & np.isfinite(y) & (y != 0)
     if used.sum() < 20:
         return 0.0

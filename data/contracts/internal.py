@@ -227,6 +227,41 @@ INTERNALS: tuple[Table, ...] = (
         "Preorders with the part of each that is a firm claim.",
     ),
     _table(
+        "preorder_deposits",
+        "preorder_id",
+        [
+            key("preorder_id", "preorder"),
+            column("campaign_id", S, "", "campaign", nullable=False),
+            _SKU,
+            column("deposit_due", M, "currency", "for the firm units", nullable=False, minimum=0),
+            column("deposit_paid", M, "currency", "paid", nullable=False, minimum=0),
+            column("refund_amount", M, "currency", "to give back", nullable=False, minimum=0),
+            column("held_amount", M, "currency", "kept until the shipment", nullable=False, minimum=0),
+            column("offset_amount", M, "currency", "deducted from the price", nullable=False, minimum=0),
+            column("forfeit_amount", M, "currency", "kept by the shop", nullable=False, minimum=0),
+            column(
+                "action", S, "", "what to do", choices=("deposit_held", "offset", "refund", "forfeit"), nullable=False
+            ),
+            column("reason", S, "", "why, as a code", nullable=False),
+        ],
+        "What becomes of each deposit; what was paid is split to the cent.",
+    ),
+    _table(
+        "assortment_mix",
+        "campaign_id sku variant_sku",
+        [
+            key("campaign_id", "campaign"),
+            _SKU,
+            key("variant_sku", "variant that a buyer may get"),
+            column("stated_odds", N, "0-1", "as told to the buyers", nullable=False, minimum=0, maximum=1),
+            column("pack_qty", I, "units", "of tonight's batch", nullable=False, minimum=0),
+            column("packed_qty", I, "units", "received for the campaign", nullable=False, minimum=0),
+            column("odds_p_value", N, "0-1", "exact goodness of fit of what was packed", minimum=0, maximum=1),
+            column("odds_hold", F, "", "null while nothing is packed"),
+        ],
+        "Variants of random-assortment goods: what to pack, what was packed, whether the odds hold.",
+    ),
+    _table(
         "preorder_commitments",
         "campaign_id sku location_id",
         [

@@ -255,9 +255,10 @@ OUTPUTS: tuple[Table, ...] = (
             column("is_partial", F, "", "the day was delivered in part: does not teach", nullable=False),
             column("on_promotion", F, "", "a promotion ran", nullable=False),
             _units("cancelled_units", "sold and cancelled", nullable=False),
+            column("recovered_teaches", F, "", "stocked out, and its recovered demand may teach a model"),
         ],
         "What was really wanted: all of it for the rooms, the last 400 days published.",
-        unpublished=("is_closed", "is_gap", "is_partial", "on_promotion", "cancelled_units"),
+        unpublished=("is_closed", "is_gap", "is_partial", "on_promotion", "cancelled_units", "recovered_teaches"),
     ),
     _table(
         "forecasts",

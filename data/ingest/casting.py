@@ -8,9 +8,10 @@ where the delivered value may not be loaded, and the reason as a code, evaluated
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
+from decimal import Decimal
 
 from data.contracts import Column, DType
 from data.ingest.faults import Reason
@@ -43,7 +44,9 @@ _WHITE = " \t\n\r\f\v" + "".join(
 _ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
 _OFFSET = r" ?(Z|z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)"
-_SCIENTIFIC = "[0-9０-９]([.．][0-9０-９]+)?[eEｅＥ][+＋][0-9０-９]{1,3}"  # full-width digits too: they become plain ones
+_SCIENTIFIC = (
+    "[0-9０-９]([.．][0-9０-９]+)?[eEｅＥ][+＋][0-9０-９]{1,3}"  # full-width digits too: they become plain ones
+)
 _MIDNIGHT = r"([T ]00:00(:00([.]0+)?)?)?"
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
 _EXCEL_EPOCHS = {"excel": "1899-12-30", "excel1904": "1904-01-01"}
@@ -118,8 +121,28 @@ def among_sql(value: str, words: Iterable[str]) -> str:
 def column_cast(column: Column, text: str, *, physical: str = "VARCHAR", rules: CastRules) -> ColumnCast:
     """Return the expressions of ``column`` over the stripped column or literal ``text`` of DuckDB type ``physical``."""
     is_text = physical == "VARCHAR"
+    if is_text and column.name in rules.spec.aliases:
+        text = _renamed(text, rules.spec.aliases[column.name])
     cast = _from_text(column, text, rules) if is_text else _from_typed(column, text, physical, rules)
+    if column.name in rules.spec.units:
+        cast = replace(cast, value=_in_our_unit(column, cast.value, rules.spec.units[column.name]))
     return _with_range(column, cast, text)
+
+
+def _renamed(text: str, aliases: Mapping[str, str]) -> str:
+    """Return SQL for a value under the name that the shop uses."""
+    whens = " ".join(f"when {literal(old)} then {literal(new)}" for old, new in aliases.items())
+    return f"(case {text} {whens} else {text} end)" if whens else text
+
+
+def _in_our_unit(column: Column, value: str, factor: float) -> str:
+    """Return SQL for a value times a factor, exactly; a whole number that does not stay one is null."""
+    if column.dtype is DType.NUMBER:
+        return f"({value}) * {factor!r}"
+    product = f"(({value}) * {Decimal(repr(factor)):f})"
+    if column.dtype is DType.MONEY:
+        return f"try_cast({product} as decimal(18, 4))"
+    return f"case when {product} = trunc({product}) then try_cast({product} as bigint) end"
 
 
 def _from_text(column: Column, text: str, rules: CastRules) -> ColumnCast:

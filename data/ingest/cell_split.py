@@ -17,9 +17,7 @@ __all__ = ["split_json_lines", "split_workbook"]
 RolesOf = Callable[[Sequence[str]], Roles]
 
 
-def split_json_lines(
-    path: Path, into: Path, roles_of: RolesOf, *, tag: str, spec: SourceSettings
-) -> PersonBook | None:
+def split_json_lines(path: Path, into: Path, roles_of: RolesOf, *, tag: str, spec: SourceSettings) -> PersonBook | None:
     """Write JSON lines without people; return the people, None where there are none. A damaged line becomes ``{``."""
     columns = _columns_of(path)
     roles = roles_of(columns)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import io
 import os
-import pickle  # noqa: S403 - requests are ours; answers are read by a reader that knows ten classes
+import pickle  # requests are ours; answers are read by a reader that knows ten classes
 import resource
 import struct
 import subprocess
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from data.contracts import TABLES
+from data.errors import SourceError
 from data.ingest.deliveries import DeliveredFile, inspected
 from data.ingest.faults import DeliveryRefused, Fault
 from data.ingest.formats import FileFormat
@@ -38,8 +39,18 @@ MEMORY_BYTES = 1_000_000_000  # [bytes] beyond what the child has when it starts
 PATIENCE_SECONDS = 20.0  # for any file
 SLOWEST_BYTES_PER_SECOND = 1_000_000  # and this for its size: fifty times slower than the slowest format is read
 _LAST_WORDS_SECONDS = 0.5
+_READY = "ready"
 _LENGTH = struct.Struct("!Q")
-_KNOWN_MODULES = ("data.ingest.", "data.contracts", "data.settings", "pathlib", "datetime", "collections", "_pydatetime")
+_KNOWN_MODULES = (
+    "data.ingest.",
+    "data.contracts",
+    "data.settings",
+    "data.source_settings",
+    "pathlib",
+    "datetime",
+    "collections",
+    "_pydatetime",
+)
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
 
@@ -127,7 +138,7 @@ class Child:
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                with _quiet():
+                with _Quiet():
                     pipe.close()
 
     def _started(self) -> subprocess.Popen[bytes]:
@@ -142,6 +153,7 @@ class Child:
                 stderr=subprocess.DEVNULL,
                 env={**environment, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
             )
+            _await_start(self._process)
         return self._process
 
 
@@ -161,10 +173,22 @@ def reading_child() -> Iterator[Child]:
         _current.pop().end()
 
 
+def _await_start(process: subprocess.Popen[bytes]) -> None:
+    """Wait until the child is ready: what goes wrong before is no file's fault."""
+    assert process.stdout is not None
+    try:
+        ready = _received(process.stdout)
+    except EOFError:
+        ready = None
+    if ready != _READY:
+        process.kill()
+        raise SourceError("the process that opens files does not start; is this installation complete?")
+
+
 def _ends(process: subprocess.Popen[bytes]) -> bool:
     """Close the way to a process and return whether it ends by itself."""
     assert process.stdin is not None
-    with _quiet():
+    with _Quiet():
         process.stdin.close()
     try:
         process.wait(_LAST_WORDS_SECONDS)
@@ -173,7 +197,7 @@ def _ends(process: subprocess.Popen[bytes]) -> bool:
     return True
 
 
-class _quiet:
+class _Quiet:
     """Closing a pipe whose other end is gone is no news."""
 
     def __enter__(self) -> None: ...
@@ -218,6 +242,7 @@ def serve() -> NoReturn:
 
     _limit()
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
+    _send(answers, _READY)
     while True:
         try:
             request = _received(requests)
@@ -240,7 +265,7 @@ def _answer(request: Request | SplitRequest) -> tuple[str, Any]:
         return "refused", (str(error.fault), message, error.place.line)
     except MemoryError:
         return "refused", (str(Fault.LIMIT), f"reading it takes more than {MEMORY_BYTES:,} bytes of memory", None)
-    except Exception as error:  # noqa: BLE001 - a library that trips over a file condemns the file, not the night
+    except Exception as error:  # a library that trips over a file condemns the file, not the night
         message = f"it cannot be read: {type(error).__name__}: {str(error)[:200]}"
         return "refused", (str(Fault.FORMAT), message, None)
 

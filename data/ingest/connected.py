@@ -79,7 +79,9 @@ def sources_of(settings: Settings, *, home: Path, run_date: date) -> list[Source
         names = [spec.name or table for spec in specs]
         if len(set(names)) != len(names):
             raise ConfigError(f"sources.{table}: two sources share a name: {sorted(names)}")
-        for name, spec in zip(names, specs, strict=True):
+        for name, given in zip(names, specs, strict=True):
+            is_ours = given.currency == settings.shop.currency
+            spec = given.model_copy(update={"currency": None}) if is_ours else given
             if spec.kind == "file":
                 sources.append(FileSource(name, TABLES[table], spec, home))
             else:

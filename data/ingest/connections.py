@@ -73,7 +73,9 @@ def connection_of(name: str, settings: ConnectionSettings) -> Connection:
     else:
         url = _airflow_url(name, settings.airflow or "")
     if not urlsplit(url).scheme:
-        raise ConfigError(f"connections.{name}: its secret is no URL; expected something like postgresql://user@host/db")
+        raise ConfigError(
+            f"connections.{name}: its secret is no URL; expected something like postgresql://user@host/db"
+        )
     return Connection(name, url)
 
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +31,7 @@ __all__ = ["BINDS", "Database", "bound_names"]
 BINDS = ("run_date", "watermark")
 _ROWS_AT_A_TIME = 100_000
 _BIND = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|::|(?<![:\w]):([A-Za-z_]\w*)", re.DOTALL)
+_UUID_BYTES = 16
 _BATCH_BYTES_HINT = 33_554_432  # [bytes] of one Arrow batch from PostgreSQL
 
 
@@ -78,15 +80,13 @@ class Database:
         path = self.pull.path("parquet")
         limit = int(self.spec.timeout_seconds * 1000)
         try:
-            with adbc.connect(_with_timeout(self.connection.url, self.spec.timeout_seconds)) as connection:
-                with connection.cursor() as cursor:
-                    self._set_binds(cursor, limit)
-                    cursor.adbc_statement.set_options(
-                        **{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES_HINT)}
-                    )
-                    cursor.execute(_with_settings(self.query, self.pull.mark if self.spec.watermark else None))
-                    with cursor.fetch_record_batch() as reader:
-                        return (path, *self._written(reader, path))
+            url = _with_timeout(self.connection.url, self.spec.timeout_seconds)
+            with adbc.connect(url) as connection, connection.cursor() as cursor:
+                self._set_binds(cursor, limit)
+                cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(_BATCH_BYTES_HINT)})
+                cursor.execute(_with_settings(self.query, self.pull.mark if self.spec.watermark else None))
+                with cursor.fetch_record_batch() as reader:
+                    return (path, *self._written(reader, path))
         except (adbc.OperationalError, adbc.InternalError, pa.ArrowException, OSError) as error:
             raise Transient(str(error)) from error
         except adbc.Error as error:
@@ -220,12 +220,17 @@ def _with_timeout(url: str, seconds: float) -> str:
 
 
 def _storage(arrow: pa.DataType) -> pa.DataType:
-    """Return the plain type below an extension: a ``numeric`` comes as text that says it is one."""
-    return getattr(arrow, "storage_type", arrow)
+    """Return the plain type below an extension (a ``numeric`` comes as text that says so); a UUID becomes text."""
+    plain = getattr(arrow, "storage_type", arrow)
+    return pa.string() if pa.types.is_fixed_size_binary(plain) and plain.byte_width == _UUID_BYTES else plain
 
 
 def _plain_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    columns = [getattr(column, "storage", column) for column in batch.columns]
+    plain = [getattr(column, "storage", column) for column in batch.columns]
+    columns = [
+        pa.array([v and str(UUID(bytes=v)) for v in column.to_pylist()], pa.string()) if was != want else column
+        for column, was, want in zip(plain, [c.type for c in plain], schema.types, strict=True)
+    ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
@@ -251,4 +256,7 @@ def _is_passing(error: Exception) -> bool:
 
 
 def _is_about_the_query(error: Exception) -> bool:
-    return re.search("syntax|no such (table|column)|does not exist|ambiguous|unknown column", str(error).lower()) is not None
+    return (
+        re.search("syntax|no such (table|column)|does not exist|ambiguous|unknown column", str(error).lower())
+        is not None
+    )

@@ -92,7 +92,7 @@ def prepared(
         is_gzip = form is FileFormat.CSV_GZIP
         is_plain = scan.is_plain and not found.changes
         if is_plain and scan.size <= STRETCH_BYTES:
-            stretches = (Stretch(path, scan.good, has_header=True),)
+            stretches: tuple[Stretch, ...] = (Stretch(path, scan.good, has_header=True),)
         elif is_plain and not is_gzip:
             stretches = stretches_of(path, scan, offset)
         else:
@@ -125,9 +125,7 @@ def _scanned(
     head = _head(text)
     _, offset = first_record(head, delimiter=delimiter, quote=quote)
     rest = _chained(head[offset:], text)
-    scan = scan_records(
-        rest, delimiter=delimiter, quote=quote, width=width, emit=emit, stretch_bytes=STRETCH_BYTES
-    )
+    scan = scan_records(rest, delimiter=delimiter, quote=quote, width=width, emit=emit, stretch_bytes=STRETCH_BYTES)
     return scan, offset
 
 

@@ -48,6 +48,7 @@ class Reason(StrEnum):
 
     AMBIGUOUS_NUMBER = "AMBIGUOUS_NUMBER"  # 1.234,56: which mark is the decimal one?
     CONTROL_CHAR = "CONTROL_CHAR"
+    CURRENCY_UNKNOWN = "CURRENCY_UNKNOWN"  # no rate for its day, or before
     DATE_FORMAT = "DATE_FORMAT"
     DATE_RANGE = "DATE_RANGE"  # no such day, or outside 1900-2100
     DUP_CONFLICT = "DUP_CONFLICT"  # one key, different values, one file

@@ -306,7 +306,7 @@ def _load(
         if delivery_id not in loaded:
             loaded.add(delivery_id)
             by_table.setdefault(sighting.table, []).append((sighting, delivery_id))
-    for name in sorted(by_table, key=list(TABLES).index):
+    for name in sorted(by_table, key=lambda t: (t != "fx_rates", list(TABLES).index(t))):  # money waits for its rates
         _load_table(connection, landing, intake, TABLES[name], by_table[name], specs, refused, shop_timezone)
     for night, group in groupby(new, lambda item: intake.night(item[0])):
         part = list(group)

@@ -82,7 +82,9 @@ def _note_odd_rows(connection: duckdb.DuckDBPyConnection, part: Batch) -> None:
         connection.execute("insert into respelled select delivery_id, row_number from typed where spelled is not null")
     made = _MADE_KEYS.get(part.first.table.name)
     if made in part.first.mapping.taken:
-        connection.execute(f"insert into made_keys select delivery_id, row_number from typed where {quoted(made)} is null")
+        connection.execute(
+            f"insert into made_keys select delivery_id, row_number from typed where {quoted(made)} is null"
+        )
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -11,11 +11,13 @@ import pyarrow as pa
 
 from data.contracts import DType, Table
 from data.ingest.casting import CastRules, ColumnCast, column_cast, literal, null_sql, sql_type, stripped_sql
+from data.ingest.currencies import NO_RATE, money_columns, with_rates
 from data.ingest.deliveries import Batch, DeliveredFile
 from data.ingest.exchange import keep_rows
+from data.ingest.faults import Reason
 from data.ingest.privacy import person_sql
 from data.ingest.reading import delivered, placed
-from data.ingest.rejects import future_sql, refuse_on_file_faults, reject_cast_rows
+from data.ingest.rejects import Verdict, future_sql, refuse_on_file_faults, reject_cast_rows
 from data.warehouse import quoted
 
 __all__ = ["parse"]
@@ -52,19 +54,29 @@ def parse(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_timezone:
         connection.execute(f"create or replace temp table cast_rows as {_cast_sql(connection, batch, scan, casts)}")
     _normalise_spellings(connection, batch)
     rows = placed(connection, batch)
-    is_late = future_sql(table, shop_timezone) or "false"
+    verdicts = _verdicts(table, shop_timezone)
+    if (currency := batch.first.spec.currency) is not None:
+        rows = with_rates(connection, rows, table, currency=currency, shop_timezone=shop_timezone)
+        verdicts.append(Verdict(NO_RATE, Reason.CURRENCY_UNKNOWN, "currency", literal(currency)))
+    refused = " or ".join(v.condition for v in verdicts) or "false"
     values, joins = _kept_columns(connection, batch, casts)
     connection.execute(
         f"create or replace temp view typed as select p.delivery_id, p.row_number, {values}, p.spelled from ({rows}) p"
-        f"{joins} where not p.is_bad and not ({is_late})"
+        f"{joins} where not p.is_bad and not ({refused})"
     )
-    reject_cast_rows(connection, batch, rows, casts, is_late)
+    reject_cast_rows(connection, batch, rows, casts, verdicts)
     refuse_on_file_faults(connection, batch)
 
 
-def _cast_sql(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, scan: str, casts: dict[str, ColumnCast]
-) -> str:
+def _verdicts(table: Table, shop_timezone: str) -> list[Verdict]:
+    """Return what a sound row may be refused for."""
+    is_late = future_sql(table, shop_timezone)
+    if is_late is None or table.business_date is None:
+        return []
+    return [Verdict(is_late, Reason.FUTURE, table.business_date, f"cast({quoted(table.business_date)} as varchar)")]
+
+
+def _cast_sql(connection: duckdb.DuckDBPyConnection, batch: Batch, scan: str, casts: dict[str, ColumnCast]) -> str:
     """Return SQL for the cast rows: each is read once, and keeps its text only where it may not be loaded."""
     first = batch.first
     stripped, places = _stripped(connection, batch, scan)
@@ -83,6 +95,8 @@ def _cast_sql(
 def _suspect_sql(batch: Batch) -> str:
     """Return a condition that holds for every row dated after its own arrival, and for few others."""
     table = batch.first.table
+    if batch.first.spec.currency is not None:
+        return "true"  # any row may lack a rate
     if table.known_in_advance or table.business_date is None:
         return "false"
     earliest = min(f.sighting.landed_at for f in batch.files) - timedelta(days=1)
@@ -91,12 +105,10 @@ def _suspect_sql(batch: Batch) -> str:
     return f"coalesce({quoted(table.business_date)} > date '{earliest.date()}', false)"
 
 
-def _kept_columns(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, casts: dict[str, ColumnCast]
-) -> tuple[str, str]:
+def _kept_columns(connection: duckdb.DuckDBPyConnection, batch: Batch, casts: dict[str, ColumnCast]) -> tuple[str, str]:
     """Return SQL for the columns to keep, and the joins they need: a person's reference leaves as its keyed hash.
 
-    Each reference is hashed once, not once a row: that is thirty times slower.
+    Each reference is hashed once, not once a row: that is thirty times slower. Money leaves in the shop's currency.
     """
     values, joins = [], ""
     for number, name in enumerate(casts):
@@ -108,6 +120,8 @@ def _kept_columns(
             )
             joins += f" left join persons_{number} h{number} on h{number}.person = {column}"
             column = f"h{number}.hashed"
+        elif batch.first.spec.currency is not None and name in money_columns(batch.first.table):
+            column = f"cast({column} * p.fx_rate as decimal(18, 4))"
         values.append(f"{column} as {quoted(name)}")
     return ", ".join(values), joins
 

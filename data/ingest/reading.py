@@ -163,7 +163,7 @@ def _compare_counts(connection: duckdb.DuckDBPyConnection, batch: Batch) -> list
     """
     name = "filename" if len(batch.files) > 1 else literal(_names(batch)[0])
     rows = connection.execute(
-        f"select {name} as name, count(*), min(rowid), max(rowid) from cast_rows group by name having count(*) > 0"
+        f"select {name}, count(*), min(rowid), max(rowid) from cast_rows group by all having count(*) > 0"
     ).fetchall()
     found = {name: (count, low, high) for name, count, low, high in rows}
     at = min((low for _, low, _ in found.values()), default=0)

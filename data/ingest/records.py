@@ -256,9 +256,7 @@ class _Scanner:
                 loose |= (before == _TAB) | (after == _TAB)
             self.scan.is_tight = not (bool(loose.any()) or data[0] in (_SPACE, _TAB))
 
-    def _take(
-        self, text: bytes, starts: Positions, ends: Positions, widths: Positions, control_at: Positions
-    ) -> None:
+    def _take(self, text: bytes, starts: Positions, ends: Positions, widths: Positions, control_at: Positions) -> None:
         """Count the records of a regular piece and emit the good ones."""
         blank = (ends == starts) & (widths == 1)
         wrong = (widths != self.scan.width) & ~blank

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import duckdb
 import pyarrow as pa
 
@@ -13,9 +16,19 @@ from data.ingest.faults import DeliveryRefused, Fault, Reason
 from data.ingest.privacy import masked_sql, pseudonym_sql
 from data.warehouse import quoted
 
-__all__ = ["create_rejected", "future_sql", "refuse_on_file_faults", "reject_cast_rows", "reject_unreadable"]
+__all__ = ["Verdict", "create_rejected", "future_sql", "refuse_on_file_faults", "reject_cast_rows", "reject_unreadable"]
 
 _RAW_CHARACTERS = 1_000  # kept of one value in quarantine
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a row that could be read may still not be loaded: SQL over a cast row, and what is told of it."""
+
+    condition: str
+    reason: Reason
+    column: str
+    shown: str
 
 
 def future_sql(table: Table, shop_timezone: str) -> str | None:
@@ -37,18 +50,23 @@ def create_rejected(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def reject_cast_rows(
-    connection: duckdb.DuckDBPyConnection, batch: Batch, rows: str, casts: dict[str, ColumnCast], is_late: str
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    rows: str,
+    casts: dict[str, ColumnCast],
+    verdicts: Sequence[Verdict],
 ) -> None:
-    """Add the rows that a cast refused, or that are dated after their arrival, with the first column at fault.
+    """Add the rows that a cast refused, with the first column at fault, and the sound ones that a verdict refuses.
 
     Args:
         connection: with the temporary tables ``cast_rows`` and ``rejected``.
         batch: the files the rows came from.
         rows: SQL for the rows of ``cast_rows`` with their place.
         casts: of each contract column.
-        is_late: the condition that a row is dated after its own arrival.
+        verdicts: what a sound row may be refused for.
     """
-    found = connection.execute(f"select count(*) from ({rows}) where is_bad or {is_late}").fetchall()
+    refused = " or ".join(["is_bad", *(v.condition for v in verdicts)])
+    found = connection.execute(f"select count(*) from ({rows}) where {refused}").fetchall()
     if not found[0][0]:
         return
     table = batch.first.table
@@ -58,12 +76,11 @@ def reject_cast_rows(
         for name, cast in casts.items()
         if cast.bad != "false"
     ]
-    if is_late != "false" and table.business_date is not None:
-        shown = casts[table.business_date].shown
-        whens.append(
-            f"when {is_late} then struct_pack(reason := '{Reason.FUTURE}', column_name := "
-            f"{literal(table.business_date)}, value := cast({shown} as varchar))"
-        )
+    whens += [
+        f"when {v.condition} then struct_pack(reason := '{v.reason}', column_name := {literal(v.column)}, "
+        f"value := {v.shown})"
+        for v in verdicts
+    ]
     taken = batch.first.mapping.taken
     texts = "".join(f", raw.{quoted(name)} as {quoted('x_' + name)}" for name in taken)
     packed = ", ".join(f"{quoted(name)} := {_raw(table, name)}" for name in taken)
@@ -71,7 +88,7 @@ def reject_cast_rows(
     connection.execute(
         "insert into rejected select delivery_id, row_number, v.reason, v.column_name, substr(v.value, 1, 200), "
         f"raw_row from (select delivery_id, row_number, case {' '.join(whens)} end as v, {raw} as raw_row from "
-        f"(select *{texts} from ({rows}) where is_bad or {is_late}))"
+        f"(select *{texts} from ({rows}) where {refused}))"
     )
 
 

@@ -197,7 +197,8 @@ def show_repairs(connection: duckdb.DuckDBPyConnection, *, watermark: int) -> No
         connection.execute(
             "update quarantine_rows set status = case when p.seq > $1 then 'open' when p.action = 'load' then "
             "'replayed' else 'dismissed' end from repairs p where p.table_name = $2 "
-            "and quarantine_rows.table_name = $2 and p.delivery_id = quarantine_rows.delivery_id and p.row_number = quarantine_rows.row_number "
+            "and quarantine_rows.table_name = $2 and p.delivery_id = quarantine_rows.delivery_id "
+            "and p.row_number = quarantine_rows.row_number "
             "and quarantine_rows.reason not in ('UNKNOWN_SKU', 'RETURN_EXCEEDS_SALES')",
             [watermark, name],
         )
@@ -206,7 +207,7 @@ def show_repairs(connection: duckdb.DuckDBPyConnection, *, watermark: int) -> No
     )
     for (name,) in tables:
         connection.execute(
-            "insert into shown_repairs select r.delivery_id, r.row_number, r.is_duplicate from "
-            f"{raw_name(TABLES[name])} r join repairs p on p.table_name = '{name}' and p.action = 'load' and p.delivery_id = r.delivery_id and "
-            "p.row_number = r.row_number"
+            "insert into shown_repairs select r.delivery_id, r.row_number, r.is_duplicate "
+            f"from {raw_name(TABLES[name])} r join repairs p on p.table_name = '{name}' and p.action = 'load' "
+            "and p.delivery_id = r.delivery_id and p.row_number = r.row_number"
         )

@@ -61,7 +61,7 @@ def mapped(
         DeliveryRefused: ``SCHEMA_DRIFT`` where a required column is missing, a mapping names no contract column, or a
             column that was there before seems to be renamed.
     """
-    not_ours = [name for name in (*spec.columns, *spec.defaults) if name not in table.names]
+    not_ours = [name for name in (*spec.columns, *spec.defaults, *spec.units, *spec.aliases) if name not in table.names]
     if not_ours:
         raise DeliveryRefused(
             Fault.SCHEMA_DRIFT,

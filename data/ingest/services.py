@@ -79,7 +79,9 @@ class Service:
         rows = 0
         base, auth, headers = _credentials(self.connection.url)
         with (
-            httpx.Client(timeout=self.spec.timeout_seconds, auth=auth, headers=headers, follow_redirects=False) as client,
+            httpx.Client(
+                timeout=self.spec.timeout_seconds, auth=auth, headers=headers, follow_redirects=False
+            ) as client,
             path.open("w", encoding="utf-8") as file,
         ):
             for page in self._pages(client, base):

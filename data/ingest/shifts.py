@@ -53,7 +53,7 @@ def _shifted(
     connection: duckdb.DuckDBPyConnection, table: Table, column: str, ids: Sequence[int]
 ) -> list[tuple[int, int, float]]:
     """Return delivery, SKUs compared and median ratio of the deliveries beyond the band."""
-    value, raw = quoted(column), raw_name(table)
+    raw = raw_name(table)
     deliveries = connection.execute(f"select count(distinct delivery_id) from {raw}").fetchone()
     if deliveries is None or deliveries[0] < 2:
         return []

@@ -101,7 +101,7 @@ class _Packed:
         self.gzip = gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) if is_gzip else None
 
     def __enter__(self) -> Callable[[bytes], object]:
-        return self.gzip.write if self.gzip is not None else self.file.write  # type: ignore[no-any-return]
+        return self.gzip.write if self.gzip is not None else self.file.write
 
     def __exit__(self, *_: object) -> None:
         if self.gzip is not None:
@@ -155,9 +155,7 @@ def _is_text(dtype: pa.DataType) -> bool:
     return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner))
 
 
-def _split_frame(
-    rows: pa.Table, roles: Roles, book: PersonBook, *, nulls: Sequence[str]
-) -> tuple[pa.Table, bool]:
+def _split_frame(rows: pa.Table, roles: Roles, book: PersonBook, *, nulls: Sequence[str]) -> tuple[pa.Table, bool]:
     """Return rows without people, and whether anything was taken out."""
     changed = False
     if roles.people:
@@ -175,9 +173,7 @@ def _split_frame(
         changed = any(r is not None for r in refs) or bool(roles.sealed)
         for column in roles.people:
             at = rows.column_names.index(column)
-            rows = rows.set_column(
-                at, column, shown if column == roles.buyer else pa.nulls(rows.num_rows, pa.string())
-            )
+            rows = rows.set_column(at, column, shown if column == roles.buyer else pa.nulls(rows.num_rows, pa.string()))
     for column in roles.masked:
         if _is_text(rows.schema.field(column).type):
             encoded = pc.dictionary_encode(rows[column].cast(pa.string())).combine_chunks()

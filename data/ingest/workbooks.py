@@ -49,12 +49,26 @@ def prepared_workbook(path: Path, *, name: str, source: str, spec: SourceSetting
                 names.pop()
             header = header_of_cells(names, source=source, file=name)
             text = written(
-                _records(rows, len(header), spec.decimal), header, work / f"{path.name}.csv", work=work, name=name, source=source
+                _records(rows, len(header), spec.decimal),
+                header,
+                work / f"{path.name}.csv",
+                work=work,
+                name=name,
+                source=source,
             )
             book.close()
     except DeliveryRefused:
         raise
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, IndexError, AttributeError, ParseError, OSError) as error:
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        ValueError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        ParseError,
+        OSError,
+    ) as error:
         raise DeliveryRefused(
             Fault.FORMAT, f"not a readable workbook: {type(error).__name__}: {error}", source=source, file=name
         ) from error
@@ -66,9 +80,7 @@ def _sheet(book: Any, wanted: str | None, *, name: str, source: str) -> Any:
     if wanted is None and found:
         return book.worksheets[0]
     if wanted not in found:
-        raise DeliveryRefused(
-            Fault.FORMAT, f"no sheet {wanted!r}; it has {list(found)[:5]}", source=source, file=name
-        )
+        raise DeliveryRefused(Fault.FORMAT, f"no sheet {wanted!r}; it has {list(found)[:5]}", source=source, file=name)
     return found[wanted]
 
 

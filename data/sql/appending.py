@@ -35,7 +35,7 @@ class Staged:
 def staged_before(
     connection: duckdb.DuckDBPyConnection, table: Table, *, run_date: date, zone: str, period_days: int
 ) -> Staged | None:
-    """Return what stands in ``stg_<table>``, where all of it is still as the run for ``run_date`` sees it, else None."""
+    """Return what stands in ``stg_<table>``, where all of it is still as the run for D sees it, else None."""
     connection.execute(
         "create table if not exists stage_state (table_name varchar, run_date date, fingerprint varchar, rows_raw "
         "bigint, rows_duplicate bigint, deliveries bigint[])"
@@ -97,9 +97,7 @@ def append_new(
     connection.execute(f"create or replace temp table fresh as {_fresh_sql(table, before, day)}")
     last = connection.execute(f"select coalesce(max(rowid), -1) from {stage}").fetchall()[0][0]
     identity = _identity(table, "f")
-    on = " and ".join(
-        f"{a} is not distinct from {b}" for a, b in zip(_identity(table, "s"), identity, strict=True)
-    )
+    on = " and ".join(f"{a} is not distinct from {b}" for a, b in zip(_identity(table, "s"), identity, strict=True))
     clash = connection.execute(
         f"select (select count(*) from {stage} s semi join fresh f on {on}) + (select count(*) from (select 1 from "
         f"fresh f group by {', '.join(identity)} having count(*) > 1))"

@@ -40,7 +40,8 @@ def stage_signal_vintages(connection: duckdb.DuckDBPyConnection, *, run_date: da
         ), days as (
             select * from versions where known_date <= date '{run_date}'
             qualify row_number() over (
-                partition by {_KEY}, known_date order by available_at desc nulls last, version desc, row_number desc) = 1
+                partition by {_KEY}, known_date
+                order by available_at desc nulls last, version desc, row_number desc) = 1
         )
         select {_KEY}, known_date, value, available_at from days
         qualify value is distinct from lag(value) over (partition by {_KEY} order by known_date)

@@ -14,7 +14,14 @@ from data.errors import SourceError
 from data.ingest import pulls
 
 SIGNALS = [
-    {"date": f"2026-02-{d:02d}", "source": "bili", "element_type": "ip", "element": "Luna", "metric": "searches", "value": d}
+    {
+        "date": f"2026-02-{d:02d}",
+        "source": "bili",
+        "element_type": "ip",
+        "element": "Luna",
+        "metric": "searches",
+        "value": d,
+    }
     for d in range(1, 29)
 ]
 
@@ -126,7 +133,9 @@ def test_fault_78_signals_that_stay_away_degrade_the_run_within_the_deadline(sho
 def test_fault_78_sales_that_stay_away_stop_the_run_and_the_rerun_is_as_if_nothing_had_failed(shop, service, tmp_path):
     connect(shop, "order_lines", retries=1, timezone="Asia/Shanghai")
     service.answer = failing
-    with pytest.raises(SourceError, match="source order_lines: asking trend_api failed, after 2 tries: it answers 500") as e:
+    with pytest.raises(
+        SourceError, match="source order_lines: asking trend_api failed, after 2 tries: it answers 500"
+    ) as e:
         shop.run()
     assert e.value.exit_code == 1
     assert list((shop.home / "landing").glob("??/*")) == []
@@ -135,7 +144,9 @@ def test_fault_78_sales_that_stay_away_stop_the_run_and_the_rerun_is_as_if_nothi
     other = DropShop(tmp_path / "other")
     connect(other, "order_lines", retries=1, timezone="Asia/Shanghai")
     other.run()
-    ours, theirs = (s.query("select * exclude (delivery_id) from raw_order_lines order by order_line_id") for s in (shop, other))
+    ours, theirs = (
+        s.query("select * exclude (delivery_id) from raw_order_lines order by order_line_id") for s in (shop, other)
+    )
     assert ours == theirs
     assert len(ours) == 60
 

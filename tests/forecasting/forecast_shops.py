@@ -36,6 +36,7 @@ def history_frame(
     share = flags["in_stock_share"][series, period] if "in_stock_share" in flags else np.full(len(series), np.nan)
     if "recovered_units" in flags:
         frame["recovered_units"] = flags["recovered_units"][series, period]
+        frame["recovered_teaches"] = flags["recovered_teaches"][series, period]
     types = {"sku": pl.String, "location_id": pl.String, "ds": pl.Date, "units": pl.Float64}
     out = pl.DataFrame(frame, schema_overrides=types).with_columns(in_stock_share=pl.Series(share).fill_nan(None))
     return out.with_columns(pl.col("recovered_units").fill_nan(None)) if "recovered_units" in flags else out

@@ -28,16 +28,16 @@ def test_a_stocked_out_day_is_not_zero_demand() -> None:
     assert not panel.teaches[0, 69]
 
 
-def test_recovered_demand_teaches_unless_hardly_any_of_the_period_was_in_stock() -> None:
+def test_recovered_demand_stands_for_sales_and_teaches_where_the_history_says_so() -> None:
     units = np.full((1, 70), 4.0)
-    share, recovered = np.ones(units.shape), np.full(units.shape, np.nan)
-    for day, part, demand in ((66, np.nan, 9.0), (67, 0.5, 6.0), (68, 0.2, 5.0), (69, 0.5, np.nan)):
-        share[0, day], recovered[0, day] = part, demand
-    ran_out = flags(units.shape, *((0, d) for d in range(66, 70)))
-    panel = panel_of(units, is_censored=ran_out, in_stock_share=share, recovered_units=recovered)
-    assert panel.demand[0, 66:69].tolist() == [9, 6, 5]
-    assert panel.teaches[0, 65:].tolist() == [True, True, True, False, False]
-    assert panel.censored[0, 65:].tolist() == [False, True, True, True, True]
+    recovered, told = np.full(units.shape, np.nan), flags(units.shape, (0, 67), (0, 68), (0, 69))
+    recovered[0, 67:69] = 9.0, 6.0
+    told[0, 68] = False
+    ran_out = flags(units.shape, *((0, d) for d in range(67, 70)))
+    panel = panel_of(units, is_censored=ran_out, recovered_units=recovered, recovered_teaches=told)
+    assert panel.demand[0, 67:69].tolist() == [9, 6]
+    assert panel.teaches[0, 66:].tolist() == [True, True, False, False]
+    assert panel.censored[0, 66:].tolist() == [False, True, True, True]
     assert panel.demand[0, 69] >= 4  # nothing recovered: what is usual, and never less than what sold
 
 
@@ -101,6 +101,7 @@ def test_a_panel_cut_at_a_day_is_the_panel_built_up_to_it(seed: int, cutoff: int
     marks = {name: rng.random(units.shape) < 0.1 for name in ("is_censored", "is_gap", "is_closed")}
     share = rng.random(units.shape)
     marks["recovered_units"] = np.where(share < 0.8, units * 1.5, np.nan)
+    marks["recovered_teaches"] = share < 0.5
     whole = panel_of(units, in_stock_share=share, **marks)
     last = RUN_DATE - timedelta(days=100 - cutoff)
     short = panel_of(

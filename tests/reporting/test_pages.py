@@ -135,7 +135,7 @@ def test_an_unfolded_line_holds_the_terms_of_its_plan_line(report_folder, run_ta
     for k in range(-(-data["details"] // data["chunk"])):
         entries += json.loads(zlib.decompress(base64.b64decode(page.scripts[f"detail-{k}"])))
     assert len(entries) == data["details"] == len(plan)
-    for row, (_, why, clauses, _) in zip(data["rows"], entries, strict=True):
+    for row, (_, why, clauses, _, _) in zip(data["rows"], entries, strict=True):
         assert why == [plan.loc[row[0], name] for name in WHY_TERMS]
         assert sum(why) == plan.loc[row[0], "order_qty"] == clauses[-1][1]
 

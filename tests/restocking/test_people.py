@@ -172,3 +172,11 @@ def test_a_demand_shift_is_held_the_first_night_only(shop, before, status):
 def test_a_spike_is_held_where_it_moves_demand_by_a_quarter(shop, usual, status):
     case = with_history(shop().item(demand=4.0, stock=70, flags=["spike"]), runs=4, demand_mean=usual)
     assert case.line()["status"] == status
+
+
+def test_a_supplier_that_seems_to_count_in_another_unit_is_held_until_somebody_looks(shop):
+    plain = shop().item(demand=4.0, stock=70).line()
+    suspect = shop().item(demand=4.0, stock=70, supply={"flags": ["unit_suspect"]}).line()
+    assert plain["status"] == "ok"
+    assert (suspect["status"], suspect["reason"]) == ("held", "rail_unit_suspect")
+    assert suspect["order_qty"] == plain["order_qty"]  # the quantity is kept for the person to see

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from restocking.transfers import share_out
+
 
 def two_places(shop, **lane):
     case = shop().item("A", "east", demand=1.0, stock=200).item("A", "west", demand=4.0, stock=40)
@@ -40,3 +44,21 @@ def test_one_surplus_is_never_given_twice(shop):
     moved = case.plan().transfer_plan
     assert moved["qty"].sum() <= 200 - 60
     assert moved["to_location_id"].tolist() == ["south", "west"]
+
+
+def test_scarce_stock_is_shared_out_by_equal_marginal_return():
+    rng = np.random.default_rng(2)
+    need = rng.gamma(2.0, 10.0, (4, 200))
+    gain = np.array([5.0, 10.0, 10.0, 1.0])
+    wanted = np.full(4, 60)
+    got = share_out(70, wanted=wanted, need=need, gain=gain)
+    assert got.sum() == 70
+
+    def worth(place, unit):
+        return gain[place] * (need[place] >= unit - 0.5).mean()
+
+    given_last = min(worth(i, got[i]) for i in range(4) if got[i])
+    next_best = max(worth(i, got[i] + 1) for i in range(4) if got[i] < wanted[i])
+    assert given_last >= next_best  # no unit would be worth more elsewhere
+    assert share_out(500, wanted=wanted, need=need, gain=gain).tolist() == wanted.tolist()
+    assert share_out(0, wanted=wanted, need=need, gain=gain).sum() == 0

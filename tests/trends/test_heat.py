@@ -182,7 +182,10 @@ def test_no_signal_at_all_gives_no_score():
             "available_at": pl.Datetime("us", "UTC"),
         }
     )
-    cube, _ = cleaned(signal_cube(signal_history(vintages_of(empty, timezone="UTC"))[0], last_day=20_000, config=CONFIG), config=CONFIG)
+    cube, _ = cleaned(
+        signal_cube(signal_history(vintages_of(empty, timezone="UTC"))[0], last_day=20_000, config=CONFIG),
+        config=CONFIG,
+    )
     heat = heat_of(cube, config=CONFIG)
     assert score_frame(cube, heat, pl.DataFrame({"element_type": [], "element": []})).is_empty()
     assert feature_frame(cube, heat, config=CONFIG).is_empty()

@@ -24,7 +24,9 @@ def shop(seed: int, *, is_noise: bool):
     for ip in range(n):
         for start in range(int(rng.integers(20, 90)), N_DAYS, 110):
             days = np.arange(N_DAYS + LEAD) - start
-            log[:, ip] += np.where(days >= 0, np.log(3) * np.clip(days / 5, 0, 1) * np.exp(-np.maximum(days - 5, 0) / 25), 0)
+            log[:, ip] += np.where(
+                days >= 0, np.log(3) * np.clip(days / 5, 0, 1) * np.exp(-np.maximum(days - 5, 0) / 25), 0
+            )
     seen = rng.poisson(200 * np.exp(log[LEAD:] if not is_noise else rng.permuted(log[LEAD:], axis=1)))
     names = [f"ip{i:02d}" for i in range(n)]
     series = pl.DataFrame({"element_type": ["ip"] * n, "element": names, "region": ["*"] * n})

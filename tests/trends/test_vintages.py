@@ -69,14 +69,18 @@ def test_a_correction_counts_from_the_day_it_became_known_and_not_before():
 def test_a_correction_that_says_the_same_changes_nothing():
     rows = vintages(60, 2)
     again = rows.with_columns(known_date=pl.col("known_date") + pl.duration(days=20))
-    first, later = signal_history(pl.concat([rows, again]).unique(["date", "source", "region", "element", "known_date"]))
+    first, later = signal_history(
+        pl.concat([rows, again]).unique(["date", "source", "region", "element", "known_date"])
+    )
     assert first.height > 0
     assert later["change"].abs().min() > 0
 
 
 def test_a_region_that_is_late_is_no_dip():
-    rows = vintages(40, 1, sources=("a",)).filter(pl.col("known_date") == pl.col("date")).unique(
-        ["date", "region"], maintain_order=True
+    rows = (
+        vintages(40, 1, sources=("a",))
+        .filter(pl.col("known_date") == pl.col("date"))
+        .unique(["date", "region"], maintain_order=True)
     )
     day = START + timedelta(days=30)
     west_late = (pl.col("date") == day) & (pl.col("region") == "west")
@@ -104,5 +108,7 @@ def test_nothing_known_after_a_day_changes_it_at_fifty_dates(pulled):
         )
         cube, then = night(scrambled, int(day))
         for name in ("heat", "score", "state", "streak", "is_stale"):
-            np.testing.assert_array_equal(getattr(then, name)[-1], getattr(whole, name)[int(day)], err_msg=f"{name} {cut}")
+            np.testing.assert_array_equal(
+                getattr(then, name)[-1], getattr(whole, name)[int(day)], err_msg=f"{name} {cut}"
+            )
         assert cube.n_days == int(day) + 1

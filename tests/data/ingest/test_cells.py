@@ -19,7 +19,9 @@ from data.ingest.json_lines import cells_of
 HEADER = ["order_line_id", "ordered_at", "sku", "quantity", "unit_price"]
 
 
-def workbook(*rows: list[Any], header: list[str] | None = None, epoch: Any = None, sheets: tuple[str, ...] = ("Sales",)) -> bytes:
+def workbook(
+    *rows: list[Any], header: list[str] | None = None, epoch: Any = None, sheets: tuple[str, ...] = ("Sales",)
+) -> bytes:
     book = Workbook()
     if epoch is not None:
         book.epoch = epoch
@@ -54,7 +56,9 @@ def test_a_workbook_loads_by_what_its_cells_declare(shop):
 
 
 def test_fault_37_serial_numbers_in_a_workbook_are_dates_only_where_the_cell_says_so(shop):
-    shop.drop("order_lines", "a.xlsx", workbook(*[[f"L{i}", AT, "A", 1, 1] for i in range(300)], ["bad", 46082.0, "A", 1, 1]))
+    shop.drop(
+        "order_lines", "a.xlsx", workbook(*[[f"L{i}", AT, "A", 1, 1] for i in range(300)], ["bad", 46082.0, "A", 1, 1])
+    )
     shop.run()
     assert [q[1:] for q in shop.quarantined()] == [("DATE_FORMAT", "ordered_at", "46082")]
 
@@ -138,7 +142,8 @@ def test_json_lines_load_and_damaged_ones_are_named_by_number(shop, name):
 
 def test_json_numbers_keep_their_digits_and_nested_fields_are_mapped(shop):
     shop.source("order_lines", timezone="Asia/Shanghai", columns={"unit_price": "price.amount", "sku": "item.sku"})
-    row = '{"order_line_id": "L1", "ordered_at": "2026-03-01T10:00:00", "item": {"sku": "A"}, "quantity": 1.9, "price": {"amount": 0.1}}'
+    row = '{"order_line_id": "L1", "ordered_at": "2026-03-01T10:00:00", "item": {"sku": "A"}, '
+    row += '"quantity": 1.9, "price": {"amount": 0.1}}'
     good = row.replace("1.9", "1").replace("L1", "L2")
     shop.drop("order_lines", "a.jsonl", f"{row}\n{good}\n")
     shop.run()

@@ -43,7 +43,9 @@ def sound(folder: Path) -> Path:
 def test_the_child_hands_back_what_it_found_and_names_what_it_refuses(child, tmp_path):
     assert child.inspected(request_for(sound(tmp_path))).records == 1
     (tmp_path / "empty.csv").touch()
-    with pytest.raises(DeliveryRefused, match=r"^EMPTY_FILE: source orders, file a.csv: expected records, found 0 bytes"):
+    with pytest.raises(
+        DeliveryRefused, match=r"^EMPTY_FILE: source orders, file a.csv: expected records, found 0 bytes"
+    ):
         child.inspected(request_for(tmp_path / "empty.csv"))
 
 
@@ -79,7 +81,9 @@ def test_memory_is_limited_and_secrets_stay_outside(child, tmp_path, monkeypatch
     monkeypatch.setenv("SHOP_DB_URL", "postgresql://ann:t0psecret@db/shop")
     child.inspected(request_for(sound(tmp_path)))
     process = Path(f"/proc/{child._process.pid}")
-    limit = int(next(line for line in (process / "limits").read_text().splitlines() if "address space" in line).split()[3])
+    limit = int(
+        next(line for line in (process / "limits").read_text().splitlines() if "address space" in line).split()[3]
+    )
     assert limit < 4 * MEMORY_BYTES
     assert b"t0psecret" not in (process / "environ").read_bytes()
 

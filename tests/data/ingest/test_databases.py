@@ -45,7 +45,9 @@ def connect(shop: DropShop, table: str = "order_lines", **options: Any) -> None:
 
 def fill(server: PostgresServer, first: int, last: int, day: str = "2026-03-01") -> None:
     server.execute(
-        "insert into lines select 'L' || i, 'O' || i / 3, timestamptz '" + day + " 02:00:00Z' + i * interval '1 second', "
+        "insert into lines select 'L' || i, 'O' || i / 3, timestamptz '"
+        + day
+        + " 02:00:00Z' + i * interval '1 second', "
         f"'SKU-' || i % 30, 1 + i % 3, 10.5 + i % 30, 'B' || i % 17, timestamptz '{day} 02:00:00Z' + i * interval "
         f"'1 second' from generate_series({first}, {last}) i"
     )
@@ -63,7 +65,10 @@ def test_postgres_rows_land_typed_and_load_to_the_last(shop, postgres):
     assert counts["rows_in"] >= 500
     assert lines(shop) == 500
     total = shop.query("select sum(unit_price), sum(quantity), min(ordered_at)::varchar from raw_order_lines")[0]
-    assert [float(total[0]), total[1]] == [sum(10.5 + i % 30 for i in range(1, 501)), sum(1 + i % 3 for i in range(1, 501))]
+    assert [float(total[0]), total[1]] == [
+        sum(10.5 + i % 30 for i in range(1, 501)),
+        sum(1 + i % 3 for i in range(1, 501)),
+    ]
     assert shop.accounts() == {"order_lines.on-2026-03-01.parquet": (500, 500, 0, 0)}
     landed = [p for p in (shop.home / "landing").glob("??/*") if p.read_bytes()[:4] == b"PAR1"]
     assert [pq.read_metadata(p).num_rows for p in landed] == [500]
@@ -73,9 +78,15 @@ def test_postgres_rows_land_typed_and_load_to_the_last(shop, postgres):
 def test_bad_values_of_a_database_go_to_quarantine_like_any(shop, postgres):
     connect(shop)
     fill(postgres, 1, 200)
-    postgres.execute("update lines set unit_price = -5 where order_line_id = 'L7'", "update lines set sku = null where order_line_id = 'L9'")
+    postgres.execute(
+        "update lines set unit_price = -5 where order_line_id = 'L7'",
+        "update lines set sku = null where order_line_id = 'L9'",
+    )
     shop.run()
-    assert sorted((reason, column) for _, reason, column, _ in shop.quarantined()) == [("MISSING", "sku"), ("PRICE_RANGE", "unit_price")]
+    assert sorted((reason, column) for _, reason, column, _ in shop.quarantined()) == [
+        ("MISSING", "sku"),
+        ("PRICE_RANGE", "unit_price"),
+    ]
 
 
 @needs_postgres
@@ -85,7 +96,9 @@ def test_the_watermark_moves_with_the_load_and_late_rows_are_found(shop, postgre
     fill(postgres, 1, 100)
     shop.run()
     fill(postgres, 101, 150, day="2026-03-02")
-    postgres.execute("insert into lines values ('late', 'O9', '2026-02-27 02:00Z', 'SKU-1', 1, 10.5, 'B1', '2026-03-01 01:00Z')")
+    postgres.execute(
+        "insert into lines values ('late', 'O9', '2026-02-27 02:00Z', 'SKU-1', 1, 10.5, 'B1', '2026-03-01 01:00Z')"
+    )
     shop.run(D + timedelta(days=1))
     assert lines(shop) - shop.query("select count(*) from raw_order_lines where is_duplicate")[0][0] == 151
     names = [row[0] for row in shop.query("select file_name from sightings order by seq")]
@@ -191,7 +204,9 @@ def test_any_sqlalchemy_url_takes_the_strict_path(shop, monkeypatch):
     )
     connect(shop, query="select * from lines where date(ordered_at) = :run_date", timezone="Asia/Shanghai")
     shop.run()
-    assert shop.query("select order_line_id, sku, quantity, unit_price::double from raw_order_lines") == [("L1", "007", 2, 10.5)]
+    assert shop.query("select order_line_id, sku, quantity, unit_price::double from raw_order_lines") == [
+        ("L1", "007", 2, 10.5)
+    ]
     assert [q[1:] for q in shop.quarantined()] == [("NOT_INTEGER", "quantity", "1.9")]
 
 
@@ -209,8 +224,10 @@ def test_a_query_that_the_database_refuses_is_no_matter_of_patience(shop, monkey
     "secret",
     [
         "postgres://ann:p%40ss@db.example:5433/shop?sslmode=require",
-        '{"conn_type": "postgres", "login": "ann", "password": "p@ss", "host": "db.example", "port": 5433, '
-        '"schema": "shop", "extra": {"sslmode": "require"}}',
+        (
+            '{"conn_type": "postgres", "login": "ann", "password": "p@ss", "host": "db.example", "port": 5433, '
+            '"schema": "shop", "extra": {"sslmode": "require"}}'
+        ),
     ],
 )
 def test_airflow_connections_are_read_from_their_variable(secret, monkeypatch):

@@ -33,7 +33,9 @@ def test_the_second_night_takes_in_the_new_files_alone(shop: DropShop, monkeypat
     two_nights(shop)
     read = []
     original = Landing.land
-    monkeypatch.setattr(Landing, "land", lambda self, arrival, **k: read.append(arrival.name) or original(self, arrival, **k))
+    monkeypatch.setattr(
+        Landing, "land", lambda self, arrival, **k: read.append(arrival.name) or original(self, arrival, **k)
+    )
     counts = shop.run(NEXT)
     assert (counts["files_new"], counts["rows_in"]) == (2, 51)
     assert sorted(read) == ["orders_2026-03-02.csv", "stock_2026-03-02.csv"]

@@ -65,7 +65,9 @@ def test_a_repaired_row_loads_with_its_buyer_and_the_accounts_keep_the_identity(
     assert night.query("select row_number, status from quarantine order by 1") == [
         (6, "replayed"), (8, "dismissed"), (10, "open"),
     ]  # fmt: skip
-    line = night.query("select quantity, buyer_ref, unit_price::varchar from stg_order_lines where order_line_id = 'L6'")
+    line = night.query(
+        "select quantity, buyer_ref, unit_price::varchar from stg_order_lines where order_line_id = 'L6'"
+    )
     assert line == [(2, buyers["L23"], "16.5000")]  # B6 bought L23 as well
 
 

@@ -133,7 +133,8 @@ def test_forgetting_a_buyer_leaves_every_digest_and_the_rest_alone(shop: DropSho
     strangers = shop.query(
         "select distinct buyer_ref from stg_order_lines where order_line_id = 'L4' or order_line_id like 'M%'"
     )
-    assert len(strangers) == 1 and strangers[0][0] != who
+    assert len(strangers) == 1
+    assert strangers[0][0] != who
     (shop.home / "warehouse.duckdb").unlink()
     shop.run()
     assert shop.query("select * exclude (buyer_ref) from stg_order_lines order by order_line_id") == plan
@@ -225,8 +226,11 @@ def test_damaged_records_keep_their_damage_whatever_stands_in_them(rows, quoted,
     def cell(value: str) -> str:
         return '"' + value.replace('"', '""') + '"' if quoted and not value.startswith("a") else value
 
-    bare = "" if quoted else "\""  # what a stray quote swallows depends on how far one looks
-    sound = [[f.replace(bare or "\x00", "") if len(r) == 3 else f.replace(bare or "\x00", "").replace("\n", "") for f in r] for r in rows]
+    bare = "" if quoted else '"'  # what a stray quote swallows depends on how far one looks
+    sound = [
+        [f.replace(bare or "\x00", "") if len(r) == 3 else f.replace(bare or "\x00", "").replace("\n", "") for f in r]
+        for r in rows
+    ]
     text = "".join(",".join(map(cell, row)) + "\n" for row in sound).encode()
     book = PersonBook("f" * 64, ("buyer",))
     splitter = RecordSplitter(["x", "buyer", "y"], Roles("buyer", (), ()), book, delimiter=",", quote='"', nulls=())
