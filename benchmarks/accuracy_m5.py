@@ -2,8 +2,8 @@
 
     python -m benchmarks.accuracy_m5 [--cutoff 2016-03-27] [--data ../shared/data] [--no-snap] [--every 1]
 
-Scaled pinball over nine levels stands beside the control's empirical quantiles (the last eight of the same weekday), and
-totals over the protection period beside the series' own climatology (its totals of the same length before the cutoff).
+Scaled pinball over nine levels stands beside the control's empirical quantiles (the last eight of the same weekday),
+and totals over the protection period beside the series' own climatology: its totals of the same length before.
 
 Runs the pure forecast (no warehouse) for all series of the M5 sample on what was known at the cutoff.
 """

@@ -1,7 +1,6 @@
 """Launches without history: forecasts from comparable items beside the mean of the category.
 
     python -m benchmarks.cold_start m5 [--data ../shared/data]
-    python -m benchmarks.cold_start HOME          a demo home after its nights: what the last launches were forecast
 
 On M5 a launch is an item-store whose first day on sale lies after the cutoff; forecast is what the ladder gives an item
 with attributes and a price, and no history; judged on its first 28 days. The category's mean: mean daily demand over
@@ -47,7 +46,7 @@ def category_means(panel: Panel, origin: int) -> np.ndarray:
 
 
 def launches(panel: Panel, *, origin: int, within: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return position, actual (k, 28), forecast (k, 28) and category mean (k, 28) of items launched after ``origin``."""
+    """Return position, actual, forecast and category mean, (k, 28) each, of the items launched after ``origin``."""
     first = panel.first
     rows = np.flatnonzero((first >= origin) & (first < origin + within) & (first + AHEAD <= panel.n_periods))
     past = panel.until(origin)

@@ -125,7 +125,7 @@ def _drawn(mean: Floats, rng: np.random.Generator) -> Floats:
     return rng.poisson(mean * rng.gamma(10.0, 0.1, len(mean))).astype(float)
 
 
-def played(name: str, policy: str, *, n: int = 240, seed: int) -> Outcome:
+def played(name: str, policy: str, *, n: int = 120, seed: int) -> Outcome:
     """Return what a policy ("rules", "optimise", "oracle") earns in a world.
 
     Args:
@@ -192,7 +192,6 @@ def _learnt(world: _World, prices: Floats, units: Floats, config: PricingConfig)
     )
     kinds = [f"T{k}" for k in world.kind]
     products = pd.DataFrame({"sku": skus, "product_type": kinds, "category": [f"C{k // 2}" for k in world.kind]})
-    products["markup"] = np.log(prices[:, -1] / world.cost)
     table = estimate_elasticities(weekly, products, config=config)
     return table[table["sku"] != "*"].set_index("sku").loc[skus].reset_index()
 
@@ -271,7 +270,7 @@ def main() -> None:
             gap = oracle.profit - rules.profit
             closed = (ours.profit - rules.profit) / gap if gap > 0 else float("nan")
             change = (ours.profit / rules.profit - 1) * 100
-            print(  # one world a line
+            print(
                 f"{name:9s} seed {seed}: rules {rules.profit:12,.0f}  oracle {oracle.profit / rules.profit - 1:+7.2%}  "
                 f"ours {change:+6.2f} %  gap closed {closed:6.1%}  changed at most {ours.most_changed_percent:.1f} %"
             )

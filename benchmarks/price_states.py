@@ -41,8 +41,10 @@ _RULES = """
 _BOOKS = (
     "{min_margin_percent: 15, max_change_percent_per_day: 10, max_change_percent_per_30_days: 25, price_ending: 0.9}",
     "{min_margin_percent: 0, max_change_percent_per_day: 3, cooldown_days: 7, family_band_percent: 10}",
-    "{min_margin_percent: 30, max_change_percent_per_day: 20, max_percent_of_list_price: 120, "
-    "min_percent_of_list_price: 60, price_step: 0.5, max_changed_percent_per_night: 10, one_price_per_style: true}",
+    (
+        "{min_margin_percent: 30, max_change_percent_per_day: 20, max_percent_of_list_price: 120, "
+        "min_percent_of_list_price: 60, price_step: 0.5, max_changed_percent_per_night: 10, one_price_per_style: true}"
+    ),
 )
 _ODD = np.array([np.nan, np.inf, -np.inf, 0.0, -1.0, 1e-9, 1e12, 1e308])
 _NUMBERS = tuple(

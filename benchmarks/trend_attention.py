@@ -1,4 +1,4 @@
-"""Attention to anime titles: a stand-in for daily counts over eight months, and what early heat says of later attention.
+"""Attention to anime titles, a stand-in for daily counts over eight months: what early heat says of what comes.
 
 Run ``python -m benchmarks.trend_attention [SEED ...]``. Titles are made as such series look: heavy-tailed levels, many
 zeros, weekly rhythm, common ups and downs, a third of them known before release, with a rise that begins weeks before
@@ -21,7 +21,7 @@ from trends.config import TrendConfig
 from trends.heat import heat_of
 from trends.signals import Cube
 
-__all__ = ["Titles", "Warning_", "attention_series", "early_warning"]
+__all__ = ["EarlyWarning", "Titles", "attention_series", "early_warning"]
 
 _FIRST_DAY = 20_000
 _AHEAD = 28  # days later on which attention is ranked
@@ -36,7 +36,7 @@ class Titles:
 
 
 @dataclass(frozen=True)
-class Warning_:
+class EarlyWarning:
     """What was seen early.
 
     Attributes:
@@ -81,7 +81,7 @@ def attention_series(*, seed: int, n_titles: int = 1400, n_days: int = 240) -> T
     return Titles(Cube(counts[:, None, :], names, metrics, _FIRST_DAY), release)
 
 
-def early_warning(titles: Titles, *, config: TrendConfig) -> Warning_:
+def early_warning(titles: Titles, *, config: TrendConfig) -> EarlyWarning:
     """Return how early and how well the room saw what came."""
     counts = titles.cube.values[:, 0, :]
     heat = heat_of(titles.cube, config=config)
@@ -103,10 +103,10 @@ def early_warning(titles: Titles, *, config: TrendConfig) -> Warning_:
     yesterday, with_heat = [], []
     for day in range(70, len(counts) - _AHEAD - 7, 14):
         later = counts[day + _AHEAD : day + _AHEAD + 7].mean(axis=0)
-        grown = np.log(weekly[day] + 0.5) + heat.growth[day] + 0.0 * heat.heat[day]
+        grown = np.log(weekly[day] + 0.5) + heat.growth[day]
         yesterday.append(stats.spearmanr(counts[day], later).statistic)
         with_heat.append(stats.spearmanr(grown, later).statistic)
-    return Warning_(
+    return EarlyWarning(
         judged,
         leads / max(judged, 1),
         float(np.median(days_before)) if days_before else 0.0,

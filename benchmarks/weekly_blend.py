@@ -35,7 +35,7 @@ NOT_PRODUCTS = r"^(POST|DOT|M|D|S|C2|PADS|CRUK|BANK CHARGES|AMAZONFEE|B|gift_.*)
 
 @dataclass(frozen=True)
 class Shop:
-    """Weekly history (sku, location_id, ds, units), its keys, and what came: (n, 13) in the order of the sorted keys."""
+    """Weekly history (sku, location_id, ds, units), its sorted keys, and what came: (n, 13)."""
 
     name: str
     history: pl.DataFrame

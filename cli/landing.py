@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated
 
@@ -73,7 +74,8 @@ def forget(
         say(f"The shop's own files still name them, where they are still there: {shown}")
 
 
-def _alone(home: Path, what: str):  # type: ignore[no-untyped-def]
+def _alone(home: Path, what: str) -> AbstractContextManager[None]:
+    """Hold the home alone: beside a run, none of these is safe."""
     from cli.run_lock import run_lock
 
     return run_lock(home, what)

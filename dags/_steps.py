@@ -9,7 +9,9 @@ from typing import Any
 from airflow.sdk import get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from dags._connections import connection_uri
 from dags._shared import PUBLISHED_RUN, home_of, run_date_of
+from data.ingest.connections import use_store
 from data.settings import load_settings
 
 
@@ -29,6 +31,7 @@ def step_task(name: str, where: str, *, publishes: bool = False, closes_week: bo
             context["params"].get("run_date") or load_settings(home).calendar(run_date).closes_week
         ):
             raise AirflowSkipException(f"{run_date} is not the last day of a week")
+        use_store(connection_uri)
         module, function = where.split(":")
         step = getattr(importlib.import_module(module), function)
         extra = {"restate": True} if name == "ingest" and context["params"].get("restate") else {}

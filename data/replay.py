@@ -12,12 +12,12 @@ from typing import Any
 
 from data.contracts import TABLES
 from data.errors import ConfigError
+from data.ingest.connected import sources_of
 from data.ingest.faults import Reason
 from data.ingest.intake import catch_up
 from data.ingest.landing import Landing, sightings_in
 from data.ingest.privacy import masked
 from data.ingest.repairs import Repair, apply_repairs, repair_line, repairs_in, show_repairs
-from data.ingest.connected import sources_of
 from data.ingest.store import create_store, set_buyer_key
 from data.settings import load_settings
 from data.warehouse import open_warehouse

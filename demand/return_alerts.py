@@ -208,7 +208,8 @@ def _judged(cells: pl.DataFrame, styles: pl.DataFrame, *, config: ReturnConfig) 
     category = stats.beta.ppf(
         nodes[None, :], (rest_back + 0.5)[:, None], (np.maximum(rest_exposed - rest_back, 0.0) + 0.5)[:, None]
     )
-    above = np.asarray(stats.beta.sf(np.minimum(config.alert_ratio * category, 1.0), a[:, None], b[:, None])).mean(axis=1)
+    limit = np.minimum(config.alert_ratio * category, 1.0)
+    above = np.asarray(stats.beta.sf(limit, a[:, None], b[:, None])).mean(axis=1)
     judged = cells.with_columns(
         rate=pl.Series(a / (a + b)),
         rate_lo=pl.Series(np.asarray(stats.beta.ppf(0.05, a, b))),

@@ -109,9 +109,9 @@ def make_forecast(
         week = learnt(inputs, spans, config=config, seed=seed, prior=prior, workers=workers)
     panel = inputs.panel.rows(inputs.targets)
     classes = classes_of(panel)
-    fitted, learner = week.fitted, week.learner
+    fitted = week.fitted
     forecasts = candidates(
-        inputs, panel, origin=panel.n_periods, horizon=horizon, config=config, learner=learner, workers=workers
+        inputs, panel, origin=panel.n_periods, horizon=horizon, config=config, learner=week.learner, workers=workers
     )
     ladder = published(inputs, panel, forecasts, classes, fitted.choices, config=config, firm_preorders=firm_preorders)
     closed = closed_ahead(panel, origin=panel.n_periods, horizon=horizon, closed_days=inputs.closed_days)
@@ -122,28 +122,14 @@ def make_forecast(
     mean, overridden, reasons = with_overrides(
         mean, panel.keys, labels, overrides, period_days=panel.period_days, step=step
     )
-    sold = ~(closed | ended)
-    stages = {
-        name: np.where(sold, published(inputs, panel, made, classes, fitted.choices, config=config).mean, 0)
-        for name, made in learner_stages(inputs, panel, forecasts, learner, horizon=horizon, workers=workers).items()
-    }
-    drivers = parts(
-        usual_level(panel, weeks=config.control_weeks)[:, None] * sold,
-        stages,
-        {"preorder": baseline, "override": mean},
-        lengths=np.minimum(spans.fixed, horizon),
+    layers = {"preorder": baseline, "override": mean}
+    lengths = np.minimum(spans.fixed, horizon)
+    drivers = _drivers(
+        inputs, panel, forecasts, week, layers, sold=~(closed | ended), lengths=lengths, config=config, workers=workers
     )
     dispersion = dispersions(panel, classes, prior_periods=config.dispersion_prior_periods)
     values = period_quantiles(mean, dispersion, classes, fitted)
-    totals = protection_totals(
-        mean,
-        spans,
-        dispersion=dispersion,
-        level_error=level_error_of(classes, fitted),
-        classes=classes,
-        calibration=fitted.total_calibration,
-        reference=fitted.reference,
-    )
+    totals = _totals(mean, spans, dispersion, classes, fitted)
     correlation, scale = copula(values, totals, spans.fixed)
     return Forecast(
         mean=mean.astype(np.float64) * step,
@@ -162,6 +148,47 @@ def make_forecast(
         fitted=fitted,
         drivers={name: values * step for name, values in drivers.items()},
     )
+
+
+def _totals(
+    mean: NDArray[np.float32],
+    spans: Spans,
+    dispersion: NDArray[np.float64],
+    classes: NDArray[np.str_],
+    fitted: Fitted,
+) -> Totals:
+    return protection_totals(
+        mean,
+        spans,
+        dispersion=dispersion,
+        level_error=level_error_of(classes, fitted),
+        classes=classes,
+        calibration=fitted.total_calibration,
+        reference=fitted.reference,
+    )
+
+
+def _drivers(
+    inputs: Inputs,
+    panel: Panel,
+    forecasts: dict[str, NDArray[np.float32]],
+    week: WeekModel,
+    layers: dict[str, NDArray[np.float32]],
+    *,
+    sold: NDArray[np.bool_],
+    lengths: NDArray[np.int64],
+    config: ForecastConfig,
+    workers: Workers,
+) -> dict[str, NDArray[np.float64]]:
+    """Return what moved the totals over ``lengths``, in steps of demand; see :func:`forecasting.drivers.parts`."""
+    classes, choices = classes_of(panel), week.fitted.choices
+    made = learner_stages(inputs, panel, forecasts, week.learner, horizon=sold.shape[1], workers=workers)
+    stages = {
+        name: np.where(sold, published(inputs, panel, candidate, classes, choices, config=config).mean, 0)
+        for name, candidate in made.items()
+    }
+    level = usual_level(panel, weeks=config.control_weeks)[:, None] * sold
+    return parts(level, stages, layers, lengths=lengths)
 
 
 def learnt(

@@ -170,7 +170,7 @@ def fit_learner(
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import lightgbm as lgb
 
-    if panel.teaches.sum() < config.min_rows or not (np.nan_to_num(panel.demand) * panel.teaches).any():
+    if panel.learns.sum() < config.min_rows or not (np.nan_to_num(panel.demand) * panel.learns).any():
         return None
     features, target, names = _training_matrix(panel, known, max_rows=max_rows, workers=workers)
     parameters = _parameters(config, len(target), seed)
@@ -191,7 +191,7 @@ def _training_matrix(
     would take gigabytes of which most rows are not drawn.
     """
     rows = np.flatnonzero((~np.isnan(panel.demand)).any(axis=1))
-    usable = panel.teaches & (np.arange(panel.n_periods)[None, :] - panel.first[:, None] >= panel.season)
+    usable = panel.learns & (np.arange(panel.n_periods)[None, :] - panel.first[:, None] >= panel.season)
     share = max_rows / max(int(usable.sum()), 1)
     found = workers.map(
         _drawn_rows,

@@ -19,6 +19,7 @@ __all__ = ["Panel", "build_panel", "same_season_mean", "trailing_mean"]
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
+_LEAST_SOLD = 0.25  # [0-1] of recovered demand that really sold, from which a stocked-out period may count
 _CELLS = (
     "units", "recovered_units", "recovered_teaches", "is_censored", "is_closed", "is_gap", "is_partial",
 )  # fmt: skip
@@ -38,8 +39,9 @@ class Panel:
         teaches: (n, t) cells a model may learn from and be judged on.
         closed: (n, t) the shop does not trade.
         censored: (n, t) stock ran out: ``units`` are a lower bound, ``demand`` is what was recovered. Such a period
-            teaches too, where recovered demand is given and a quarter of the period was in stock: stock runs out in
-            better periods, and without them a model learns the slow ones only.
+            teaches too, where at least a quarter of it really sold, or where the history says so.
+        learns: (n, t) cells of ``teaches`` that the learner is fitted to: stocked-out ones only where the history says
+            that stock runs out in better periods; elsewhere periods in stock are a fair sample and the surer targets.
     """
 
     keys: pl.DataFrame
@@ -50,6 +52,7 @@ class Panel:
     teaches: Flags
     closed: Flags
     censored: Flags
+    learns: Flags
 
     @property
     def season(self) -> int:
@@ -94,6 +97,7 @@ class Panel:
             teaches=self.teaches[:, cut],
             closed=self.closed[:, cut],
             censored=self.censored[:, cut],
+            learns=self.learns[:, cut],
         )
 
     def rows(self, index: NDArray[np.int64]) -> Panel:
@@ -106,6 +110,7 @@ class Panel:
             teaches=self.teaches[index],
             closed=self.closed[index],
             censored=self.censored[index],
+            learns=self.learns[index],
         )
 
 
@@ -184,7 +189,9 @@ def _panel(
     """Put stocked-out and unknown periods right, looking backwards only."""
     closed = closed & ~(units > 0)  # a sale proves that the shop was open
     censored = censored & on_sale & ~unknown & ~closed
-    teaches = on_sale & ~unknown & ~closed & (~censored | (told & ~np.isnan(recovered)))
+    plain = on_sale & ~unknown & ~closed & ~censored
+    put_right = censored & ~np.isnan(recovered)
+    teaches = plain | (put_right & (told | (units >= _LEAST_SOLD * recovered)))
     season = 7 if period_days == 1 else 1
     seen = np.where(teaches, np.where(censored, np.fmax(units, recovered), units), np.nan)
     usual = same_season_mean(seen, season=season, count=8)
@@ -202,6 +209,7 @@ def _panel(
         teaches=teaches,
         closed=closed,
         censored=censored,
+        learns=plain | (put_right & told),
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, field_validator
 
 __all__ = ["PreorderConfig"]
 
@@ -14,10 +14,10 @@ class PreorderConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    channel_quotas: dict[str, Annotated[float, Field(ge=0, le=1)]] = Field(
+    channel_quotas: dict[str, NonNegativeFloat] = Field(
         default_factory=dict, description="Most units by channel, as a share of the largest batch [0-1]."
     )
-    assortments: dict[str, dict[str, Annotated[float, Field(ge=0)]]] = Field(
+    assortments: dict[str, dict[str, NonNegativeFloat]] = Field(
         default_factory=dict, description="Stated odds of each variant, by random-assortment SKU [shares or weights]."
     )
     odds_significance: float = Field(

@@ -107,8 +107,8 @@ def _ridge(here: Floats, x: Floats, y: Floats, weights: Floats, pull: float, slo
     leverage = share * (1 + size * np.einsum("ij,jk,ik->i", z, inverse, z))
     left_out = y - (dy - z @ slopes) / (1 - np.minimum(leverage, _MOST_LEVERAGE))
     near = np.clip((here - middle) / scale, -_FAR, _FAR)
-    beyond = float((here[0] - middle[0]) - near[0] * scale[0])  # what lies beyond counts in full: it is booked
-    return level + float(near @ slopes) + beyond, left_out
+    beyond = float((here[0] - middle[0]) - near[0] * scale[0])  # what lies beyond counts in full at least: it is booked
+    return level + float(near @ slopes) + beyond * max(1.0, float(slopes[0] / scale[0])), left_out
 
 
 def _by_age(case: Case) -> Centre:

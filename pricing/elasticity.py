@@ -32,8 +32,7 @@ def estimate_elasticities(weekly: pd.DataFrame, products: pd.DataFrame, *, confi
         weekly: ``sku``, ``location_id``, ``week`` (date), ``units``, ``days`` (days on sale with stock), ``price``
             (average paid, null without sales), ``regular_price`` (in force, null: unknown); of the controls of
             :mod:`pricing.panel` those that are known.
-        products: ``sku``, ``product_type``, ``category`` of every SKU that needs an estimate; ``style_id`` and
-            ``markup`` (log of price over unit cost) if known.
+        products: ``sku``, ``product_type``, ``category`` of every SKU that needs an estimate; ``style_id`` if known.
         config: validated settings.
 
     Returns:
@@ -73,9 +72,8 @@ def _items(products: pd.DataFrame) -> pd.DataFrame:
     category = items["category"].where(items["category"].notna(), "?").astype(str)
     style = items["style_id"] if "style_id" in items.columns else pd.Series(None, index=items.index, dtype=object)
     stem = style.where(style.notna(), items["sku"]).astype(str)
-    markup = items["markup"] if "markup" in items.columns else pd.Series(np.nan, index=items.index)
-    found = items.assign(product_type=kind, category=category, stem=kind + "\x1f" + stem, markup=markup.astype(float))
-    return found[["sku", "stem", "product_type", "category", "markup"]]
+    found = items.assign(product_type=kind, category=category, stem=kind + "\x1f" + stem)
+    return found[["sku", "stem", "product_type", "category"]]
 
 
 def _tree(items: pd.DataFrame) -> Tree:
@@ -87,7 +85,6 @@ def _tree(items: pd.DataFrame) -> Tree:
         style_of=style_of.astype(np.int64),
         kind_of=kinds.get_indexer(first).astype(np.int64),
         category_of=pd.factorize(category, sort=True)[0].astype(np.int64),
-        markup=items.groupby("stem")["markup"].mean().reindex(stems).to_numpy(dtype=float),
         alone=np.bincount(style_of, minlength=len(stems))[style_of] == 1,
     )
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from data.errors import ConfigError
 from pricing.errors import RuleBookError
+from pricing.lines import LINE_COLUMNS
 
 __all__ = [
     "APPROVED",
@@ -81,6 +82,9 @@ def kept_lines(home: Path) -> tuple[pd.DataFrame, date]:
     frame = pd.read_parquet(path)
     if frame.empty:
         raise ConfigError("no SKU has a price and a unit cost: there is nothing to price")
+    missing = [name for name in LINE_COLUMNS if name not in frame.columns]
+    if missing:
+        raise ConfigError(f"{path} is of an older version (no {missing[0]}): run `merchcast run` first")
     return frame.drop(columns="run_date"), pd.Timestamp(frame["run_date"].iloc[0]).date()
 
 

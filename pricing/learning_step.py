@@ -14,6 +14,7 @@ from pricing.weekly import weekly_with_prices
 
 __all__ = ["learnt_elasticities"]
 
+_MOST_HEAT = 50.0  # [log ratio]
 _COSTED = "sku in (select sku from assortment where unit_cost is not null)"
 _USUAL = "not (h.is_censored or h.is_closed or h.is_gap or h.is_partial)"
 
@@ -22,9 +23,7 @@ def learnt_elasticities(io: StepIO, config: PricingConfig) -> pd.DataFrame:
     """Return elasticities of the SKUs whose cost is known: the others get no suggestion, nothing is spent on them."""
     products = io.query(
         "select sku, any_value(product_type order by location_id) as product_type, "
-        "any_value(category order by location_id) as category, any_value(style_id order by location_id) as style_id, "
-        "ln(avg(case when regular_price > 0 and unit_cost > 0 then cast(regular_price / unit_cost as double) end)) "
-        "as markup "
+        "any_value(category order by location_id) as category, any_value(style_id order by location_id) as style_id "
         "from assortment where unit_cost is not null and status <> 'not_product' group by sku order by sku"
     )
     if products.empty:
@@ -67,17 +66,26 @@ def _weekly_sales(io: StepIO, since: date) -> pl.DataFrame:
 
 def _heat(io: StepIO, since: date) -> pl.DataFrame:
     """Heat of the hotter of a SKU's IP and character, a week: ``sku``, ``week``, ``heat``."""
-    return io.query_polars(
-        "with felt as (select element_type, element, cast(date_trunc('week', ds) as date) as week, "
-        "cast(avg(cast(heat as decimal(18, 6))) as double) as heat from trend_features "
-        "where region = '*' and element_type in ('ip', 'character') and ds > $1 and heat is not null "
-        "and isfinite(heat) and abs(heat) < 50 group by element_type, element, week), "
-        "carried as (select sku, 'ip' as element_type, ip as element from stg_products where ip is not null "
-        "union all select sku, 'character', character from stg_products where character is not null) "
-        "select sku, week, max(heat) as heat from carried join felt using (element_type, element) "
-        f"where {_COSTED} group by sku, week order by sku, week",
-        [since],
+    felt = io.read_polars("trend_features", columns=["element_type", "element", "region", "ds", "heat"])
+    felt = (
+        felt.filter(
+            (pl.col("region") == "*")
+            & pl.col("element_type").is_in(["ip", "character"])
+            & (pl.col("ds") > since)
+            & pl.col("heat").is_finite()
+            & (pl.col("heat").abs() < _MOST_HEAT)
+        )
+        .sort("element_type", "element", "ds")
+        .group_by("element_type", "element", week=pl.col("ds").dt.truncate("1w").cast(pl.Date), maintain_order=True)
+        .agg(pl.col("heat").mean())
     )
+    carried = io.query_polars(
+        "select sku, 'ip' as element_type, ip as element from stg_products where ip is not null "
+        f"and {_COSTED} union all select sku, 'character', character from stg_products "
+        f"where character is not null and {_COSTED} order by sku, element_type"
+    )
+    joined = carried.join(felt, on=["element_type", "element"])
+    return joined.group_by("sku", "week").agg(pl.col("heat").max()).sort("sku", "week")
 
 
 def _weather(io: StepIO, since: date) -> pl.DataFrame:

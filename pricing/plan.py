@@ -78,7 +78,8 @@ def preview_plan(
         most_lines=config.preview_lines,
     )
     bound = price_plan(plan, run_date=run_date, book_digest=working.digest, config=config)
-    return f"{text}\n{_approval_line(bound)}"
+    body, count = text.rsplit("\n", 1)
+    return f"{body}\n{_approval_line(bound)}\n{count}"
 
 
 def _approval_line(bound: Plan) -> str:

@@ -26,7 +26,6 @@ _TAIL = 8.0  # [1] degrees of freedom
 _TRIED_FACTORS = np.round(np.exp(np.arange(0.0, 1.45, 0.1)), 2)  # [1] factors on variances that are tried
 _TRIED_SD = np.round(np.arange(0.1, 1.25, 0.05), 2)  # [1] spreads that are tried
 _PRIOR_OF_SPREAD = 0.4  # [1] mode of its prior, a gamma that keeps it off zero (Chung et al. 2013)
-_MARKUP_SLOPE_SD = 1.5  # [1] prior of how much an elasticity changes with the log markup
 _STEEPEST = -12.0
 _NOTHING = 1e12  # variance that stands for knowing nothing
 
@@ -35,15 +34,13 @@ _NOTHING = 1e12  # variance that stands for knowing nothing
 class Tree:
     """Codes of the parents: ``style_of`` a SKU, ``kind_of`` a style, ``category_of`` a type.
 
-    ``alone``: the SKU is the only one of its style. ``markup``: log of price over unit cost of each style, NaN where
-    it is not known.
+    ``alone``: the SKU is the only one of its style.
     """
 
     style_of: Codes
     kind_of: Codes
     category_of: Codes
     alone: npt.NDArray[np.bool_]
-    markup: Floats
 
 
 @dataclass(frozen=True)
@@ -70,8 +67,6 @@ def shrunk(sku: tuple[Floats, Floats], style: tuple[Floats, Floats], tree: Tree,
     b, v = _known(*style)
     sd, factor = _spread(b, v, tree.kind_of)
     tau2, v = max(sd, config.least_sku_sd) ** 2, np.where(v < _NOTHING, v * factor, v)
-    slope, slope_variance, x = _markup_slope(b, v + tau2, tree)
-    b = np.where(v < _NOTHING, b - slope * x, b)
     n_kinds, n_categories = len(tree.category_of), int(tree.category_of.max(initial=-1)) + 1
     between = config.between_categories_sd**2
     kind_up = _pooled(b, v + tau2, tree.kind_of, n_kinds)
@@ -80,7 +75,6 @@ def shrunk(sku: tuple[Floats, Floats], style: tuple[Floats, Floats], tree: Tree,
     category, _ = _combined(category_up, prior)
     kind, kind_weight = _told(kind_up, category, tree.category_of, between)
     posterior, style_weight = _told((b, v), kind, tree.kind_of, tau2)
-    posterior = (posterior[0] + slope * x, posterior[1] + (1 - style_weight) ** 2 * slope_variance * x**2)
     within = np.where(tree.alone, 1e-8, config.within_style_sd**2)
     own, sku_weight = _told(_known(sku[0], sku[1] * factor), posterior, tree.style_of, within)
     has_category = (category_up[1] < _NOTHING)[tree.category_of]
@@ -89,25 +83,6 @@ def shrunk(sku: tuple[Floats, Floats], style: tuple[Floats, Floats], tree: Tree,
     above = np.where(tree.alone & (above == "style"), "sku", above)
     level = np.where(~tree.alone & (sku_weight >= 0.5), "sku", above)
     return Posterior(own[0], own[1], level, kind[0], kind[1], kind_level)
-
-
-def _markup_slope(b: Floats, v: Floats, tree: Tree) -> tuple[float, float, Floats]:
-    """How elasticities lie with the markup among the styles of a type: slope, its variance, and the centred markup.
-
-    A shop that prices well asks more where demand is less elastic; one whose prices went too high sits where demand
-    is more so. Whichever it is, the data say; a ridge keeps the slope at zero where they say nothing.
-    """
-    size = len(tree.category_of)
-    has = np.isfinite(tree.markup)
-    values = np.where(has, tree.markup, 0.0)
-    count = np.maximum(np.bincount(tree.kind_of, weights=has, minlength=size), 1)
-    x = np.where(has, values - (np.bincount(tree.kind_of, weights=values, minlength=size) / count)[tree.kind_of], 0.0)
-    x = np.clip(x, -1.5, 1.5)
-    w = np.where((v < _NOTHING) & has, 1 / v, 0.0)
-    mass = np.maximum(np.bincount(tree.kind_of, weights=w, minlength=size), 1e-12)
-    apart = x - (np.bincount(tree.kind_of, weights=w * x, minlength=size) / mass)[tree.kind_of]
-    precision = float((w * apart**2).sum()) + 1 / _MARKUP_SLOPE_SD**2
-    return float((w * apart * b).sum()) / precision, 1 / precision, x
 
 
 def _known(b: Floats, v: Floats) -> tuple[Floats, Floats]:

@@ -16,6 +16,7 @@ from pricing.files_step import APPROVED, BOOK, in_force, keep, working_copy
 from pricing.learning_step import learnt_elasticities
 from pricing.lines import LineInputs, price_lines
 from pricing.loop_step import lint_home, preview
+from pricing.measured import experiment_rows
 from pricing.rules import RuleBook
 from pricing.suggest import priceable, suggest_prices
 
@@ -27,7 +28,7 @@ _CAP_DAYS = 30  # [days] window of max_change_percent_per_30_days
 
 
 def run(home: Path, run_date: date) -> dict[str, int]:
-    """Write ``price_suggestions`` and ``elasticities`` for ``run_date`` and return the rows read and written.
+    """Write suggestions, elasticities and experiments for ``run_date`` and return the rows read and written.
 
     The working copy of the rule book comes into force if it has no error; else the last book in force stays, and the
     run says so.
@@ -45,6 +46,8 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         io.write("price_suggestions", table if len(table) else io.empty("price_suggestions"))
         _check(io, lines, table)
         weeks = _last_weeks(io)
+        measured = experiment_rows(lines[priceable(lines)], weeks, config=config)
+        io.write("experiments", measured if len(measured) else io.empty("experiments"))
     keep(home, text, lines[priceable(lines)], weeks, run_date)
     return io.counts
 
@@ -100,9 +103,7 @@ def _line_inputs(io: StepIO, elasticities: pd.DataFrame, config: PricingConfig) 
         competitors=_competitors(io, day, config),
         demand=_demand(io, day, config),
         positions=io.read("inventory_positions"),
-        reorders=io.query(
-            "select sku, lead_time_days + review_period_days as reorder_days from item_supply order by sku"
-        ),
+        reorders=_reorders(io),
         guarantees=_guarantees(io),
         heat=io.read("trend_scores", columns=["element_type", "element", "region", "heat", "state"]),
         elasticities=elasticities if len(elasticities) else io.empty("elasticities"),
@@ -209,16 +210,22 @@ def _check(io: StepIO, lines: pd.DataFrame, table: pd.DataFrame) -> None:
              expected="a binding rule and a clamp trail on every changed line", advice="Please report it.")  # fmt: skip
 
 
+def _reorders(io: StepIO) -> pd.DataFrame:
+    """How long it takes until what is ordered at the next occasion can be sold."""
+    supply = io.read("item_supply", columns=["sku", "lead_time_days", "review_period_days"])
+    return supply.assign(reorder_days=supply["lead_time_days"] + supply["review_period_days"])[["sku", "reorder_days"]]
+
+
 def _guarantees(io: StepIO) -> pd.DataFrame:
-    """Units preordered and not yet shipped, and what their buyers are to pay."""
-    return io.query(
-        "select l.sku, l.location_id, cast(sum(l.firm_qty) as double) as units, "
-        "cast(sum(l.firm_qty * cast(c.price as decimal(18, 4))) as double) / nullif(sum(l.firm_qty), 0) as price "
-        "from preorder_ledger l join (select campaign_id, sku, any_value(price) as price from stg_preorder_campaigns "
-        "where price > 0 group by campaign_id, sku) c using (campaign_id, sku) "
-        "where l.firm_qty > 0 and l.state in ('placed', 'firm', 'allocated') "
-        "group by l.sku, l.location_id order by l.sku, l.location_id"
-    )
+    """Units preordered and not yet shipped, and what their buyers are to pay on average."""
+    ledger = io.read("preorder_ledger", columns=["campaign_id", "sku", "location_id", "firm_qty", "state"])
+    open_units = ledger[ledger["state"].isin(["placed", "firm", "allocated"]) & (ledger["firm_qty"] > 0)]
+    prices = io.read("stg_preorder_campaigns", columns=["campaign_id", "sku", "price"])
+    prices = prices[prices["price"] > 0].drop_duplicates(["campaign_id", "sku"])
+    joined = open_units.merge(prices, on=["campaign_id", "sku"], how="inner", validate="m:1")
+    joined = joined.assign(units=joined["firm_qty"].astype(float), paid=joined["firm_qty"] * joined["price"])
+    total = joined.groupby(["sku", "location_id"], as_index=False)[["units", "paid"]].sum()
+    return total.assign(price=(total["paid"] / total["units"]).astype(float))[["sku", "location_id", "units", "price"]]
 
 
 def _last_weeks(io: StepIO) -> pd.DataFrame:

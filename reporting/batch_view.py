@@ -14,6 +14,8 @@ from reporting.plan_lines import records
 __all__ = ["DUE_DAYS", "DueCampaign", "batch_rows", "due_campaigns", "promise_rows"]
 
 DUE_DAYS = 7  # a commit date this near is said above the table [days]
+PAST = "commit_date_past"  # waits although its promise needs a batch already
+UNDER_WAY = "batch_under_way"  # decided and in production: nothing to ask
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 
@@ -52,9 +54,10 @@ def batch_rows(batches: pd.DataFrame, *, titles: dict[Any, Any], words: Catalogu
         ],
         commit_note=[_note(day, words=words, today=today) for day in batches["commit_by_date"]],
         commit_tone=[
-            "" if decision == "wait" else _tone(day, today=today)
-            for decision, day in zip(batches["decision"], batches["commit_by_date"], strict=True)
+            _tone(day, today=today) if is_asked else ""
+            for is_asked, day in zip(_asked(batches), batches["commit_by_date"], strict=True)
         ],
+        reason_words=["" if is_missing(reason) else words.code(reason) for reason in _reasons(batches)],
     )
     waits = named["decision"] == "wait"
     past = named["commit_by_date"] < pd.Timestamp(today)
@@ -64,17 +67,20 @@ def batch_rows(batches: pd.DataFrame, *, titles: dict[Any, Any], words: Catalogu
 
 
 def due_campaigns(batches: pd.DataFrame, *, words: Catalogue, today: date, currency: str) -> list[DueCampaign]:
-    """Return the campaigns to decide within a week, the soonest first; what only waits is not asked for."""
+    """Return the campaigns to decide within a week, the soonest first.
+
+    What only waits is not asked for, unless its date has passed; nor is a batch that is in production.
+    """
     if batches.empty:
         return []
-    asked = batches[(batches["decision"] != "wait") & batches["commit_by_date"].notna()]
+    asked = batches[_asked(batches) & batches["commit_by_date"].notna()]
     near = asked[asked["commit_by_date"] <= pd.Timestamp(today) + pd.Timedelta(days=DUE_DAYS)]
     found = []
     for (day, campaign), rows in near.groupby(["commit_by_date", "campaign_id"], sort=True):
         counts = rows["decision"].value_counts()
         told = [
             words.text("batch.decided", decision=words.code(decision), n=words.number(int(counts[decision])))
-            for decision in ("produce", "extend", "cancel")
+            for decision in ("produce", "extend", "cancel", "wait")
             if decision in counts
         ]
         units = int(rows["batch_qty"].fillna(0).sum())
@@ -98,6 +104,18 @@ def promise_rows(promises: pd.DataFrame) -> pd.DataFrame:
         return promises
     keys = ["must_tell", "promise_now_date", "preorder_id"]
     return promises.sort_values(keys, ascending=[False, True, True], kind="stable")
+
+
+def _reasons(batches: pd.DataFrame) -> pd.Series[Any]:
+    """Return why each batch is decided as it is; nothing where a run does not say."""
+    return batches["reason"] if "reason" in batches else pd.Series("", index=batches.index, dtype=object)
+
+
+def _asked(batches: pd.DataFrame) -> pd.Series[bool]:
+    """Return which batches a person has to decide about."""
+    reasons = _reasons(batches).fillna("")
+    asked: pd.Series[bool] = ((batches["decision"] != "wait") & (reasons != UNDER_WAY)) | (reasons == PAST)
+    return asked
 
 
 def _batch_words(row: dict[str, Any], *, words: Catalogue) -> str:

@@ -72,7 +72,7 @@ TRANSFER_COLUMNS = (
 BATCH_COLUMNS = (
     Column("campaign_id"),
     Column("sku", sub="title"),
-    Column("decision", "code", tone="decision"),
+    Column("decision", "code", tone="decision", sub="reason_words"),
     Column("commit_by_date", "date", sub="commit_note", tone="commit_tone"),
     Column("batch_qty", "quantity", sub="batch_words"),
     Column("units_firm", "quantity"),

@@ -197,8 +197,6 @@ def _cells(frame: pd.DataFrame, column: SheetColumn, *, words: Catalogue) -> lis
     if column.kind == "date":
         return [_day_number(day) for day in (pd.to_datetime(values) - EPOCH).dt.days.tolist()]
     numbers = pd.to_numeric(values).astype("float64")
-    if column.hide_zero:
-        numbers = numbers.mask(numbers == 0)
     return [number if math.isfinite(number) else None for number in numbers.tolist()]
 
 

@@ -33,7 +33,6 @@ class SheetColumn:
         width: of the column [characters].
         translate: the values are codes, shown in the reader's language.
         label: key of the heading where it differs from the name.
-        hide_zero: a zero is left empty: what did not count is easier to pass over, and need not be written.
     """
 
     name: str
@@ -41,7 +40,6 @@ class SheetColumn:
     width: int = 12
     translate: bool = False
     label: str = ""
-    hide_zero: bool = False
 
     @property
     def word(self) -> str:
@@ -112,7 +110,7 @@ _FORECAST = (
     SheetColumn("forecast_bias", "share"),
     SheetColumn("confidence", width=10, translate=True),
 )
-_WHY = tuple(SheetColumn(name, "integer", hide_zero=True) for name in WHY_TERMS)
+_WHY = tuple(SheetColumn(name, "integer") for name in WHY_TERMS)
 _LAST = (
     SheetColumn("reorder_point", "number"),
     SheetColumn("order_up_to_level", "number"),

@@ -78,6 +78,7 @@ def held_by_rails(lines: pd.DataFrame, history: History, *, config: RestockConfi
     held[Reason.RAIL_UNIT_SUSPECT] = ordered & _has(_UNIT_SUSPECT, lines["supply_flags"])
     if config.max_line_value is not None:
         held[Reason.RAIL_LINE_VALUE] = ordered & (value > config.max_line_value)
+    held[Reason.RAIL_DEMAND_SHIFT] = ordered & _newly(_DEMAND_SHIFT, lines, history)  # a series against its own past
     if history.n_runs < config.rail_min_runs:
         return held
     mean = lines["demand_mean"].to_numpy(np.float64)
@@ -85,7 +86,6 @@ def held_by_rails(lines: pd.DataFrame, history: History, *, config: RestockConfi
     rise = mean - usual
     jumped = (mean > config.rail_line_multiple * usual) & (rise > config.rail_line_min_units)
     held[Reason.RAIL_DEMAND_JUMP] = ordered & jumped
-    held[Reason.RAIL_DEMAND_SHIFT] = ordered & _newly(_DEMAND_SHIFT, lines, history)
     risen = mean > (1 + config.rail_spike_rise) * usual
     held[Reason.RAIL_SPIKE] = ordered & risen & _newly(_SPIKE, lines, history)
     largest = history.largest_total()

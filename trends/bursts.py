@@ -78,7 +78,7 @@ def advanced(before: Bursts, z: Floats32, rise: Floats32, *, day: int, config: T
         np.uint32
     )
     enough = _days_above(above, config.of_days) >= config.days_above
-    starts = ~before.active & enough & (grown >= config.alarm_level) & (np.nan_to_num(rise) >= config.min_rise)
+    starts = ~before.active & enough & (grown >= config.alarm_level) & (rise >= config.min_rise)
     shrunk = np.where(known & before.active, np.maximum(before.down + config.end_drift - unit, 0.0), before.down)
     ends = before.active & (shrunk >= config.end_level)
     active = (before.active | starts) & ~ends
@@ -110,7 +110,7 @@ def states(now: Bursts, growth: Floats32, *, day: int, config: TrendConfig) -> N
 
     A young or growing burst is rising, one that shrinks or is about to end is cooling, any other is hot.
     """
-    change = np.nan_to_num(growth)
+    change = growth  # unknown compares as neither growing nor shrinking
     young = day - now.alarmed < config.rising_days
     cooling = (change <= -config.shrinking) | (now.down >= 0.5 * config.end_level)
     state = np.where(cooling, State.COOLING, np.where(young | (change >= config.growing), State.RISING, State.HOT))

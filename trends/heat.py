@@ -136,7 +136,7 @@ class _Noise:
 
     def sd(self, config: TrendConfig, least: Floats32) -> Floats32:
         """Return the noise of each series [log ratio], at least that of a count of its size."""
-        return np.sqrt(np.maximum(self.variance(config), least)).astype(np.float32)
+        return np.sqrt(np.fmax(self.variance(config), least)).astype(np.float32)
 
 
 def _breadth(metric_heat: Floats32, config: TrendConfig) -> Floats32:

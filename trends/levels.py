@@ -130,8 +130,8 @@ def _count_variance(values: Floats32, base: Floats32, eps: Floats32) -> Floats32
     """Return the variance of the log of a Poisson count about its baseline; 0 for metrics that are no whole numbers."""
     known = np.isfinite(values)
     whole = np.where(known, values == np.floor(values), False).sum(axis=1) >= _COUNT_SHARE * known.sum(axis=1)
-    mean = np.maximum(np.nan_to_num(base), _LEAST_MEAN)
-    return np.where(whole[:, None], mean / (mean + np.nan_to_num(eps, nan=1.0)) ** 2, 0.0).astype(np.float32)
+    mean = np.fmax(base, _LEAST_MEAN)
+    return np.where(whole[:, None], mean / (mean + eps) ** 2, 0.0).astype(np.float32)
 
 
 def _log_sum(values: Floats32, eps: Floats32) -> Floats32:

@@ -1,7 +1,7 @@
 """The verdict on a table that a step is about to write: contract rules and the step's own, never green on nothing.
 
-Every rule is counted on all rows; Great Expectations judges those counts, and judges the rows themselves on a sample
-of at most 100,000 (all of them in a smaller table). Red in either is red.
+Every rule is counted on all rows; Great Expectations judges those counts, and what a sample of at most 100,000 rows
+(all of them in a smaller table) says of each rule, taken another way. Red in either is red.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import polars as pl
 import pyarrow as pa
 
-from data.checks.expectations import red_on_aggregates, red_on_sample
+from data.checks.expectations import red_rules
 from data.checks.facts import Batches, Fact, Facts, facts_of
 from data.checks.results import CheckResult
 from data.checks.suites import Rule, RuleKind, contract_rules
@@ -78,8 +78,7 @@ def _verdict(step: str, table: Table, batches: Batches, *, row_floor: int, rules
     facts = facts_of(batches, asked, key=key)
     if not facts.rows:
         facts = Facts({r: f for r, f in facts.by_rule.items() if r.kind in _ALWAYS}, 0, facts.sample)
-    red = red_on_aggregates(facts)
-    sampled = red_on_sample(facts, list(facts.by_rule))
+    red, sampled = red_rules(facts)
     results = []
     for kind in RuleKind:
         of_kind = [r for r in facts.by_rule if r.kind is kind]

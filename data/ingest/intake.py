@@ -6,21 +6,20 @@ just before the warehouse commits; and what the ledger knows but the warehouse d
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
-from pathlib import Path
 
 import duckdb
 
 from data.contracts import TABLES, Table
+from data.ingest.arriving import offered_by, remember_seen, seen_files, settle, stamp
 from data.ingest.child import Request, reading_child
 from data.ingest.deliveries import DeliveredFile, batches
 from data.ingest.exchange import keep_rows
-from data.ingest.faults import DeliveryMissing, DeliveryRefused, DeliveryUnstable, Fault, combined
-from data.ingest.landing import Landed, Landing, Sighting, is_young, sightings_in
+from data.ingest.faults import DeliveryMissing, DeliveryRefused, Fault, combined
+from data.ingest.landing import Landed, Landing, Sighting, sightings_in
 from data.ingest.loading import Accounts, load_batch, mark_duplicates, store_accounts
 from data.ingest.notes import STALE_SOURCE, Note, column_notes, shrunk_notes, text_notes
 from data.ingest.people import surrogates_of
@@ -34,9 +33,6 @@ from data.settings import SourceSettings
 
 __all__ = ["Intake", "catch_up", "take_in"]
 
-_SETTLE_TRIES = 8
-_SETTLE_SECONDS = 0.25
-_MISSING_PAUSES = (0.1, 0.2, 0.4)  # [s] a delivery that is about to be renamed into place
 _NO_SPEC = SourceSettings(name="-", path="-")
 
 Identity = tuple[str, str, str]
@@ -154,7 +150,7 @@ def _landed(
     for source in sources:
         known = [s.file_name for s, _ in intake.sightings if (s.table, s.source) == (source.table.name, source.name)]
         try:
-            offered = _offered(source, known)
+            offered = offered_by(source, known)
         except DeliveryRefused as error:
             refused.append(error)
             continue
@@ -166,10 +162,10 @@ def _landed(
         intake.offered[source.table.name] = intake.offered.get(source.table.name, 0) + len(offered)
         _note_if_missing(source, offered, intake)
         arrivals.extend(offered)
-    seen = _seen_files(connection)
-    changed = [(a, _stamp(a.path)) for a in arrivals]
+    seen = seen_files(connection)
+    changed = [(a, stamp(a.path)) for a in arrivals]
     changed = [(a, stamp) for a, stamp in changed if seen.get((a.table, a.source, a.name)) != stamp]
-    _settle([a for a, _ in changed])
+    settle([a for a, _ in changed])
     for arrival, _ in changed:
         try:
             landed = landing.land(arrival, spec=specs[(arrival.table, arrival.source)])
@@ -177,70 +173,19 @@ def _landed(
             refused.append(error)
             continue
         found.append(landed)
-        _remember_seen(connection, landed)
+        remember_seen(connection, landed)
     return found
-
-
-def _offered(source: Source, known: list[str]) -> list[Arrival]:
-    """Return what a source offers; of one that never brought a file, what comes within some seconds."""
-    offered = list(source.arrivals(known))
-    for pause in _MISSING_PAUSES:
-        if offered or known or source.spec.kind != "file":
-            break
-        time.sleep(pause)
-        offered = list(source.arrivals(known))
-    return offered
 
 
 def _note_if_missing(source: Source, offered: list[Arrival], intake: Intake) -> None:
     if offered or any(s.table == source.table.name and s.source == source.name for s, _ in intake.sightings):
         return
-    where = f"source {source.name} of {source.table.name} offers nothing at {source.spec.path}"
+    where = (
+        f"source {source.name} of {source.table.name} offers nothing at {source.spec.path or source.spec.connection}"
+    )
     if source.table.is_sales:
         raise DeliveryMissing(f"{Fault.SOURCE_MISSING}: {where}; sales are needed for a plan")
     intake.notes.append(Note(STALE_SOURCE, source.table.name, f"{where}; the run goes on without it."))
-
-
-def _stamp(path: Path) -> tuple[int, int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _seen_files(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str, str], tuple[int, int, int]]:
-    rows = connection.execute(
-        "select table_name, source, file_name, size, modified_ns, changed_ns from seen_files"
-    ).fetchall()
-    return {(r[0], r[1], r[2]): (r[3], r[4], r[5]) for r in rows}
-
-
-def _remember_seen(connection: duckdb.DuckDBPyConnection, landed: Landed) -> None:
-    a = landed.arrival
-    key = [a.source, a.table, a.name]
-    connection.execute("delete from seen_files where source = ? and table_name = ? and file_name = ?", key)
-    connection.execute("insert into seen_files values (?, ?, ?, ?, ?, ?, ?)", [*key, *_stamp(a.path), landed.sha256])
-
-
-def _settle(arrivals: Iterable[Arrival]) -> None:
-    """Wait until files that were changed a moment ago stop changing.
-
-    Raises:
-        DeliveryUnstable: one still grows after all tries.
-    """
-    young = [a for a in arrivals if is_young(a.path, now=time.time())]
-    for _ in range(_SETTLE_TRIES):
-        if not young:
-            return
-        before = {a: _stamp(a.path) for a in young}
-        time.sleep(_SETTLE_SECONDS)
-        young = [a for a in young if _stamp(a.path) != before[a]]
-    if young:
-        raise DeliveryUnstable(
-            Fault.STILL_WRITTEN,
-            f"it still grows after {_SETTLE_TRIES * _SETTLE_SECONDS:.0f} s; write to `{young[0].path.name}.part` and "
-            "rename when done",
-            source=young[0].source,
-            file=young[0].name,
-        )
 
 
 def _new_sightings(

@@ -90,12 +90,15 @@ class RecordSplitter:
 
     def _regular(self, text: bytes) -> bytes | None:
         """Return whole records without people; None where one of them needs care."""
-        if self.quote in text:
-            return None
         data = np.frombuffer(text, dtype=np.uint8)
+        quotes = np.flatnonzero(data == self.quote[0]) if self.quote in text else None
+        if quotes is not None and not self._quotes_are_regular(data, quotes):
+            return None
         if ((data < _SPACE) & (data != _LF) & (data != _TAB)).any() or (data == _DEL).any():
             return None
         marks = np.flatnonzero((data == _LF) | (data == self.delimiter[0]))
+        if quotes is not None:
+            marks = marks[np.searchsorted(quotes, marks) % 2 == 0]
         if len(marks) % self.width:
             return None
         grid = marks.reshape(-1, self.width)
@@ -108,29 +111,41 @@ class RecordSplitter:
         fresh = self._new_values(fields)
         return _replaced(data, starts, grid, fresh) if fresh else text
 
+    def _quotes_are_regular(self, data: npt.NDArray[np.uint8], quotes: Positions) -> bool:
+        """True where each quote opens a field at its beginning, closes it at its end, or stands doubled inside."""
+        if len(quotes) % 2:
+            return False
+        opening, closing = quotes[0::2], quotes[1::2]
+        doubled = np.concatenate(([False], opening[1:] - 1 == closing[:-1]))
+        before = data[np.maximum(opening - 1, 0)]
+        after = data[np.minimum(closing + 1, len(data) - 1)]
+        opens = (opening == 0) | (before == self.delimiter[0]) | (before == _LF) | doubled
+        closes = (after == self.delimiter[0]) | (after == _LF) | (after == self.quote[0])
+        return bool(opens.all() and closes.all())
+
     def _new_values(self, fields: dict[int, pa.Array]) -> dict[int, pa.Array]:
         """Return the new values of the columns that change."""
         fresh: dict[int, pa.Array] = {}
         if len(self.people) == 1 and self.has_buyer:
             k = self.people[0]
             encoded = fields[k].dictionary_encode()
-            words = [w.decode() for w in encoded.dictionary.to_pylist()]
+            words = [self._value(w) for w in encoded.dictionary.to_pylist()]
             refs = [self._ref(w).encode() for w in words]
             self.has_changed |= any(r != w.encode() for r, w in zip(refs, words, strict=True))
             fresh[k] = pa.array(refs, pa.binary()).take(encoded.indices)
         elif self.people:
-            columns = [[w.decode() for w in fields[k].to_pylist()] for k in self.people]
+            columns = [[self._value(w) for w in fields[k].to_pylist()] for k in self.people]
             shown = [self._refs(values)[0].encode() for values in zip(*columns, strict=True)]
             self.has_changed = True
             for n, k in enumerate(self.people):
                 fresh[k] = pa.array(shown if n == 0 and self.has_buyer else [b""] * len(shown), pa.binary())
         for k in self.masked:
             encoded = fields[k].dictionary_encode()
-            words = [w.decode() for w in encoded.dictionary.to_pylist()]
+            words = [self._value(w) for w in encoded.dictionary.to_pylist()]
             clean = [masked(w) for w in words]
             if clean != words:
                 self.has_changed = True
-                fresh[k] = pa.array([w.encode() for w in clean], pa.binary()).take(encoded.indices)
+                fresh[k] = pa.array([self._written(w) for w in clean], pa.binary()).take(encoded.indices)
         return fresh
 
     def _ref(self, value: str) -> str:

@@ -30,8 +30,7 @@ MAX_RECORD_BYTES = 1_048_576  # [bytes] a quoted record that is longer never clo
 _LF, _QUOTE, _TAB, _DEL, _SPACE = 10, 34, 9, 127, 32
 _OTHER_DELIMITERS = b",;\t|"
 
-# What a byte is to the scan; 0: ordinary text. Quote and delimiter are declared by the source.
-_IS_LF, _IS_DELIMITER, _IS_QUOTE, _IS_CONTROL = 1, 2, 3, 4
+_IS_LF, _IS_DELIMITER, _IS_QUOTE, _IS_CONTROL = 1, 2, 3, 4  # what a byte is to the scan; 0: ordinary text
 
 Bytes = npt.NDArray[np.uint8]
 Positions = npt.NDArray[np.int64]
@@ -57,8 +56,7 @@ class RecordScan:
     ``records`` counts all of them, good and bad, the header not included. ``is_plain`` is true where the text can be
     given to a CSV reader as it is: no bad record, no blank line, no irregular quote. ``is_ascii`` and ``is_tight``
     (no field begins or ends with white space) spare the casts what they need not look for. ``cuts`` has the offset
-    behind the text (of what was emitted, if anything was), and the good records up to there, at the end of each
-    stretch of ``stretch_bytes``.
+    behind the text (or what was emitted of it), and the good records so far, for each stretch of ``stretch_bytes``.
     """
 
     width: int

@@ -1,4 +1,4 @@
-"""Checks a preorder lottery from the published tables alone: python verify_lottery.py TABLES_FOLDER CAMPAIGN_ID
+"""Checks a preorder lottery from the published tables alone: python verify_lottery.py TABLES_FOLDER CAMPAIGN_ID.
 
 Needs nothing but Python. Reads batch_plan.csv (commitment, seed, ledger root, supply) and preorder_allocations.csv.
 Give it the ledger root that was published at the close as a third argument, to compare with that too.
@@ -12,7 +12,8 @@ from pathlib import Path
 
 
 def rows_of(folder, table, campaign):
-    with open(Path(folder) / f"{table}.csv", encoding="utf-8", newline="") as file:
+    """Return the table's rows of the campaign."""
+    with (Path(folder) / f"{table}.csv").open(encoding="utf-8", newline="") as file:
         return [row for row in csv.DictReader(file) if row["campaign_id"] == campaign]
 
 
@@ -26,7 +27,8 @@ def verify(folder, campaign, root_at_close=None):
     for r in sorted((r for r in rows if r["ledger_line"]), key=lambda r: int(r["ledger_line"])):
         placed = r["placed_at"].replace(" ", "T").replace("+00:00", "Z").rstrip("Z")
         placed = placed if "." in placed else placed + ".000000"
-        digest = hashlib.sha256(f"{digest}|{r['preorder_id']}|{r['sku']}|{placed}Z|{r['quantity']}".encode()).hexdigest()
+        line = f"{digest}|{r['preorder_id']}|{r['sku']}|{placed}Z|{r['quantity']}"
+        digest = hashlib.sha256(line.encode()).hexdigest()
     if digest != root or (root_at_close and digest != root_at_close):
         wrong.append("the ledger is not the one whose root was published at the close")
     for sku in plan:
@@ -43,5 +45,5 @@ def verify(folder, campaign, root_at_close=None):
 
 if __name__ == "__main__":
     found = verify(*sys.argv[1:])
-    print("\n".join(found) or "The lottery is as it should be.")
+    sys.stdout.write(("\n".join(found) or "The lottery is as it should be.") + "\n")
     sys.exit(bool(found))

@@ -7,8 +7,7 @@
   const at = Object.fromEntries(names.map((name, i) => [name, i]));
   const run = new Date(data.run + "T00:00:00Z");
   const state = { text: "", filters: {}, sort: null, down: false, page: 0, rows: [] };
-  const byId = (id) => document.getElementById(id);
-  const each = (list, act) => Array.prototype.forEach.call(list, act);
+  const byId = (id) => document.getElementById(id), each = (list, act) => Array.prototype.forEach.call(list, act);
 
   // ---- writing values, the same way the page's own tables do ----
   function number(value, digits) {
@@ -44,7 +43,6 @@
     return made;
   }
   const bdi = (text) => make("bdi", {}, text);
-
   function cellText(row, column) {
     const value = row[column], name = names[column];
     if (kinds[column] === "code") return data.dict[name][value][1] || "–";
@@ -72,8 +70,7 @@
     for (let i = 0; i < data.rows.length; i++) if (matches(i)) state.rows.push(i);
     if (state.sort !== null) sortRows();
     state.page = 0;
-    const filtering = state.text !== "" || Object.keys(state.filters).length > 0;
-    const others = drawIdle();
+    const filtering = state.text !== "" || Object.keys(state.filters).length > 0, others = drawIdle();
     byId("found").textContent = !filtering ? "" : fill(T.found, { n: number(state.rows.length, 0), total: number(data.rows.length, 0) }) +
       (others ? " · " + fill(T.idle_found, { n: number(others, 0) }) : "");
     each(document.querySelectorAll("section.group"), (group) => {
@@ -109,6 +106,14 @@
       state.idle = state.text;
     }
     return state.text === "" ? 0 : hits.length;
+  }
+
+  function setFilters(filters) {
+    state.filters = filters;
+    each(document.querySelectorAll("select[data-filter]"), (select) => {
+      const chosen = filters[select.getAttribute("data-filter")];
+      select.value = chosen === undefined ? "" : String(chosen);
+    });
   }
 
   function sortRows() {
@@ -175,8 +180,7 @@
       });
       const drawing = make("td", { role: "cell", "data-h": T.trend });
       if (hasDetail(i)) missing.push([i, drawing]);
-      made.append(drawing);
-      return made;
+      return made.append(drawing), made;
     });
     body.replaceChildren(...rows);
     drawPager();
@@ -186,8 +190,7 @@
   function drawPager() {
     const pages = Math.max(1, Math.ceil(state.rows.length / data.page)), pager = byId("pager");
     const go = (to, text, label) => {
-      const button = make("button", { type: "button", "aria-label": label }, text);
-      button.disabled = to < 0 || to >= pages || to === state.page;
+      const button = Object.assign(make("button", { type: "button", "aria-label": label }, text), { disabled: to < 0 || to >= pages || to === state.page });
       button.addEventListener("click", () => { state.page = to; drawList(); byId("all").scrollIntoView(); });
       return button;
     };
@@ -288,10 +291,7 @@
     data.facts.forEach(([group, , kind, label], k) => {
       const value = facts[k];
       if (value === null || value === undefined || value === "") return;
-      if (!lists[group]) {
-        lists[group] = make("dl", {});
-        box.append(make("section", {}, make("h4", {}, group), lists[group]));
-      }
+      if (!lists[group]) box.append(make("section", {}, make("h4", {}, group), lists[group] = make("dl", {})));
       lists[group].append(make("div", {}, make("dt", {}, label), make("dd", {}, bdi(String(writers[kind](value))))));
     });
     return box;
@@ -338,17 +338,14 @@
     const place = asked.get("location");
     const i = data.rows.findIndex((row) => row[at.sku] === sku && (place === null || data.dict.location_id[row[at.location_id]][0] === place));
     if (i < 0) {
-      byId("search").value = sku;
-      state.text = sku.toLowerCase();
+      state.text = (byId("search").value = sku).toLowerCase();
       apply();
       byId("found").textContent = fill(T.unknown_sku, { sku: sku });
-      byId("idle-section").scrollIntoView();
-      return;
+      return byId("idle-section").scrollIntoView();
     }
     state.text = "";
-    state.filters = {};
+    setFilters({});
     byId("search").value = "";
-    each(document.querySelectorAll("select[data-filter]"), (select) => { select.value = ""; });
     apply();
     let row = document.querySelector('section.group tr[data-i="' + i + '"]');
     if (!row) {
@@ -378,10 +375,7 @@
     const [name, code] = button.getAttribute("data-show").split("=");
     button.hidden = false;
     button.addEventListener("click", () => {
-      state.filters = { [name]: data.dict[name].findIndex((c) => c[0] === code) };
-      each(document.querySelectorAll("select[data-filter]"), (select) => {
-        select.value = select.getAttribute("data-filter") === name ? String(state.filters[name]) : "";
-      });
+      setFilters({ [name]: data.dict[name].findIndex((c) => c[0] === code) });
       apply();
       document.querySelector(".tools").scrollIntoView();
       byId("found").focus({ preventScroll: true });

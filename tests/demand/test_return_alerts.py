@@ -94,7 +94,7 @@ def test_lags_of_recent_sales_do_not_make_returns_look_quick():
 
 
 def test_recent_cohorts_are_corrected_for_returns_still_to_come():
-    """A style sold in the last weeks alone has the rate of its category, though half of its returns are not back yet."""
+    """A style sold in the last weeks alone shows its true rate, though half of its returns are not back yet."""
     rng = np.random.default_rng(3)
     sales, returns, items = season(rng, factor=(3, None, "size", 2.5), per_day=9)
     young = pl.col("sku").str.starts_with("T3-") & (pl.col("day") < RUN_DAY - 25)

@@ -105,13 +105,13 @@ def test_fault_05_a_file_still_being_written_is_waited_for(shop: DropShop):
 
 def test_fault_05_a_file_that_never_settles_is_refused(shop: DropShop, monkeypatch: pytest.MonkeyPatch):
     path = shop.drop("order_lines", "a.csv", GOOD, mtime=time.time())
-    monkeypatch.setattr("data.ingest.intake._SETTLE_TRIES", 2)
+    monkeypatch.setattr("data.ingest.arriving._SETTLE_TRIES", 2)
 
     def grow(_: float) -> None:
         with path.open("a") as file:
             file.write(order_lines(1, start=900)[0] + "\n")
 
-    monkeypatch.setattr("data.ingest.intake.time.sleep", grow)
+    monkeypatch.setattr("data.ingest.arriving.time.sleep", grow)
     with pytest.raises(DeliveryRefused, match="STILL_WRITTEN"):
         shop.run()
 

@@ -94,7 +94,7 @@ def sound(handler: Handler, params: dict[str, str]) -> None:
 
 
 def test_fault_01_a_delivery_that_arrives_within_the_tries_is_taken(shop, monkeypatch):
-    from data.ingest import intake
+    from data.ingest import arriving
 
     pauses: list[float] = []
 
@@ -103,7 +103,7 @@ def test_fault_01_a_delivery_that_arrives_within_the_tries_is_taken(shop, monkey
         if len(pauses) == 2:
             with_sales(shop)
 
-    monkeypatch.setattr(intake.time, "sleep", arrive)
+    monkeypatch.setattr(arriving.time, "sleep", arrive)
     assert shop.run()["rows_in"] >= 60
     assert pauses[:2] == [0.1, 0.2]
 

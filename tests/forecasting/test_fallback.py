@@ -168,6 +168,18 @@ def test_launches_are_compared_with_the_nearest_group_that_has_enough() -> None:
     assert found.basis[10].startswith("location")
 
 
+def test_the_same_item_elsewhere_says_most_of_a_launch() -> None:
+    units = np.full((12, 100), np.nan)
+    for row in range(11):
+        units[row, 30 * (row > 1) :] = 1.0 + (row % 2) * 4  # east sells 1, west 5 a day
+    units[10, 30:] = 4.0  # and this one four times as much in the east; in the west it starts tomorrow
+    found = launch_analogues(panel_of(units))
+    assert found.basis[11] == "the same item at other locations"
+    assert 6.0 < found.level[11] < 20.0
+    alone = launch_analogues(panel_of(np.where(np.arange(12)[:, None] == 10, np.nan, units)))
+    assert found.level[11] > 1.2 * alone.level[11]
+
+
 def test_the_curve_of_launches_is_found() -> None:
     curve = launch_curve(panel_of(launches(1000.0, 0.8)))
     assert curve[[0, 7, 14, 21]] == pytest.approx([1, 0.8, 0.64, 0.512], rel=0.01)

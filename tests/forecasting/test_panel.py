@@ -36,7 +36,8 @@ def test_recovered_demand_stands_for_sales_and_teaches_where_the_history_says_so
     ran_out = flags(units.shape, *((0, d) for d in range(67, 70)))
     panel = panel_of(units, is_censored=ran_out, recovered_units=recovered, recovered_teaches=told)
     assert panel.demand[0, 67:69].tolist() == [9, 6]
-    assert panel.teaches[0, 66:].tolist() == [True, True, False, False]
+    assert panel.teaches[0, 66:].tolist() == [True, True, True, False]
+    assert panel.learns[0, 66:].tolist() == [True, True, False, False]
     assert panel.censored[0, 66:].tolist() == [False, True, True, True]
     assert panel.demand[0, 69] >= 4  # nothing recovered: what is usual, and never less than what sold
 

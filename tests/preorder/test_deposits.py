@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preorder.campaigns import campaign_histories
@@ -91,6 +91,7 @@ def test_after_an_early_close_nothing_is_claimed():
     assert ledger["reason"].tolist() == ["accepted", "after_close"]
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 13), st.one_of(st.none(), st.integers(14, 20)),
                           st.integers(0, 4000), st.integers(0, 2)), min_size=1, max_size=8))  # fmt: skip
 def test_every_cent_paid_is_somewhere(orders):

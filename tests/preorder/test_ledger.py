@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from preorder.campaigns import LEGAL_MOVES, State, campaign_histories, campaign_states, is_legal
@@ -116,6 +116,7 @@ def test_a_cancelled_campaign_releases_everybody():
     assert (rows.loc["P0", "firm_qty"], rows.loc["P0", "reason"]) == (0, "campaign_cancelled")
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 3), st.booleans()), min_size=1, max_size=20),
        st.integers(1, 12), st.integers(1, 40))  # fmt: skip
 def test_no_identity_and_no_campaign_ever_claims_above_its_cap(placed, identity_cap, batch):

@@ -125,7 +125,8 @@ NOT_NUMBERS = [
 
 REQUIRED = [
     ("percent: 10", "slow", "percent"), ("percent: 4", "hot", "percent"), ("start_days: 45", "gone", "start_days"),
-    ("percent_at_end: 50", "gone", "percent_at_end"), ("price: 99.9", "by_hand", "price"), ("days: 21", "fresh", "days"),
+    ("percent_at_end: 50", "gone", "percent_at_end"), ("price: 99.9", "by_hand", "price"),
+    ("days: 21", "fresh", "days"),
     ("by: size", "steps", "by"), ("within_percent: 5", "tune", "within_percent"), ("percent: 11", "fresh", "percent"),
     ("within_percent: 6", "others", "within_percent"), ("percent: 13", "festival", "percent"),
 ]  # fmt: skip
@@ -196,7 +197,8 @@ def mistakes():
         twice = GOOD.replace(f"id: {rule_id}\n", f"id: {rule_id}\n    type: freeze\n", 1)
         yield f"type of {rule_id} twice", twice, line + 2, 5, "'type' stands twice", "delete one"
     dates = [("2026-06-01", "2026-06-31", 0, "no day of the calendar"), ("2026-06-01", "1.6.2026", 0, "must be a date"),
-             ("2026-06-20", "2026-6-20", 0, "no date as YYYY-MM-DD"), ("2026-06-20", "'2026-06-20'", 0, "must be a date")]  # fmt: skip
+             ("2026-06-20", "2026-6-20", 0, "no date as YYYY-MM-DD"),
+             ("2026-06-20", "'2026-06-20'", 0, "must be a date")]  # fmt: skip
     for old, new, shift, message in dates:
         line, column = place(GOOD, old)
         yield f"date {new}", GOOD.replace(old, new), line, column + shift, message, ""

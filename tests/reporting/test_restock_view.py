@@ -114,3 +114,18 @@ def test_a_run_without_anything_still_makes_a_page(shop):
             tables, shared=shared, facts=facts, words=load_catalogue(language), main_language="en", config=shop.config
         )
         assert load_catalogue(language).text("section.no_exceptions") in html
+
+
+def test_a_batch_in_production_is_not_asked_for_and_one_past_its_date_is(run_tables, shop):
+    from reporting.batch_view import batch_rows, due_campaigns
+
+    words = load_catalogue("en")
+    batches = run_tables.frame("batch_plan").assign(
+        decision=["produce", "wait", "produce"], reason=["minimum_met", "commit_date_past", "batch_under_way"]
+    )
+    late = batches.assign(commit_by_date=batches["commit_by_date"] - pd.Timedelta(days=30))
+    due = due_campaigns(late, words=words, today=shop.run_date, currency="CNY")
+    assert {d.campaign: d.tone for d in due} == {"CAMP-0": "late", "CAMP-1": "late"}
+    rows = batch_rows(late, titles={}, words=words, today=shop.run_date).set_index("campaign_id")
+    assert rows.loc["CAMP-2", "commit_tone"] == ""
+    assert rows.loc["CAMP-1", "reason_words"] == "commit date past"

@@ -1,4 +1,4 @@
-"""Attention series of other makes run unchanged: titles before release, weekly scores, sparse counts, short histories."""
+"""Attention series of other makes run unchanged: titles before release, weekly scores, sparse and short ones."""
 
 from __future__ import annotations
 

@@ -76,8 +76,8 @@ def test_no_turn_is_read_from_days_that_have_passed():
     stock=st.floats(0, 200), daily=st.floats(0, 10), lift=st.floats(0, 2), cover=st.floats(0, 400), tail=st.booleans()
 )
 def test_never_what_would_sell_out(stock, daily, lift, cover, tail):
-    rows = [{"sku": "A", "stock_units": stock, "daily_units": daily, "p90_daily_units": 1.5 * daily, "cover_days": cover,
-             "is_tail": tail}]  # fmt: skip
+    row = {"sku": "A", "stock_units": stock, "daily_units": daily, "p90_daily_units": 1.5 * daily}
+    rows = [row | {"cover_days": cover, "is_tail": tail}]
     found = suggested(rows, pl.DataFrame({"sku": ["A"], "region": ["east"], "lift": [lift]}))
     assert found["stock_ok"].all()
     assert (found["stock_units"] >= found["expected_units"]).all()

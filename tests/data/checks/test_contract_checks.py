@@ -236,7 +236,7 @@ def test_a_large_table_is_counted_whole_and_sampled_evenly(monkeypatch):
 
 
 def test_great_expectations_gives_the_verdict_on_the_counts(monkeypatch):
-    """A rule is red because Great Expectations finds its count red, and for no other reason."""
+    """A rule is red because Great Expectations finds its count, or its witness, red, and for no other reason."""
     asked = []
     genuine = expectations._validate
 
@@ -246,11 +246,25 @@ def test_great_expectations_gives_the_verdict_on_the_counts(monkeypatch):
 
     monkeypatch.setattr(expectations, "_validate", spy)
     assert checked(at(shelf(), 2, units=-1.0))["bounds.units"].status == "fail"
-    counts, rows = asked
-    assert counts[0]["rows_failed"].sum() == 1
-    assert "ExpectColumnValuesToBeBetween" in counts[1]
-    assert rows[1].count("ExpectColumnValuesToBeBetween") == 3
-    assert len(rows[0]) == 6
+    ((frame, names),) = asked  # one suite a table
+    assert frame["rows_failed"].sum() == 1
+    assert names.count("ExpectColumnValuesToBeBetween") == 3
+    assert names.count("ExpectColumnPairValuesAToBeGreaterThanB") == 2
+
+
+@pytest.mark.parametrize("fault", [f for f in PLANTED if f.split(".")[0] not in ("finite", "identity", "row_floor")])
+def test_every_kind_of_rule_has_a_second_witness(fault, monkeypatch):
+    """Were our count 0, the sample's own figures would still turn the rule red."""
+    genuine = facts.facts_of
+
+    def blind(*args, **kwargs):
+        found = genuine(*args, **kwargs)
+        for fact in found.by_rule.values():
+            fact.rows_failed, fact.rows_checked = 0, found.rows
+        return found
+
+    monkeypatch.setattr("data.checks.runner.facts_of", blind)
+    assert checked(PLANTED[fault](shelf()))[fault].status == "fail"
 
 
 def test_a_count_that_overlooks_what_great_expectations_sees_is_red(monkeypatch):
@@ -269,7 +283,7 @@ def test_expectations_that_were_not_evaluated_are_an_error(monkeypatch):
             return type("Outcome", (), {"results": []})()
 
     monkeypatch.setattr(expectations, "_batch_definition", Lost)
-    with pytest.raises(DataError, match="was given 4 expectations and evaluated 0"):
+    with pytest.raises(DataError, match="was given 7 expectations and evaluated 0"):
         checked(shelf())
 
 
