@@ -152,8 +152,8 @@ def _parquet_shape(path: Path, *, name: str, source: str) -> tuple[tuple[str, ..
             schema = footer.schema.to_arrow_schema()
             _refuse_bomb(footer, len(schema.names), path.stat().st_size, name=name, source=source)
             if path.stat().st_size <= DECODED_BYTES:
-                for _ in file.iter_batches(batch_size=65_536, use_threads=False):
-                    pass
+                for rows in file.iter_batches(batch_size=65_536, use_threads=False):
+                    rows.validate(full=True)  # text that is no UTF-8, too
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DeliveryRefused(
             Fault.FORMAT, f"not a readable Parquet file: {error}", source=source, file=name

@@ -14,7 +14,7 @@ from data.ingest.casting import CastRules, ColumnCast, column_cast, literal, nul
 from data.ingest.currencies import NO_RATE, money_columns, with_rates
 from data.ingest.deliveries import Batch, DeliveredFile
 from data.ingest.exchange import keep_rows
-from data.ingest.faults import Reason
+from data.ingest.faults import DeliveryRefused, Fault, Reason
 from data.ingest.privacy import person_sql
 from data.ingest.reading import delivered, placed
 from data.ingest.rejects import Verdict, future_sql, refuse_on_file_faults, reject_cast_rows
@@ -51,7 +51,12 @@ def parse(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_timezone:
     table = batch.first.table
     casts = _casts(batch, shop_timezone)
     with delivered(batch) as scan:
-        connection.execute(f"create or replace temp table cast_rows as {_cast_sql(connection, batch, scan, casts)}")
+        try:
+            connection.execute(f"create or replace temp table cast_rows as {_cast_sql(connection, batch, scan, casts)}")
+        except duckdb.InvalidInputException as error:
+            sighting = batch.first.sighting
+            message = f"DuckDB cannot read it: {str(error).splitlines()[0][:200]}"
+            raise DeliveryRefused(Fault.FORMAT, message, source=sighting.source, file=sighting.file_name) from error
     _normalise_spellings(connection, batch)
     rows = placed(connection, batch)
     verdicts = _verdicts(table, shop_timezone)

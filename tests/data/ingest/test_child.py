@@ -110,6 +110,14 @@ def test_a_parquet_file_that_unpacks_a_thousandfold_is_refused_unread(child, tmp
         child.inspected(request_for(path, name="bomb.parquet"))
 
 
+def test_text_that_is_no_utf8_is_found_in_parquet(child, tmp_path):
+    path = tmp_path / "text.parquet"
+    pq.write_table(pa.table({"sku": ["SKU-XY"] * 9}), path, use_dictionary=False, compression="none")
+    path.write_bytes(path.read_bytes().replace(b"SKU-XY", b"SKU-\xddY"))
+    with pytest.raises(DeliveryRefused, match=r"^FORMAT: .* not a readable Parquet file"):
+        child.inspected(request_for(path, name="text.parquet"))
+
+
 def test_a_damaged_page_is_found_before_duckdb_sees_it(child, tmp_path):
     path = tmp_path / "damaged.parquet"
     pq.write_table(pa.table({"sku": [f"S{i * i}" for i in range(20_000)]}), path, compression="snappy")
