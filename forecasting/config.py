@@ -19,9 +19,9 @@ class LearnerConfig(_Frozen):
     """The global gradient-boosted learner. Chosen on M5 windows before 2016-03-27."""
 
     objective: Literal["poisson", "tweedie"] = Field(default="poisson", description="Loss of the mean.")
-    trees: int = Field(default=400, ge=5, le=5000, description="Boosting rounds [trees].")
+    trees: int = Field(default=200, ge=5, le=5000, description="Boosting rounds [trees].")
     leaves: int = Field(default=64, ge=4, le=1024, description="Leaves a tree.")
-    learning_rate: float = Field(default=0.05, gt=0, le=1, description="Shrinkage of each tree (0-1).")
+    learning_rate: float = Field(default=0.1, gt=0, le=1, description="Shrinkage of each tree (0-1).")
     min_rows_per_leaf: int = Field(
         default=200, ge=1, description="Smallest leaf at full size; small shops get less [rows]."
     )
