@@ -152,10 +152,17 @@ def _tables(io: StepIO) -> Tables:
         prices=prices,
         planned_prices=io.read_polars("stg_planned_prices", columns=["sku", "location_id", "from_date", "price"]),
         events=io.read_polars("stg_events", columns=["name", "starts_date", "ends_date", "kind", "region", "ip"]),
-        heat=io.read_polars("trend_features", columns=["element_type", "element", "region", "ds", "heat"]),
+        heat=_heat_that_helps(io),
         paid=paid,
         weather=io.read_polars("stg_weather", columns=["date", "region", "temperature_mean", "precipitation"]),
     )
+
+
+def _heat_that_helps(io: StepIO) -> pl.DataFrame:
+    """Return the heat of the element types whose signals earned their place on earlier windows."""
+    heat = io.read_polars("trend_features", columns=["element_type", "element", "region", "ds", "heat"])
+    gate = io.read_polars("signal_leads", columns=["element_type", "use_in_forecast"]).filter(pl.col("use_in_forecast"))
+    return heat.join(gate, on="element_type", how="semi")
 
 
 def spans_of(io: StepIO, inputs: Inputs) -> Spans:

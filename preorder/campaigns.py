@@ -74,6 +74,7 @@ class CampaignHistory:
     state: State = State.OPEN
     since: pd.Timestamp | None = None
     closed_at: pd.Timestamp | None = None  # the move after which it took no more preorders; None: none recorded
+    pauses: tuple[tuple[pd.Timestamp, pd.Timestamp], ...] = ()  # closed, and opened again: what came between is refused
     committed_at: pd.Timestamp | None = None
     seed_commitment: str | None = None
     ledger_root: str | None = None
@@ -98,6 +99,7 @@ def campaign_histories(campaign_ids: Iterable[str], events: pd.DataFrame) -> dic
 
 def _history(campaign_id: str, events: pd.DataFrame) -> CampaignHistory:
     state, since, closed_at, committed_at, refused = State.OPEN, None, None, None, []
+    pauses: list[tuple[pd.Timestamp, pd.Timestamp]] = []
     proof: dict[str, str | None] = {"seed_commitment": None, "ledger_root": None, "seed": None}
     for event in events.to_dict("records"):
         for name in proof:
@@ -112,11 +114,14 @@ def _history(campaign_id: str, events: pd.DataFrame) -> CampaignHistory:
             continue
         state, since = State(word), event["at"]
         if state in TAKING_STATES:
+            pauses += [(closed_at, since)] if closed_at is not None else []
             closed_at = None
         elif closed_at is None:
             closed_at = since
         committed_at = since if state is State.COMMITTED else committed_at
-    return CampaignHistory(campaign_id, state, since, closed_at, committed_at, refused=tuple(refused), **proof)
+    return CampaignHistory(
+        campaign_id, state, since, closed_at, tuple(pauses), committed_at, refused=tuple(refused), **proof
+    )
 
 
 def campaign_states(

@@ -153,6 +153,16 @@ def cancelled_too_late(rows: pd.DataFrame, histories: dict[str, CampaignHistory]
     return rows["cancelled_at"].notna() & end.notna() & (rows["cancelled_at"] > end)
 
 
+def _while_paused(rows: pd.DataFrame, histories: dict[str, CampaignHistory]) -> pd.Series:
+    """Placed between a close and an extension: refused for good, or the root published at the close would not hold."""
+    paused = pd.Series(False, index=rows.index)
+    for campaign, history in histories.items():
+        for closed, opened in history.pauses:
+            within = (rows["placed_at"] > closed) & (rows["placed_at"] < opened)
+            paused = paused | (rows["campaign_id"].eq(campaign) & within)
+    return paused
+
+
 def _first_reason(rows: pd.DataFrame, histories: dict[str, CampaignHistory], config: PreorderConfig) -> pd.Series:
     """The reason why a row claims nothing, else null; the first that holds counts."""
     no_campaign = rows["closes_at"].isna()
@@ -163,6 +173,7 @@ def _first_reason(rows: pd.DataFrame, histories: dict[str, CampaignHistory], con
     choices: list[tuple[pd.Series, LedgerReason]] = [
         (no_campaign, LedgerReason.NO_CAMPAIGN),
         ((rows["placed_at"] > rows["closes_at"]) | (rows["placed_at"] > closed_at), LedgerReason.AFTER_CLOSE),
+        (_while_paused(rows, histories), LedgerReason.AFTER_CLOSE),
         (against, LedgerReason.CANCELLED_AGAINST_RULES),
         (cancelled_too_late(rows, histories, config), LedgerReason.CANCELLED_TOO_LATE),
         (cancelled, LedgerReason.CANCELLED),

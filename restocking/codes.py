@@ -55,6 +55,7 @@ class Reason(StrEnum):
     RAIL_DEMAND_SHIFT = "rail_demand_shift"  # the demand level shifted: a person looks the first night
     RAIL_UNIT_SUSPECT = "rail_unit_suspect"  # its supplier seems to count in another unit than before
     RAIL_SPIKE = "rail_spike"  # a capped spike still moves the order: a person looks the first night
+    TREND_PROPOSAL = "trend_proposal"  # what it shows is getting hot: a planner looks at the proposal
     EXCESS_ON_ORDER = "excess_on_order"  # an open order is not needed
     SURPLUS_ELSEWHERE = "surplus_elsewhere"  # another location has too much of it
 
@@ -86,6 +87,7 @@ class Flag(StrEnum):
     PO_AFTER_PROTECTION = "po_after_protection"  # an open order comes too late to count for this decision
     HORIZON = "HORIZON"  # the protection period reaches beyond the forecast
     NO_FORECAST = "no_forecast"  # no forecast rows: demand is taken as zero
+    TREND_PROPOSAL = "trend_proposal"  # a trend alert proposes more than the plan; never released by itself
     LAST_BUY = "last_buy"  # off sale before the next order could arrive
     NO_MARGIN_DATA = "no_margin_data"  # price or cost unknown: the fallback service level applies
     EXCESS_STOCK = "excess_stock"  # more stock than excess_cover_days of demand

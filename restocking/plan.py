@@ -107,6 +107,7 @@ def _evidence(
         has_open_order=excess["next_po_id"].notna().to_numpy(),
         is_excess_on_order=excess["is_excess_on_order"].to_numpy(np.bool_),
         is_transferred=(ordering.received > 0) | (ordering.sent > 0),
+        is_trend_proposed=picture.marks("is_trend_proposed"),
     )
 
 
@@ -223,6 +224,7 @@ def _flags(
     flags = picture.flags | {
         Flag.EXCESS_STOCK: excess["is_excess"].to_numpy(np.bool_),
         Flag.EXCESS_FROM_MOQ: (qty > 0) & ~typed & (lifted > picture.base_qty),
+        Flag.TREND_PROPOSAL: picture.marks("is_trend_proposed"),
         Flag.STILL_OPEN: (proposals["first_proposed_date"] < pd.Timestamp(calendar.run_date)).to_numpy(),
         Flag.OVERRIDE_NOT_WHOLE_PACKS: typed & (qty % np.maximum(lines["pack_size"].to_numpy(np.int64), 1) != 0),
         Flag.OVERRIDE_BELOW_MOQ: typed & (_ordered_of_sku(lines, qty) < lines["min_order_qty"].to_numpy(np.int64)),

@@ -34,6 +34,7 @@ class PlanInputs:
     protection: pd.DataFrame
     demand_paths: pd.DataFrame
     forecasts: pl.DataFrame
+    proposals: pd.DataFrame  # sku, location_id that a trend alert proposes more of
     returns: pd.DataFrame  # sku, location_id, return_receipts, gross_units of the last weeks; empty: none are expected
     last_plan: pd.DataFrame | None  # restock_plan of the last published run
     earlier_plans: pd.DataFrame | None  # run_date, keys, demand_mean, order_value of the last 28
@@ -44,7 +45,8 @@ def planned_lines(inputs: PlanInputs, *, default_supply: Supply, calendar: Calen
 
     Beside the columns of ``item_supply`` and ``assortment``: ``lead_days`` (L with the supplier's closed days),
     ``protection_days``, ``protection_end_date`` (last day of L + R), ``sale_end_date`` (end of sale or of the licence),
-    ``days_to_sale_end``, ``is_last_buy`` (off sale before the next order's receipt), ``ends_before_receipt``.
+    ``days_to_sale_end``, ``is_last_buy`` (off sale before the next order's receipt), ``ends_before_receipt``,
+    ``is_trend_proposed``.
     """
     names = [*_KEYS, "regular_price", "unit_cost", "end_of_sale_date", "demand_class", "flags"]
     active = inputs.assortment.loc[inputs.assortment["status"] == "active", names]
@@ -66,6 +68,9 @@ def planned_lines(inputs: PlanInputs, *, default_supply: Supply, calendar: Calen
         days_to_sale_end=(sale_end - today).dt.days.astype("float64"),
         is_last_buy=sale_end < receipt + review,
         ends_before_receipt=sale_end < receipt,
+        is_trend_proposed=pd.MultiIndex.from_frame(lines[_KEYS]).isin(
+            pd.MultiIndex.from_frame(inputs.proposals[_KEYS])
+        ),
     )
 
 

@@ -87,6 +87,7 @@ def _read(io: StepIO) -> PlanInputs:
         protection=io.read("protection_demand"),
         demand_paths=io.read("demand_paths"),
         forecasts=io.read_polars("forecasts"),
+        proposals=io.read("trend_proposals", columns=["sku", "location_id", "status"]).query("status == 'proposed'"),
         returns=_returns(io),
         last_plan=_previous(io, _LAST_PLAN_COLUMNS, runs=1),
         earlier_plans=_previous(io, _RAIL_COLUMNS, runs=_RAIL_RUNS),

@@ -44,6 +44,7 @@ class Evidence:
     has_open_order: Mask
     is_excess_on_order: Mask  # an open order is not needed
     is_transferred: Mask  # gives or receives by transfer
+    is_trend_proposed: Mask  # a trend alert proposes more than the plan
 
 
 def verdicts(evidence: Evidence) -> pd.DataFrame:
@@ -72,6 +73,7 @@ def verdicts(evidence: Evidence) -> pd.DataFrame:
         (ordered, Action.ORDER, _order_reasons(e)),
         (e.is_transferred & ~e.waits, Action.TRANSFER, Reason.SURPLUS_ELSEWHERE),
         (surplus, Action.POSTPONE_OR_CANCEL, Reason.EXCESS_ON_ORDER),
+        (e.is_trend_proposed, Action.REVIEW, Reason.TREND_PROPOSAL),
         (e.waits & (e.base_qty > 0), Action.NONE, Reason.OFF_ORDER_DATE),
     ]
     conditions = [mask for mask, _, _ in rules]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+CHROMIUM = "/usr/bin/chromium"
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
 hypothesis_settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
@@ -57,3 +60,45 @@ def small_home(small_shop: Path, tmp_path: Path) -> Path:
     home = tmp_path / "home"
     shutil.copytree(small_shop, home)
     return home
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Debian's headless Chromium."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"no {CHROMIUM}: install Debian's chromium to test the pages in a browser (make test tries to)")
+    from playwright.sync_api import sync_playwright
+
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+             "--disable-sync", "--no-first-run", "--disable-extensions", "--disable-dev-shm-usage"]  # fmt: skip
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open a file; afterwards there must have been no console error and no request but for the file itself."""
+    opened: list[Any] = []
+
+    def open_one(path: Path, fragment: str = "", **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        page = context.new_page()
+        page.requests, page.problems = [], []
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.on(
+            "console",
+            lambda message: page.problems.append(message.text) if message.type in ("error", "warning") else None,
+        )
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("dialog", lambda dialog: (page.problems.append("dialog: " + dialog.message), dialog.dismiss()))
+        page.goto(path.as_uri() + fragment)
+        opened.append((page, path))
+        return page
+
+    yield open_one
+    for page, path in opened:
+        assert page.problems == []
+        assert {url.split("#")[0] for url in page.requests if not url.startswith("data:")} == {path.as_uri()}
+        page.context.close()

@@ -10,6 +10,7 @@ import pandas as pd
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
+from planner_walk import open_all, use_restock
 from published_bytes import digests
 
 from data.contracts import OUTPUTS, Table
@@ -126,3 +127,9 @@ def test_some_steps_alone_publish_nothing(night, merchcast):
     done = merchcast("run", "--home", str(home), "--only", "price")
     assert "nothing was published" in done.stdout
     assert (home / "published" / "current").readlink() == before
+
+
+@pytest.mark.browser
+def test_a_planner_finds_the_way_through_the_pages(tables: Path, open_page):
+    open_all(open_page, tables.resolve().parent / "reports")
+    use_restock(open_page, tables.resolve().parent, "restock.en.html")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from planner_walk import open_all, use_restock
 
 pytestmark = [pytest.mark.e2e, pytest.mark.real_data]
 
@@ -94,3 +95,10 @@ def test_hardly_anything_is_called_brushing(shop: Path):
     demand = table(shop, "demand_history")
     called = demand["exclusion_reason"].fillna("").str.contains("brushing")
     assert called.mean() < 0.001
+
+
+@pytest.mark.browser
+def test_a_planner_finds_the_way_through_its_pages(shop: Path, open_page):
+    run = shop / "published" / "current"
+    open_all(open_page, run.resolve() / "reports")
+    use_restock(open_page, run.resolve(), "restock.html")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +19,6 @@ from data.step_io import open_step
 from reporting.config import ReportingConfig
 from reporting.run_tables import Policy, RunFacts, RunTables
 
-CHROMIUM = "/usr/bin/chromium"
 RUN_DATE = date(2026, 11, 22)
 HOSTILE = [
     '=HYPERLINK("http://x","y")',
@@ -629,45 +627,3 @@ def published_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory
     report(home, shop.run_date)
     publish(home, shop.run_date)
     return home
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Debian's headless Chromium."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"no {CHROMIUM}: install Debian's chromium to test the pages in a browser (make test tries to)")
-    from playwright.sync_api import sync_playwright
-
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
-             "--disable-sync", "--no-first-run", "--disable-extensions", "--disable-dev-shm-usage"]  # fmt: skip
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open a file; afterwards there must have been no console error and no request but for the file itself."""
-    opened: list[Any] = []
-
-    def open_one(path: Path, fragment: str = "", **options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-        page = context.new_page()
-        page.requests, page.problems = [], []
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.on(
-            "console",
-            lambda message: page.problems.append(message.text) if message.type in ("error", "warning") else None,
-        )
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.on("dialog", lambda dialog: (page.problems.append("dialog: " + dialog.message), dialog.dismiss()))
-        page.goto(path.as_uri() + fragment)
-        opened.append((page, path))
-        return page
-
-    yield open_one
-    for page, path in opened:
-        assert page.problems == []
-        assert {url.split("#")[0] for url in page.requests if not url.startswith("data:")} == {path.as_uri()}
-        page.context.close()

@@ -200,6 +200,7 @@ class Shop:
             protection=table("protection_demand"),
             demand_paths=table("demand_paths"),
             forecasts=pl.from_pandas(table("forecasts")),
+            proposals=table("trend_proposals"),
             returns=pd.DataFrame(
                 self.rows.get("returns", []), columns=["sku", "location_id", "return_receipts", "gross_units"]
             ),

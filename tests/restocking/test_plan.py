@@ -299,3 +299,17 @@ def test_every_plan_adds_up_and_is_legal(case, request):
     assert sorted(plan["rank"]) == list(range(1, len(plan) + 1))
     for name in set(vars(tables)) - {"budget_gap"}:
         conform(TABLES[name], getattr(tables, name))
+
+
+def test_a_trend_proposal_is_a_line_to_look_at_and_never_an_order(shop):
+    quiet = shop().item(demand=1.0, stock=500).line()
+    hot = shop().item(demand=1.0, stock=500)
+    hot.add(
+        "trend_proposals", sku="A", location_id="main", element_type="ip", element="star", region="*",
+        status="proposed", proposed_qty=120, extra_demand=120.0, reason="rising_signals",
+    )  # fmt: skip
+    line = hot.line()
+    assert quiet["action"] != "review"
+    assert (line["action"], line["reason"], line["order_qty"]) == ("review", "trend_proposal", 0)
+    assert "trend_proposal" in line["flags"]
+    assert hot.plan().supplier_orders.empty
