@@ -88,7 +88,6 @@ def _week_model(io: StepIO, inputs: Inputs, spans: Spans, *, config: ForecastCon
     as_of = io.run_date - timedelta(days=back * io.calendar.period_days)
     stamp = stamp_of(past, as_of=as_of, run_date=io.run_date, config=config, seed=seed)
     week = read_week_model(io.home, stamp)
-    is_new = week is None
     if week is None:
         io.progress.stage(f"learning from what was known on {as_of}")
         kept = np.isin(inputs.targets, inputs.kept_until(inputs.panel.n_periods - back))
@@ -108,7 +107,7 @@ def _week_model(io: StepIO, inputs: Inputs, spans: Spans, *, config: ForecastCon
         table="forecasts",
         severity="warn",
         sample=moved,
-        observed=f"learnt as of {as_of}" + (", by this run" if is_new else ", kept"),
+        observed=f"learnt as of {as_of}",
         expected="demand of the days since within reach of what was learnt",
         advice="Demand has left its recent level: the model was learnt anew from all that is known.",
     )

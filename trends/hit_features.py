@@ -51,7 +51,10 @@ def _heat_when_it_begins(carried: pl.DataFrame, heat: pl.DataFrame, strengths: d
         return pl.DataFrame()
     newest = int(heat["day"].max())  # type: ignore[arg-type]
     seasons = carried["season"].unique().sort().to_list()
-    eve = pl.DataFrame({"season": seasons, "day": [min(season_days(s)[0] - 1, newest) for s in seasons]})
+    eve = pl.DataFrame(
+        {"season": seasons, "day": [min(season_days(s)[0] - 1, newest) for s in seasons]},
+        schema={"season": carried.schema["season"], "day": heat.schema["day"]},
+    )
     known = heat.join(eve, on="day").select("season", "element_type", "element", "region", "heat")
     everywhere = known.filter(pl.col("region") == ALL_REGIONS).drop("region").rename({"heat": "heat_all"})
     strength = pl.col("element_type").replace_strict(strengths, default=0.0, return_dtype=pl.Float64)

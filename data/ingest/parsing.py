@@ -59,7 +59,7 @@ def parse(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_timezone:
             raise DeliveryRefused(Fault.FORMAT, message, source=sighting.source, file=sighting.file_name) from error
     _normalise_spellings(connection, batch)
     rows = placed(connection, batch)
-    verdicts = _verdicts(table, shop_timezone)
+    verdicts = _verdicts(batch, shop_timezone)
     if (currency := batch.first.spec.currency) is not None:
         rows = with_rates(connection, rows, table, currency=currency, shop_timezone=shop_timezone)
         verdicts.append(Verdict(NO_RATE, Reason.CURRENCY_UNKNOWN, "currency", literal(currency)))
@@ -73,12 +73,16 @@ def parse(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_timezone:
     refuse_on_file_faults(connection, batch)
 
 
-def _verdicts(table: Table, shop_timezone: str) -> list[Verdict]:
-    """Return what a sound row may be refused for."""
+def _verdicts(batch: Batch, shop_timezone: str) -> list[Verdict]:
+    """Return what a sound row may be refused for, the value as it was delivered."""
+    table = batch.first.table
     is_late = future_sql(table, shop_timezone)
     if is_late is None or table.business_date is None:
         return []
-    return [Verdict(is_late, Reason.FUTURE, table.business_date, f"cast({quoted(table.business_date)} as varchar)")]
+    value = f"cast({quoted(table.business_date)} as varchar)"
+    if table.business_date in batch.first.mapping.taken:
+        value = f"coalesce(cast(raw.{quoted(table.business_date)} as varchar), {value})"
+    return [Verdict(is_late, Reason.FUTURE, table.business_date, value)]
 
 
 def _cast_sql(connection: duckdb.DuckDBPyConnection, batch: Batch, scan: str, casts: dict[str, ColumnCast]) -> str:

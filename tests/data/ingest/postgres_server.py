@@ -46,7 +46,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         options = ["-D", str(self.folder / "data"), "-p", str(self.port), "-h", "127.0.0.1", "-k", str(self.folder)]
-        fast = [part for s in ("fsync=off", "full_page_writes=off", "synchronous_commit=off") for part in ("-c", s)]
+        fast = [part for s in ("fsync=off", "full_page_writes=off") for part in ("-c", s)]
         self.process = subprocess.Popen(
             [str(BINARIES[0] / "postgres"), *options, *fast], stderr=subprocess.DEVNULL, **self._user()
         )
