@@ -52,8 +52,8 @@ NUMBERS = """
     return_rate return_rate_lo return_rate_hi category_rate stockout_rate stockout_rate_lo stockout_rate_hi fill_rate
     wape bias rmsse pinball coverage_80 value_added margin wape_before wape_after seconds peak_memory_mb
     recovered_units p_right stock_units open_order_units extra_demand sales_lift precision precision_lo precision_hi
-    median_lead_days strength strength_lo strength_hi gain_percent elsewhere_percent p_value lift lift_lo lift_hi q_value
-    p_hit p_hit_lo p_hit_hi base_rate expected_units p_above
+    median_lead_days strength strength_lo strength_hi gain_percent elsewhere_percent p_value lift lift_lo lift_hi
+    q_value p_hit p_hit_lo p_hit_hi base_rate expected_units p_above
 """
 
 
