@@ -32,6 +32,7 @@ __all__ = [
 STATES = ("hot", "rising", "cooling", "quiet", "unknown_element")
 ALERT_ORDER = ("proposed", "watch", "withdrawn")
 SKUS_SHOWN = 6  # of an alert's SKUs; the rest is a count
+PARTS_SHOWN = 2  # of its materials and suppliers, likewise
 METRIC = re.compile(r"\b(searches|mentions|likes|saves|resale_price)(?= [+-]?\d)")
 
 ALERT_COLUMNS = (
@@ -46,8 +47,8 @@ ALERT_COLUMNS = (
     Column("course", "svg"),
     Column("evidence", "wide", sub="confirmed_words"),
     Column("affected_skus", "wide"),
-    Column("materials", "phrase"),
-    Column("capacity", "phrase"),
+    Column("materials", "wide"),
+    Column("capacity", "wide"),
     Column("withdraw_when", "code"),
 )
 SCORE_COLUMNS = (
@@ -109,6 +110,8 @@ def alert_rows(alerts: pd.DataFrame, *, words: Catalogue) -> pd.DataFrame:
     shown = named.assign(
         affected_skus=[_skus(skus, words=words) for skus in named["affected_skus"]],
         evidence=[evidence(text, words=words) for text in named["evidence"]],
+        materials=[_first_parts(text, words=words) for text in _values(named, "materials")],
+        capacity=[_first_parts(text, words=words) for text in _values(named, "capacity")],
         reason_words=[words.code(reason) for reason in named["reason"]],
         since_words=[
             "" if is_missing(day) else words.text("trends.since", date=words.day(day)) for day in named["started_date"]
@@ -123,6 +126,16 @@ def alert_rows(alerts: pd.DataFrame, *, words: Catalogue) -> pd.DataFrame:
     )
     keys = ["_status", "_money", "_streak", "element_type", "element", "region"]
     return shown.sort_values(keys, kind="stable").drop(columns=["_status", "_money", "_streak"])
+
+
+def _first_parts(text: Any, *, words: Catalogue) -> str:
+    """Return the first parts of a list joined by semicolons, and how many more there are; the table has them all."""
+    if is_missing(text):
+        return ""
+    parts = str(text).split("; ")
+    shown = "; ".join(words.phrase(part) for part in parts[:PARTS_SHOWN])
+    rest = len(parts) - PARTS_SHOWN
+    return shown if rest <= 0 else shown + " " + words.text("trends.and_more", n=words.number(rest))
 
 
 def score_rows(scores: pd.DataFrame, *, words: Catalogue) -> pd.DataFrame:
