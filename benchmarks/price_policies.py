@@ -4,8 +4,9 @@
 
 Four worlds of one shop each: constant elasticity; linear demand with season and wandering demand; stock that must be
 gone by a date; and one whose prices are right already. All policies look once a week, under the same guardrails and
-the same clearance rules. The policy under test gets weekly sales and nothing else: it learns elasticities anew every
-four weeks with the pricing room's own estimator. The oracle has the true elasticity at each price and the true mean.
+the same clearance rules. The policy under test gets prices, costs and weekly sales and nothing else:
+it learns elasticities and the form of demand anew every four weeks with the pricing room's own estimator. The oracle
+has the true elasticity at each price and the true mean.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pandas as pd
 
 from pricing.book import load_book
 from pricing.config import PricingConfig
+from pricing.curve import bent, carried
 from pricing.elasticity import estimate_elasticities
 from pricing.lines import LINE_COLUMNS
 from pricing.rules import RuleBook
@@ -148,7 +150,9 @@ def played(name: str, policy: str, *, n: int = 120, seed: int) -> Outcome:
     for week in range(_HISTORY_WEEKS, _HISTORY_WEEKS + _WEEKS):
         if policy == "optimise" and (week - _HISTORY_WEEKS) % _RELEARN_WEEKS == 0:
             table = _learnt(world, prices, units, config)
-        known = _oracle(world, prices[:, -1]) if policy != "optimise" else table
+        known = _oracle(world, prices[:, -1])
+        if policy == "optimise":
+            known = carried(table, learnt_at=table["at_price"].to_numpy(dtype=float), price=prices[:, -1])
         mean = (
             _true_mean(world, prices[:, -1], week)
             if policy == "oracle"
@@ -191,7 +195,8 @@ def _learnt(world: _World, prices: Floats, units: Floats, config: PricingConfig)
         }
     )
     kinds = [f"T{k}" for k in world.kind]
-    products = pd.DataFrame({"sku": skus, "product_type": kinds, "category": [f"C{k // 2}" for k in world.kind]})
+    groups = [f"C{k // 2}" for k in world.kind]
+    products = pd.DataFrame({"sku": skus, "product_type": kinds, "category": groups, "unit_cost": world.cost})
     table = estimate_elasticities(weekly, products, config=config)
     return table[table["sku"] != "*"].set_index("sku").loc[skus].reset_index()
 
@@ -208,13 +213,14 @@ def _ahead(world: _World, week: int) -> int:
 
 def _oracle(world: _World, price: Floats) -> pd.DataFrame:
     true = np.clip(world.local_elasticity(price), -12.0, -0.05)
-    return pd.DataFrame({"elasticity": true, "elasticity_lo": true - 1e-6, "elasticity_hi": true + 1e-6})
+    names = ("elasticity_lo", "elasticity", "elasticity_hi")
+    return pd.DataFrame({name: true + side * 1e-6 for side, name in enumerate(names, -1)}).assign(curvature=0.0)
 
 
 def _forecast(world: _World, prices: Floats, units: Floats, known: pd.DataFrame, ahead: int) -> Floats:
     """The mean of the last six weeks, each taken to today's price, times what the type did a year ago from there on."""
-    e = known["elasticity"].to_numpy(dtype=float)[:, None]
-    recent = units[:, -6:] * (prices[:, -1:] / prices[:, -6:]) ** e
+    e, curvature = (known[c].to_numpy(dtype=float)[:, None] for c in ("elasticity", "curvature"))
+    recent = units[:, -6:] * np.exp(-e * bent(np.log(prices[:, -6:] / prices[:, -1:]), curvature))
     by_type = np.stack([units[world.kind == k].sum(axis=0) for k in range(6)])
     now = units.shape[1] - 52
     season = by_type[:, now : now + ahead].mean(axis=1) / np.maximum(by_type[:, now - 6 : now].mean(axis=1), 1.0)
@@ -253,6 +259,7 @@ def _lines(
         "elasticity_lo": known["elasticity_lo"].to_numpy(),
         "elasticity_hi": known["elasticity_hi"].to_numpy(),
         "elasticity_level": "sku",
+        "curvature": known["curvature"].to_numpy(),
         "has_planned_price": False,
         "is_held": False,
     }

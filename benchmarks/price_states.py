@@ -1,6 +1,6 @@
 """Price suggestions on states nobody would think of, and how fast a large shop is priced.
 
-    python -m benchmarks.price_states [states]
+    python -m benchmarks.price_states [states] [nights]
 
 States are drawn with everything that may be wrong: not a number, infinite, zero, negative, a thousandfold; prices that
 start outside their bounds; all SKUs moving at once. Each is priced over three nights in a row under a random book of a
@@ -19,7 +19,7 @@ import pandas as pd
 
 from pricing.book import load_book
 from pricing.config import PricingConfig
-from pricing.guardrails import floor_for_margin, to_cents
+from pricing.guardrails import Cents, floor_for_margin, to_cents
 from pricing.lines import LINE_COLUMNS
 from pricing.rules import RuleBook
 from pricing.suggest import priceable, suggest_prices
@@ -90,6 +90,7 @@ def random_states(n: int, *, seed: int, odd_share: float = 0.04) -> pd.DataFrame
         "age_days": rng.integers(0, 500, n).astype(float), "days_to_end_of_sale": rng.integers(0, 400, n).astype(float),
         "reorder_days": rng.uniform(5, 60, n), "guaranteed_units": rng.uniform(0, 5, n), "guaranteed_price": price,
         "trend_heat": rng.normal(0, 0.5, n), "elasticity": -np.exp(rng.normal(0.7, 0.4, n)),
+        "curvature": rng.choice([0.0, 0.0, 1.0, 3.0], n),
     }  # fmt: skip
     usual["elasticity_lo"], usual["elasticity_hi"] = usual["elasticity"] - 0.7, usual["elasticity"] + 0.5
     usual["override_price"] = np.where(rng.random(n) < 0.02, price * rng.uniform(0.1, 10, n), np.nan)
@@ -133,6 +134,7 @@ _PROMISES = (
     "no automatic price below its cost floor",
     "no automatic price below the licensor's minimum",
     "no automatic move above the daily cap",
+    "no automatic move beyond the cap of 30 days",
     "a price outside a hard bound only moves toward it",
     "share of lines changed under its cap",
     "missing cost gets no suggestion",
@@ -147,7 +149,8 @@ def _checks(lines: pd.DataFrame, table: pd.DataFrame, book: RuleBook) -> dict[st
     floor = floor_for_margin(cost, np.full(len(lines), rails.min_margin_percent))
     licensor = lines["licensor_min_price"].to_numpy(dtype=float)
     licensor = floor_for_margin(np.where(licensor < 1e9, licensor, np.nan), np.zeros(len(lines)))
-    cap = rails.max_change_percent_per_day
+    cap, month = rails.max_change_percent_per_day, rails.max_change_percent_per_30_days
+    lowest, highest = (to_cents(lines[f"{w}_price_30_days"].to_numpy(dtype=float)) for w in ("lowest", "highest"))
     outside = old < floor
     share = rails.max_changed_percent_per_night
     free = (new != old) & ~outside & (old >= licensor) & lines["override_price"].isna().to_numpy()
@@ -159,20 +162,36 @@ def _checks(lines: pd.DataFrame, table: pd.DataFrame, book: RuleBook) -> dict[st
         & (table["approval_level"].isna()).to_numpy(),
         "no automatic price below the licensor's minimum": automatic & (new < licensor),
         "no automatic move above the daily cap": automatic & (np.abs(new - old) * 100 > cap * old + 1e-6),
+        "no automatic move beyond the cap of 30 days": automatic & _beyond(old, new, lowest, highest, month),
         "a price outside a hard bound only moves toward it": automatic & outside & (new < old),
         "share of lines changed under its cap": np.array([over]),
     }
 
 
+def _beyond(old: Cents, new: Cents, lowest: Cents, highest: Cents, percent: float | None) -> np.ndarray:
+    """Moves that go further than so many percent from a price of the last 30 days; a way back is none."""
+    if percent is None:
+        return np.zeros(len(old), dtype=bool)
+    up = (new > old) & (lowest > 0) & (new * 100 > np.maximum(lowest * (100 + percent), old * 100) + 1e-6)
+    down = (new < old) & (highest > 0) & (new * 100 < np.minimum(highest * (100 - percent), old * 100) - 1e-6)
+    return np.asarray(up | down)
+
+
 def main() -> None:
     """Print the figures."""
     total = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    nights = int(sys.argv[2]) if len(sys.argv) > 2 else _NIGHTS
     config, found = PricingConfig(), dict.fromkeys(_PROMISES, 0)
     for chunk in range(0, total, _CHUNK):
         states = random_states(min(_CHUNK, total - chunk), seed=chunk + 7)
-        for name, count in broken_promises(states, (chunk // _CHUNK) % len(_BOOKS), config=config, nights=1).items():
+        for name, count in broken_promises(
+            states, (chunk // _CHUNK) % len(_BOOKS), config=config, nights=nights
+        ).items():
             found[name] += count
-    print(f"{total:,} states: " + "; ".join(f"{name}: {count} broken" for name, count in found.items()))
+    print(
+        f"{total:,} states over {nights} nights each: "
+        + "; ".join(f"{name}: {count} broken" for name, count in found.items())
+    )
     states = random_states(100_000, seed=1, odd_share=0.0)
     started = time.process_time()
     table = suggest_prices(states, _book(0), run_date=_DAY, config=config)

@@ -108,8 +108,10 @@ def _reason_for_two(changes: pd.DataFrame, config: PricingConfig) -> str | None:
     return None
 
 
-def with_person(plan: Plan, earlier: Approval | None, *, by: str, today: date) -> Approval:
+def with_person(plan: Plan, earlier: Approval | None, *, by: str, today: date, is_new_book: bool = False) -> Approval:
     """Return the approval of a plan with one more person.
+
+    A plan that changes no price tonight may be approved where it brings another rule book into force.
 
     Raises:
         ApprovalError: nothing changes, the plan has lapsed, or the name is empty or stands already.
@@ -117,7 +119,7 @@ def with_person(plan: Plan, earlier: Approval | None, *, by: str, today: date) -
     name = " ".join(by.split())
     if len(name) < _LEAST_NAME:
         raise ApprovalError("who approves? write --by and a name of two letters at least")
-    if plan.changes.empty:
+    if plan.changes.empty and not is_new_book:
         raise ApprovalError("the plan changes no price: there is nothing to approve")
     _check_date(plan.expires_date, plan.run_date, today)
     before = earlier.approved_by if earlier is not None else ()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 import types
 from collections.abc import Iterator
+from datetime import date
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -21,6 +23,9 @@ from pricing.rules_yaml import Document, Mark, Path, read_document
 __all__ = ["book_digest", "load_book", "parse_book"]
 
 _MOST_SHOWN = 5
+_MOST_SHOWN_CHARACTERS = 40
+_A_NUMBER = re.compile(r"[¥￥$€]?\s*([-+]?[0-9]+(?:,[0-9]+)*(?:\.[0-9]+)?)\s*(?:%|％|percent|yuan|days|元|天|CNY)?$")
+_GROUPED = re.compile(r"[-+]?[0-9]{1,3}(,[0-9]{3})+(\.[0-9]+)?$")
 _CLOSE = 0.5  # likeness from which on one word is meant to be another (0-1)
 
 
@@ -39,6 +44,10 @@ def parse_book(text: str, *, currency: str | None = None) -> tuple[RuleBook | No
     document = read_document(text)
     if document.findings:
         return None, sorted(document.findings)
+    version = document.value.get("version") if isinstance(document.value, dict) else None
+    if isinstance(version, float | bool):  # equal to 1, and no whole number
+        mark = _mark_of(document, ("version",))
+        return None, [Finding(mark.line, mark.column, f"version is {version}: it must be 1", "write `version: 1`")]
     try:
         book = RuleBook.model_validate(document.value)
     except ValidationError as error:
@@ -94,6 +103,8 @@ def _finding(document: Document, error: ErrorDetails) -> Finding:
     name = next((part for part in reversed(path) if isinstance(part, str)), "the book")
     mark = document.keys.get(path) if kind == "extra_forbidden" else _mark_of(document, path)
     place = mark or Mark(1, 1)
+    if kind == "union_tag_invalid":
+        place = document.values.get((*path, "type"), place)
     message, fix = _words(kind, name, error)
     return Finding(place.line, place.column, message, fix, "error", rule_id)
 
@@ -129,7 +140,12 @@ def _words(kind: str, name: str, error: ErrorDetails) -> tuple[str, str]:
         return "the rule has no type", "add `type: markdown`, or another type of rule"
     if kind == "literal_error":
         choices = [c.strip(" '") for c in str(context["expected"]).replace(" or ", ",").split(",")]
-        return f"{name} is {given!r}", _did_you_mean(str(given), choices)
+        if len(choices) == 1:
+            value = choices[0].lower()
+            return f"{name} is {_shown(given)}", f"write `{name}: {value}`" + (
+                ", or delete it" if name == "all" else ""
+            )
+        return f"{name} is {_shown(given)}", _did_you_mean(str(given), choices)
     if kind == "string_pattern_mismatch":
         return f"{name} is {given!r}", _pattern_fix(name)
     return _wrong_value(kind, name, given, context)
@@ -146,13 +162,13 @@ def _wrong_value(kind: str, name: str, given: Any, context: dict[str, Any]) -> t
         limit = bounds[kind].format(**{k: f"{v:g}" for k, v in context.items() if isinstance(v, int | float)})
         return f"{name} is {given}: it must be {limit}", f"write a number that is {limit}"
     types_of = {
-        "string_type": ("text", f'write "{given}" in quotes'),
+        "string_type": ("text", _text_fix(given)),
         "float_type": ("a number", _number_fix(given)),
         "int_type": ("a whole number", _number_fix(given)),
         "bool_type": ("true or false", "write true or false"),
-        "date_type": ("a date", f"write {given} without quotes" if isinstance(given, str) else "write YYYY-MM-DD"),
+        "date_type": ("a date", _date_fix(given)),
         "tuple_type": ("a list", _list_fix(name, given)),
-        "model_type": ("a block of keys and values", f"write `{name}:` and its keys below it, two spaces further in"),
+        "model_type": ("a block of keys and values", _block_fix(name)),
         "model_attributes_type": ("a rule", "write `- id: ...` and its keys below"),
         "too_short": ("a list with something in it", f"name at least one, or delete `{name}`"),
         "string_too_short": ("text", "write a name"),
@@ -160,18 +176,52 @@ def _wrong_value(kind: str, name: str, given: Any, context: dict[str, Any]) -> t
         "finite_number": ("a finite number", "write a finite number"),
     }
     expected, fix = types_of.get(kind, (f"something else ({kind})", "see `merchcast schema pricing`"))
-    shown = given if isinstance(given, str | int | float | bool) else type(given).__name__
-    return f"{name} is {shown!r}: it must be {expected}", fix
+    return f"{name} is {_shown(given)}: it must be {expected}", fix
+
+
+def _shown(given: Any) -> str:
+    """What stands there, in short and as YAML writes it."""
+    if isinstance(given, list):
+        return "a list" if given else "an empty list"
+    if isinstance(given, dict):
+        return "a block of keys and values"
+    if isinstance(given, bool):
+        return str(given).lower()
+    text = repr(given) if isinstance(given, str | int | float) else str(given)
+    return text if len(text) <= _MOST_SHOWN_CHARACTERS else f"{text[:_MOST_SHOWN_CHARACTERS]}..."
+
+
+def _text_fix(given: Any) -> str:
+    if isinstance(given, list | dict):
+        return "write each value by itself, without brackets"
+    return f'write "{_shown(given)}" in quotes'
+
+
+def _date_fix(given: Any) -> str:
+    if isinstance(given, str):
+        try:
+            return f"write {date.fromisoformat(given)} without quotes"
+        except ValueError:
+            return "write a date such as 2026-06-18"
+    return "write a date as YYYY-MM-DD, such as 2026-06-18"
+
+
+def _block_fix(name: str) -> str:
+    if name == "the book":
+        return "start with `version: 1`, and write one key a line"
+    return f"write `{name}:` and its keys below it, two spaces further in"
 
 
 def _number_fix(given: Any) -> str:
     """What to write instead of something that was meant as a number."""
     if isinstance(given, str):
-        bare = given.strip().rstrip("%").replace(",", "").replace("¥", "").replace("％", "").strip()
-        try:
-            return f"write {float(bare):g}, without quotes, sign or separator"
-        except ValueError:
+        found = _A_NUMBER.match(given.strip())
+        if found is None:
             return "write a number such as 10"
+        number = found.group(1)
+        is_grouped = _GROUPED.match(number) is not None
+        number = number.replace(",", "") if is_grouped else number.replace(",", ".")
+        return f"write {float(number):g}, without quotes, sign or separator"
     if isinstance(given, float):
         return f"write {round(given)}"
     return "write a number such as 10"
@@ -179,7 +229,7 @@ def _number_fix(given: Any) -> str:
 
 def _list_fix(name: str, given: Any) -> str:
     if isinstance(given, str | int | float):
-        return f"write `{name}: [{given}]`"
+        return f"write `{name}: [{str(given).strip(' []()').split(chr(10))[0]}]`"
     return "write each item in a line of its own that starts with `- `"
 
 

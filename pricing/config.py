@@ -32,7 +32,7 @@ class PricingConfig(BaseModel):
         default=0.1, gt=0, le=1, description="Demand wanders so far by itself [log units per root week]."
     )
     max_elasticity_width: float = Field(
-        default=3.0, gt=0, le=10, description="An elasticity whose 90% interval is wider is not acted on [1]."
+        default=5.0, gt=0, le=10, description="An elasticity whose 90% interval is wider is not acted on [1]."
     )
     scarce_probability: float = Field(
         default=0.5, gt=0, lt=1, description="Never cheapened where it sells out within the horizon this likely [0-1]."

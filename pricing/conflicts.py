@@ -55,9 +55,12 @@ def book_complaints(book: RuleBook, *, currency: str | None) -> list[Complaint]:
     found.extend(_guardrail_complaints(book.guardrails, ("guardrails",)))
     for i, scope in enumerate(book.scopes):
         merged = merged_guardrails(book.guardrails, scope.guardrails)
-        inherited = {c.message for c in _guardrail_complaints(book.guardrails, ())}
+        inherited = {c.path for c in _guardrail_complaints(book.guardrails, ())}
         own = _guardrail_complaints(merged, ("scopes", i, "guardrails"))
-        found.extend(c for c in own if c.message not in inherited)
+        found.extend(c for c in own if c.path[3:] not in inherited)
+        if not scope.guardrails.model_fields_set:
+            message, fix = "a scope that changes nothing", "write what differs for it, or delete the scope"
+            found.append(Complaint(("scopes", i, "guardrails"), message, fix, "error", scope.id))
         found.extend(_when_complaints(scope.when, ("scopes", i, "when"), scope.id))
     found.extend(_repeated_ids([s.id for s in book.scopes], "scopes"))
     found.extend(_repeated_ids([r.id for r in book.rules], "rules"))
@@ -134,6 +137,11 @@ def _rule_complaints(rule: Rule, path: Path) -> Iterator[Complaint]:
         yield Complaint(path, f"an event without {missing}", f"add `{missing}: YYYY-MM-DD`", "error", rule.id)
     if isinstance(rule, Ladder):
         yield from _ladder_complaints(rule, path)
+    for name in ("price", "min_price", "max_price"):
+        money = getattr(rule, name, None)
+        if money is not None and abs(money * 100 - round(money * 100)) > 1e-6:
+            message = f"{name} {money:g} is finer than 0.01"
+            yield Complaint((*path, name), message, "write at most two decimals", "error", rule.id)
     if isinstance(rule, Limit):
         if rule.min_price is None and rule.max_price is None and rule.min_margin_percent is None:
             message = "a limit without a limit"

@@ -1,6 +1,7 @@
 """What a price does: units, revenue and profit over the horizon, with what is not known about demand and elasticity.
 
-Demand at price p is ``D(p) = D (p / p0)^e`` (constant elasticity); sales are the part of it that supply covers,
+Demand at price p is ``D(p) = D exp(e ((p / p0)^c - 1) / c)``, with the curvature c that the shop's own sales show (0:
+constant elasticity; :mod:`pricing.curve`); sales are the part of it that supply covers,
 ``E[min(D(p), S)]`` for normal D cut at zero, reckoned on the part of the horizon that passes before a new order can be
 sold. Profit is the margin, less the licensor's royalty, times sales, plus salvage for what is left where the item ends
 within the horizon, less refunds under price protection and to preorders with a price guarantee.
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pricing import normal
+from pricing.curve import bent
 
 __all__ = ["Effects", "Outlook", "expected_sales", "price_effects", "profit_at"]
 
@@ -47,6 +49,7 @@ class Outlook:
     elasticity: Floats
     elasticity_lo: Floats
     elasticity_hi: Floats
+    curvature: Floats
     refund_units: Floats
     days_of_cover: Floats
     exposed_share: Floats
@@ -110,7 +113,7 @@ def profit_at(
         shift: demand moved by so many standard deviations; with one, demand is taken as that very number.
     """
     ratio = np.log(np.maximum(price, 1e-9) / np.maximum(outlook.price, 1e-9))
-    factor = np.exp(np.clip(elasticity * ratio, -_LARGEST_EXPONENT, _LARGEST_EXPONENT))
+    factor = np.exp(np.clip(elasticity * bent(ratio, outlook.curvature), -_LARGEST_EXPONENT, _LARGEST_EXPONENT))
     mean, sd = outlook.units_mean * factor, outlook.units_sd * factor
     share = outlook.exposed_share
     supply = np.maximum(outlook.supply, 0.0)

@@ -21,6 +21,7 @@ __all__ = [
     "keep",
     "kept_lines",
     "kept_weeks",
+    "put_in_force",
     "replace",
     "working_copy",
 ]
@@ -47,7 +48,7 @@ def working_copy(home: Path) -> str | None:
 
 
 def in_force(home: Path) -> str | None:
-    """Return the text of the book that the last night followed, None before the first."""
+    """Return the text of the book in force: applied last, or the first night's; None before that."""
     path = home / APPROVED / BOOK
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
@@ -61,6 +62,13 @@ def keep(home: Path, text: str, lines: pd.DataFrame, weeks: pd.DataFrame, run_da
         temporary = folder / f".{name}.{os.getpid()}"
         frame.to_parquet(temporary, index=False)
         temporary.replace(folder / name)
+
+
+def put_in_force(home: Path, text: str) -> str | None:
+    """Put a book in force, and return the text of the one before where it was another."""
+    before = in_force(home)
+    replace(home / APPROVED / BOOK, text.encode())
+    return before if before != text else None
 
 
 def replace(path: Path, content: bytes) -> None:

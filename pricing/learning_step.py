@@ -23,7 +23,8 @@ def learnt_elasticities(io: StepIO, config: PricingConfig) -> pd.DataFrame:
     """Return elasticities of the SKUs whose cost is known: the others get no suggestion, nothing is spent on them."""
     products = io.query(
         "select sku, any_value(product_type order by location_id) as product_type, "
-        "any_value(category order by location_id) as category, any_value(style_id order by location_id) as style_id "
+        "any_value(category order by location_id) as category, any_value(style_id order by location_id) as style_id, "
+        "cast(any_value(unit_cost order by location_id) as double) as unit_cost "
         "from assortment where unit_cost is not null and status <> 'not_product' group by sku order by sku"
     )
     if products.empty:

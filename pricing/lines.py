@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pricing.config import PricingConfig
+from pricing.curve import carried
 
 __all__ = ["LINE_COLUMNS", "LineInputs", "price_lines"]
 
@@ -66,6 +67,7 @@ LINE_COLUMNS = (
     "elasticity_lo",
     "elasticity_hi",
     "elasticity_level",
+    "curvature",  # [1] of demand in the price; 0: constant elasticity
     "has_planned_price",
     "is_held",
     "override_price",
@@ -239,9 +241,12 @@ def _attributes(text: object) -> dict[str, object]:
 
 
 def _with_elasticities(lines: pd.DataFrame, elasticities: pd.DataFrame) -> pd.DataFrame:
-    names = ["elasticity", "elasticity_lo", "elasticity_hi", "elasticity_level"]
+    """The elasticity of each line at its current price."""
+    names = ["elasticity", "elasticity_lo", "elasticity_hi", "elasticity_level", "curvature", "at_price"]
     own = elasticities[elasticities["sku"] != "*"][["sku", *names]].drop_duplicates("sku")
-    return lines.merge(own, on="sku", how="left", validate="m:1")
+    joined = lines.merge(own, on="sku", how="left", validate="m:1")
+    at, price = (joined[c].to_numpy(dtype=float) for c in ("at_price", "current_price"))
+    return carried(joined, learnt_at=at, price=price).drop(columns="at_price")
 
 
 def _with_decisions(lines: pd.DataFrame, inputs: LineInputs) -> pd.DataFrame:

@@ -12,7 +12,17 @@ from data.settings import Settings, load_settings
 from pricing.approval import Approval, ApprovalError, Plan, check_approval, price_file, price_plan, with_person
 from pricing.book import book_digest, load_book, parse_book
 from pricing.config import PricingConfig
-from pricing.files_step import APPROVED, BOOK, LINES, in_force, kept_lines, kept_weeks, replace, working_copy
+from pricing.files_step import (
+    APPROVED,
+    BOOK,
+    LINES,
+    in_force,
+    kept_lines,
+    kept_weeks,
+    put_in_force,
+    replace,
+    working_copy,
+)
 from pricing.findings import Finding
 from pricing.lint import lint
 from pricing.plan import PreviewBook, preview_plan
@@ -25,6 +35,7 @@ __all__ = ["apply_home", "approve_home", "lint_home", "plan_home", "preview", "p
 
 _PLANS = "plans"
 _APPLIED = "applied"
+RULES_BEFORE = "rules_before.yml"
 
 
 def preview(home: Path) -> str:
@@ -112,7 +123,8 @@ def approve_home(home: Path, *, by: str, digest: str | None = None) -> tuple[Pla
     _check_digest(plan, digest)
     if _applied_folder(home, plan).exists():
         raise ApprovalError(f"plan {plan.short} is applied already: {_applied_folder(home, plan)}")
-    approval = with_person(plan, _approval(home, plan), by=by, today=_today(home))
+    is_new = (in_force(home) or "") != (working_copy(home) or "")
+    approval = with_person(plan, _approval(home, plan), by=by, today=_today(home), is_new_book=is_new)
     path = _approval_path(home, plan)
     path.parent.mkdir(parents=True, exist_ok=True)
     replace(path, (approval.model_dump_json(indent=2) + "\n").encode())
@@ -123,7 +135,9 @@ def apply_home(home: Path, *, digest: str | None = None) -> tuple[Plan, Path]:
     """Write the price file of the approved plan and the file that undoes it; return the plan and their folder.
 
     ``applied/<run date>-<digest>/`` holds ``prices.csv`` and ``rollback.csv`` in the shape of the input table
-    ``prices``, and ``record.json``. The folder appears whole or not at all. The shop's own system imports the file.
+    ``prices``, ``record.json``, and ``rules_before.yml`` where the plan's rule book is another than the one in force
+    before: from now on nights follow it. The folder appears whole or not at all. The shop's own system imports the
+    file.
 
     Raises:
         ApprovalError: see :func:`pricing.approval.check_approval`; or the plan was applied before.
@@ -144,6 +158,12 @@ def apply_home(home: Path, *, digest: str | None = None) -> tuple[Plan, Path]:
         (temporary / name).write_text(text, encoding="utf-8")
     record = {**approval.model_dump(mode="json"), "applied_date": today.isoformat(), "changes": len(plan.changes)}
     (temporary / "record.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = working_copy(home) or ""
+    if book_digest(text) != plan.book_digest:
+        raise ApprovalError("pricing_rules.yml changed meanwhile: look at `merchcast prices diff` again")
+    before = put_in_force(home, text)
+    if before is not None:
+        (temporary / RULES_BEFORE).write_text(before, encoding="utf-8")
     temporary.replace(folder)
     return plan, folder
 

@@ -14,6 +14,8 @@ from pricing.guardrails import Cents
 
 Codes = npt.NDArray[np.int64]
 
+_WIDEST_RATIO = 1.2  # [1] an elasticity of -5 may have an interval of 6: it is far from zero all the same
+
 __all__ = ["best_prices", "is_known", "is_scarce"]
 
 
@@ -25,11 +27,13 @@ def is_scarce(outlook: Outlook, *, config: PricingConfig) -> npt.NDArray[np.bool
 
 
 def is_known(outlook: Outlook, *, config: PricingConfig) -> npt.NDArray[np.bool_]:
-    """Return where the elasticity is known well enough to act on: finite, and its interval not too wide."""
+    """Return where the elasticity is known well enough to act on: finite, and its interval not too wide.
+
+    Too wide is wider than ``max_elasticity_width``; for steep demand, wider than so many times the elasticity itself.
+    """
     width = outlook.elasticity_hi - outlook.elasticity_lo
-    return np.asarray(
-        np.isfinite(outlook.elasticity) & np.isfinite(width) & (width <= config.max_elasticity_width), dtype=bool
-    )
+    widest = np.maximum(config.max_elasticity_width, _WIDEST_RATIO * np.abs(outlook.elasticity))
+    return np.asarray(np.isfinite(outlook.elasticity) & np.isfinite(width) & (width <= widest), dtype=bool)
 
 
 def best_prices(outlook: Outlook, low: Cents, high: Cents, *, within_percent: float, config: PricingConfig) -> Cents:

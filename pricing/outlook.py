@@ -49,6 +49,7 @@ def outlook_of(lines: pd.DataFrame, book: RuleBook, rails: LineRails, *, config:
         elasticity=column("elasticity"),
         elasticity_lo=column("elasticity_lo"),
         elasticity_hi=column("elasticity_hi"),
+        curvature=finite("curvature"),
         refund_units=finite("recent_units") * np.nan_to_num(rails["price_protection_days"], nan=0.0),
         days_of_cover=finite("days_of_cover"),
         exposed_share=np.asarray(exposed, dtype=float),

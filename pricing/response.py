@@ -1,6 +1,8 @@
 """How demand answers to price and to everything else: a Poisson-like panel model, fitted in closed steps.
 
-    mean = days * exp(level[series, week] + season[group, week] + c[type] . controls + e * log(price))
+    mean = days * exp(level[series, week] + season[group, week] + c[type] . controls + e * bent(log(price)))
+
+``bent`` is the log price itself where elasticity is constant; see :mod:`pricing.curve` for the other forms.
 
 The level of a series is a broken line with a knot every few weeks whose bends are drawn toward zero (a random walk,
 as in structural time series; Harvey 1989): slow rises and declines are not read as answers to the price, nor prices
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pricing.curve import CONSTANT, Form, bent
 from pricing.panel import KNOT_WEEKS, Codes, Floats, Panel
 
 __all__ = ["Response", "Slopes", "fit_response", "own_slopes"]
@@ -53,13 +56,19 @@ class Response:
 
 @dataclass(frozen=True)
 class Slopes:
-    """Own price slopes of groups with their variances, shape (n_groups,); infinite variance: nothing learnt."""
+    """Own price slopes of groups with their variances, shape (n_groups,); infinite variance: nothing learnt.
+
+    ``likelihood`` is the quasi log likelihood of the fit [1]: differences between forms count, its level does not.
+    """
 
     estimate: Floats
     variance: Floats
+    likelihood: float
 
 
-def fit_response(panel: Panel, *, n_kinds: int, drift_sd: float, use_price: bool = True) -> Response:
+def fit_response(
+    panel: Panel, *, n_kinds: int, drift_sd: float, use_price: bool = True, form: Form = CONSTANT
+) -> Response:
     """Return the model of a panel with one slope and one set of control effects a product type.
 
     Args:
@@ -67,6 +76,7 @@ def fit_response(panel: Panel, *, n_kinds: int, drift_sd: float, use_price: bool
         n_kinds: number of product types.
         drift_sd: how far the level of a series wanders [log units per square root of a week].
         use_price: without it the slope is zero: what the same model says of price-blind demand.
+        form: of the demand curve.
     """
     n_series = int(panel.series.max()) + 1
     slope = np.full(n_kinds, -1.0 if use_price else 0.0)
@@ -76,7 +86,8 @@ def fit_response(panel: Panel, *, n_kinds: int, drift_sd: float, use_price: bool
     first = _log_effect(panel.units, np.exp(panel.log_days), panel.series)
     level = first[panel.series]
     for _ in range(_SWEEPS):
-        fixed = panel.log_days + slope[panel.kind] * panel.log_price
+        x = bent(panel.log_price, form.curvature(slope)[panel.kind])
+        fixed = panel.log_days + slope[panel.kind] * x
         fixed = fixed + np.einsum("nk,nk->n", panel.controls, lift[panel.kind])
         season = _log_effect(panel.units, _mean(fixed + level), panel.season)[panel.season]
         mean = _mean(fixed + level + season)
@@ -86,36 +97,63 @@ def fit_response(panel: Panel, *, n_kinds: int, drift_sd: float, use_price: bool
             smoother.smoothed((panel.units - mean) / np.maximum(mean, 1e-9), level), -_LONGEST_STEP, _LONGEST_STEP
         )
         mean = _mean(fixed + level + season)
-        slope, lift = _newton_step(panel, mean, slope, lift, dispersion, smoother, use_price=use_price)
+        slope, lift = _newton_step(panel, x, mean, slope, lift, dispersion, smoother, use_price=use_price)
         dispersion = _dispersion(panel, mean, panel.series, n_series)
     return Response(slope, lift, level, season, dispersion)
 
 
-def own_slopes(panel: Panel, response: Response, group: Codes, *, n_groups: int, drift_sd: float) -> Slopes:
-    """Return the slope of each group (SKUs, or styles) with season and controls held, levels profiled out.
+def own_slopes(
+    panel: Panel,
+    response: Response,
+    group: Codes,
+    *,
+    n_groups: int,
+    drift_sd: float,
+    form: Form = CONSTANT,
+    pull_sd: float = np.inf,
+) -> Slopes:
+    """Return the slope of each group (SKUs, or styles) with controls held, seasons fitted anew, levels profiled out.
 
+    Seasons were fitted with the slopes of types: a large SKU that answers more than its type would have bent them,
+    and with them the slopes of all others.
     Variances are sums of squared scores over blocks of weeks (errors of neighbouring weeks hang together, and those
     of the sizes of a style), never below those of a Poisson with the group's own dispersion.
+
+    Args:
+        panel: weekly observations.
+        response: the model of their types.
+        group: of each observation.
+        n_groups: number of groups.
+        drift_sd: as for the model.
+        form: of the demand curve; slopes are elasticities at the mean log price of a series.
+        pull_sd: slopes are drawn toward those of their types as by a normal of this spread; infinite: not at all.
     """
     size = np.maximum(np.bincount(group, minlength=n_groups), 1)
-    own = np.bincount(group, weights=response.slope[panel.kind], minlength=n_groups) / size
+    middle = np.bincount(group, weights=response.slope[panel.kind], minlength=n_groups) / size
+    own, pull = middle, 1 / pull_sd**2
     smoother = Smoother(panel, int(panel.series.max()) + 1, drift_sd)
-    held = response.offset(panel) - response.level
-    level, x, mean = response.level, panel.log_price, panel.units
+    held = response.offset(panel) - response.level - response.season
+    level, season, left, mean = response.level, response.season, panel.log_price, panel.units
     information: Floats = np.zeros(n_groups)
     scale = 1 / response.dispersion[panel.series]
     for _ in range(_OWN_SWEEPS):
-        mean = _mean(held + level + own[group] * panel.log_price)
+        x = bent(panel.log_price, form.curvature(own)[group])
+        fixed = held + own[group] * x
+        season = _log_effect(panel.units, _mean(fixed + level), panel.season)[panel.season]
+        mean = _mean(fixed + level + season)
         smoother.weigh(mean * scale)
         working = (panel.units - mean) / np.maximum(mean, 1e-9)
         level = level + np.clip(smoother.smoothed(working, level), -_LONGEST_STEP, _LONGEST_STEP)
-        mean = _mean(held + level + own[group] * panel.log_price)
-        x = smoother.left_over(panel.log_price)
-        information = _sums(mean * scale * x * panel.log_price, group, n_groups)
-        score = _sums((panel.units - mean) * scale * panel.log_price, group, n_groups)
-        step = np.where(information > 1e-9, score / np.maximum(information, 1e-9), 0.0)
+        mean = _mean(fixed + level + season)
+        left = smoother.left_over(x)
+        information = _sums(mean * scale * left * x, group, n_groups)
+        score = _sums((panel.units - mean) * scale * x, group, n_groups) - (own - middle) * pull
+        curved = information + pull
+        step = np.where(curved > 1e-9, score / np.maximum(curved, 1e-9), 0.0)
         own = np.clip(own + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP), *_COEFFICIENT_RANGE)
-    return Slopes(own, _variance(panel, mean, x, scale, information, group, n_groups))
+    variance = _variance(panel, mean, left, scale, information, group, n_groups)
+    fit = (panel.units * np.log(np.maximum(mean, 1e-12)) - mean) * scale
+    return Slopes(own, variance, float(fit.sum() - 0.5 * pull * ((own - middle) ** 2).sum()))
 
 
 class Smoother:
@@ -182,11 +220,19 @@ def _log_effect(units: Floats, mean: Floats, group: Codes) -> Floats:
 
 
 def _newton_step(
-    panel: Panel, mean: Floats, slope: Floats, lift: Floats, dispersion: Floats, smoother: Smoother, *, use_price: bool
+    panel: Panel,
+    x: Floats,
+    mean: Floats,
+    slope: Floats,
+    lift: Floats,
+    dispersion: Floats,
+    smoother: Smoother,
+    *,
+    use_price: bool,
 ) -> tuple[Floats, Floats]:
     """One Newton step for the slope and the control effects of each type, levels profiled out."""
     n_kinds, k = lift.shape
-    columns = [panel.log_price, *panel.controls.T]
+    columns = [x, *panel.controls.T]
     loose = [smoother.left_over(c) for c in columns]
     residual = panel.units - mean
     prior = np.array([1 / _SLOPE_SD**2, *([1 / _CONTROL_SD**2] * k)])

@@ -9,7 +9,7 @@ as YYYY-MM-DD. Whatever YAML would read as something else than it looks (``yes``
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -26,6 +26,7 @@ from ruamel.yaml.events import (
 )
 
 from pricing.findings import Finding
+from pricing.syntax import syntax_finding
 
 __all__ = ["Document", "Mark", "Path", "read_document"]
 
@@ -34,9 +35,11 @@ Path = tuple[str | int, ...]
 _MAX_CHARACTERS = 1_000_000
 _MAX_DEPTH = 12
 _MAX_DIGITS = 18  # more do not fit a whole number of 64 bits
-_INTEGER = re.compile(r"[-+]?\d+$")
-_DECIMAL = re.compile(r"[-+]?\d+\.\d+$")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}$")
+_INTEGER = re.compile(r"[-+]?[0-9]+$")
+_DECIMAL = re.compile(r"[-+]?[0-9]+\.[0-9]+$")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+_WIDE_DIGITS = re.compile(r"[-+\uff0b\uff0d]?[\uff10-\uff19][\uff10-\uff19.\uff0e%\uff05]*$")
+_WIDE_MARKS = re.compile(r"[\uff0c\uff1b\uff1a\u3001\uff3b\uff3d]")
 _BOOLEAN_WORDS = re.compile(r"(?i:y|yes|n|no|on|off|true|false)$")
 _NULL_WORDS = {"", "~", "null", "Null", "NULL"}
 _LOOKS_ODD: tuple[tuple[re.Pattern[str], str, str], ...] = (
@@ -89,46 +92,30 @@ def read_document(text: str) -> Document:
         )
         return document
     reader = _Reader(document)
+    directive = next((i for i, line in enumerate(text.split("\n"), 1) if line.startswith("%")), None)
     try:
         for event in YAML(typ="safe", pure=True).parse(text.removeprefix("\ufeff")):
             reader.take(event)
             if document.findings and reader.is_lost:
                 break
     except MarkedYAMLError as error:
-        is_cut = any(word in f"{error.context} {error.problem}" for word in ("end of stream", "stream end", "a flow"))
-        mark = (error.context_mark if is_cut else None) or error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
-        document.findings.append(Finding(line, column, f"no valid YAML: {_plain(error)}", _syntax_fix(str(error))))
+        document.findings.append(syntax_finding(text, error))
     except YAMLError as error:
         line, column = _place_of(text, getattr(error, "position", 0))
         message = "a character that YAML does not admit"
         document.findings.append(Finding(line, column, message, "delete the character"))
     if document.findings:
         document.value = None
+        if directive is not None and "directive" in document.findings[0].message:
+            document.findings = [replace(document.findings[0], line=directive, column=1)]
     elif document.value is None:
         document.findings.append(Finding(1, 1, "the book is empty", "start with `version: 1`"))
     return document
 
 
-def _plain(error: MarkedYAMLError) -> str:
-    return " ".join(str(part).strip() for part in (error.context, error.problem) if part)
-
-
 def _place_of(text: str, position: int) -> tuple[int, int]:
     before = text[:position]
     return before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1
-
-
-def _syntax_fix(message: str) -> str:
-    if "\\t" in message or "tab" in message:
-        return "indent with spaces, not tabs"
-    if "quoted scalar" in message:
-        return "close the quote"
-    if "flow" in message:
-        return "close the bracket, or put a comma between the items"
-    if "mapping values are not allowed" in message:
-        return "put the text in quotes if it holds a colon, or check the indent"
-    return "check indent, quotes and brackets at this place"
 
 
 class _Reader:
@@ -192,6 +179,9 @@ class _Reader:
             return
         value, problem = _value(str(event.value), is_plain=not event.style)
         path = self._place(value, event)
+        wide = _WIDE_MARKS.search(str(event.value))
+        if wide and not event.style and not problem and "description" not in path:
+            problem = f"'{wide.group()}' of a Chinese keyboard", "write , ; : [ or ] of a Latin keyboard, or use quotes"
         if problem:
             is_empty = not event.value and path in self.document.keys  # the parser places nothing after its key
             mark = self.document.keys[path] if is_empty else _mark(event)
@@ -273,6 +263,8 @@ def _value(text: str, *, is_plain: bool) -> tuple[Any, tuple[str, str] | None]:
             return date.fromisoformat(text), None
         except ValueError:
             return None, (f"{text} is no day of the calendar", "write a date that exists")
+    if _WIDE_DIGITS.match(text):
+        return None, (f"'{text}' is written with wide digits", "write the number with the digits 0 to 9")
     for pattern, what, fix in _LOOKS_ODD:
         if pattern.match(text):
             return None, (f"'{text}' is {what}", fix)

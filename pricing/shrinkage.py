@@ -1,8 +1,9 @@
 """Hierarchical shrinkage: what a SKU's own sales say, and what those of its style, type and category say.
 
-A tree of normal effects, SKU -> style -> product type -> category -> prior. Messages go up (what each level learns
-from those below) and down (what it is told by the one above), so that no observation counts twice: the exact
-posterior of the tree (Pearl 1988). The spread of styles about their type is learnt from all types together.
+On the scale of elasticities or that of :mod:`pricing.log_scale`. A tree of normal effects, SKU -> style -> product
+type -> category -> prior. Messages go up (what each level learns from those below) and down (what it is told by the one
+above), so that no observation counts twice: the exact posterior of the tree (Pearl 1988). The spread of styles about
+their type is learnt from all types together.
 """
 
 from __future__ import annotations
@@ -11,12 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from pricing import normal
 from pricing.config import PricingConfig
 
-__all__ = ["Posterior", "Tree", "cut_at_zero", "shrunk"]
+__all__ = ["Posterior", "Tree", "shrunk"]
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
@@ -24,9 +23,8 @@ Codes = npt.NDArray[np.int64]
 _LEAST_STYLES = 30  # [styles] fewer tell nothing about spreads
 _TAIL = 8.0  # [1] degrees of freedom
 _TRIED_FACTORS = np.round(np.exp(np.arange(0.0, 1.45, 0.1)), 2)  # [1] factors on variances that are tried
-_TRIED_SD = np.round(np.arange(0.1, 1.25, 0.05), 2)  # [1] spreads that are tried
+_TRIED_SD = np.round(np.arange(0.05, 1.25, 0.05), 2)  # [1] spreads that are tried
 _PRIOR_OF_SPREAD = 0.4  # [1] mode of its prior, a gamma that keeps it off zero (Chung et al. 2013)
-_STEEPEST = -12.0
 _NOTHING = 1e12  # variance that stands for knowing nothing
 
 
@@ -55,27 +53,33 @@ class Posterior:
     kind_level: npt.NDArray[np.str_]
 
 
-def shrunk(sku: tuple[Floats, Floats], style: tuple[Floats, Floats], tree: Tree, *, config: PricingConfig) -> Posterior:
+def shrunk(
+    sku: tuple[Floats, Floats], style: tuple[Floats, Floats], tree: Tree, *, config: PricingConfig, on_log: bool = False
+) -> Posterior:
     """Return the posterior of SKUs and product types.
 
     Args:
         sku: own estimates and variances of SKUs (infinite: none).
         style: those of styles, from the sales of all their SKUs.
         tree: who belongs to whom.
-        config: priors and spreads.
+        config: priors and spreads, stated as elasticities.
+        on_log: estimates are of ``log(-e)``; spreads are then taken as shares of the prior elasticity.
     """
+    unit = 1 / abs(config.prior_elasticity) if on_log else 1.0
     b, v = _known(*style)
     sd, factor = _spread(b, v, tree.kind_of)
-    tau2, v = max(sd, config.least_sku_sd) ** 2, np.where(v < _NOTHING, v * factor, v)
+    tau2, v = max(sd, config.least_sku_sd * unit) ** 2, np.where(v < _NOTHING, v * factor, v)
     n_kinds, n_categories = len(tree.category_of), int(tree.category_of.max(initial=-1)) + 1
-    between = config.between_categories_sd**2
+    between = (config.between_categories_sd * unit) ** 2
     kind_up = _pooled(b, v + tau2, tree.kind_of, n_kinds)
     category_up = _pooled(kind_up[0], kind_up[1] + between, tree.category_of, n_categories)
-    prior = (np.full(n_categories, config.prior_elasticity), np.full(n_categories, config.prior_elasticity_sd**2))
+    centre = np.log(-config.prior_elasticity) if on_log else config.prior_elasticity
+    wide = (config.prior_elasticity_sd * unit) ** 2
+    prior = (np.full(n_categories, centre), np.full(n_categories, wide))
     category, _ = _combined(category_up, prior)
     kind, kind_weight = _told(kind_up, category, tree.category_of, between)
     posterior, style_weight = _told((b, v), kind, tree.kind_of, tau2)
-    within = np.where(tree.alone, 1e-8, config.within_style_sd**2)
+    within = np.where(tree.alone, 1e-8, (config.within_style_sd * unit) ** 2)
     own, sku_weight = _told(_known(sku[0], sku[1] * factor), posterior, tree.style_of, within)
     has_category = (category_up[1] < _NOTHING)[tree.category_of]
     kind_level = np.select([kind_weight >= 0.5, has_category], ["product_type", "category"], default="prior")
@@ -157,26 +161,3 @@ def _told(
 def _rest(below: tuple[Floats, Floats], parent: tuple[Floats, Floats], of: Codes, spread2: float | Floats) -> Floats:
     """Share of the parent's precision that does not come from the child (0-1)."""
     return np.asarray(np.clip(1 - parent[1][of] / (below[1] + np.asarray(spread2)), 0.0, 1.0), dtype=float)
-
-
-def cut_at_zero(mean: Floats, variance: Floats) -> pd.DataFrame:
-    """Return mean and 90% interval of normal posteriors cut at zero: demand does not rise with the price.
-
-    >>> cut_at_zero(np.array([-2.0]), np.array([0.01])).round(3).to_numpy().tolist()
-    [[-2.0, -2.164, -1.836]]
-    """
-    sd = np.sqrt(variance)
-    upper = (0.0 - mean) / sd
-    below_zero = normal.cdf(upper)
-    usable = below_zero > 1e-9
-    share = np.where(usable, below_zero, 1.0)
-    cut_mean = np.where(usable, mean - sd * normal.pdf(upper) / share, -0.01)
-    low = mean + sd * normal.ppf(np.clip(0.05 * share, 1e-12, 1))
-    high = mean + sd * normal.ppf(np.clip(0.95 * share, 1e-12, 1))
-    return pd.DataFrame(
-        {
-            "elasticity": np.clip(cut_mean, _STEEPEST, -1e-6),
-            "elasticity_lo": np.clip(low, 2 * _STEEPEST, -1e-6),
-            "elasticity_hi": np.clip(high, 2 * _STEEPEST, 0.0),
-        }
-    )

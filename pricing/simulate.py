@@ -1,9 +1,9 @@
 """`prices simulate`: what a rule book would have done in the last weeks, and what it would do in the next ones.
 
 Both follow the same path: once a week the book is applied to the lines as they stand then (everything that no
-guardrail, hold or conflict stops is taken as approved), and stock, cover, ages and the windows of the caps move on.
-The path of prices is that of expected sales; money is then drawn over what is not known: elasticities (normal between
-their bounds) and, for the next weeks, demand. The same draws serve every book, so that differences are of the books.
+guardrail, hold or conflict stops is taken as approved), and stock (in a replay with what was received meanwhile),
+cover, ages and the windows of the caps move on. The path of prices is that of expected sales; money is then drawn over
+what is not known: elasticities (normal between their bounds) and, for the next weeks, demand. The same draws serve every book, so that differences are of the books.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pricing.config import PricingConfig
+from pricing.curve import bent, carried
 from pricing.rules import RuleBook
 from pricing.suggest import priceable, suggest_prices
 
@@ -60,12 +61,12 @@ def forward_paths(
         config: validated settings.
         seed: of the draws.
     """
-    base = lines["current_price"].to_numpy(dtype=float)
+    base, curve = lines["current_price"].to_numpy(dtype=float), _curvature(lines)
     weekly = np.nan_to_num(lines["units_mean"].to_numpy(dtype=float)) * 7 / config.horizon_days
     spread = np.nan_to_num(lines["units_sd"].to_numpy(dtype=float)) * 7 / config.horizon_days
 
     def demand(_: int, price: Floats, elasticity: Floats) -> Floats:
-        return np.asarray(weekly * _ratio(price, base, elasticity), dtype=float)
+        return np.asarray(weekly * _ratio(price, base, base, elasticity, curve), dtype=float)
 
     prices = _path(lines, book, demand, run_date=run_date, weeks=weeks, config=config)
     cv = np.divide(spread, weekly, out=np.zeros_like(weekly), where=weekly > 0)
@@ -80,37 +81,51 @@ def replayed(
 
     Args:
         lines: tonight's lines that have a price and a cost.
-        history: ``sku``, ``location_id``, ``weeks_ago`` (0: the last), ``units``, ``price``.
+        history: ``sku``, ``location_id``, ``weeks_ago`` (0: the last), ``units``, ``price``; ``received`` if known.
         book: applied once a week; what it would have sold is what was sold, times the price ratio to the elasticity.
         run_date: date of the lines; conditions on dates are looked at week by week.
         weeks: how many [weeks].
         config: validated settings.
         seed: of the draws of elasticities.
     """
-    sold, charged = _history(lines, history, weeks + _TRAILING_WEEKS)
-    past = charged[_TRAILING_WEEKS:]
+    sold, charged, received = _history(lines, history, weeks + _TRAILING_WEEKS)
+    past, curve = charged[_TRAILING_WEEKS:], _curvature(lines)
 
     def demand(week: int, price: Floats, elasticity: Floats) -> Floats:
-        return np.asarray(sold[_TRAILING_WEEKS + week] * _ratio(price, past[week], elasticity), dtype=float)
+        answer = _ratio(price, past[week], past[0], elasticity, curve)
+        return np.asarray(sold[_TRAILING_WEEKS + week] * answer, dtype=float)
 
-    start = _as_it_stood(lines, sold, past, weeks)
+    start, came = _as_it_stood(lines, sold, past, received[_TRAILING_WEEKS:]), received[_TRAILING_WEEKS:]
     if book is None:
         return _money(start, past, demand, seed=seed, demand_cv=None)
     began = run_date - timedelta(weeks=weeks)
-    prices = _path(start, book, demand, run_date=began, weeks=weeks, config=config)
+    prices = _path(start, book, demand, run_date=began, weeks=weeks, config=config, received=came)
     return _money(start, prices, demand, seed=seed, demand_cv=None)
 
 
-def _ratio(price: Floats, base: Floats, elasticity: Floats) -> Floats:
-    """How demand answers to a price: constant elasticity; 1 where the elasticity is not known."""
-    log = np.log(np.maximum(price, 0.01) / np.maximum(base, 0.01)) * np.nan_to_num(elasticity)
+def _curvature(lines: pd.DataFrame) -> Floats:
+    return np.asarray(np.nan_to_num(lines["curvature"].to_numpy(dtype=float)), dtype=float)
+
+
+def _ratio(price: Floats, base: Floats, learnt_at: Floats, elasticity: Floats, curvature: Floats) -> Floats:
+    """Demand at a price over that at the base, given the elasticity at a third; 1 where it is not known."""
+    at = np.log(np.maximum(learnt_at, 0.01))
+    log = bent(np.log(np.maximum(price, 0.01)) - at, curvature) - bent(np.log(np.maximum(base, 0.01)) - at, curvature)
+    log = log * np.nan_to_num(elasticity)
     return np.asarray(np.exp(np.clip(log, -_MOST_LOG, _MOST_LOG)), dtype=float)
 
 
 def _path(
-    lines: pd.DataFrame, book: RuleBook | None, demand: Weekly, *, run_date: date, weeks: int, config: PricingConfig
+    lines: pd.DataFrame,
+    book: RuleBook | None,
+    demand: Weekly,
+    *,
+    run_date: date,
+    weeks: int,
+    config: PricingConfig,
+    received: Floats | None = None,
 ) -> Floats:
-    """Prices week by week, shape (weeks, lines)."""
+    """Prices week by week, shape (weeks, lines); ``received`` came into stock in each week, likewise."""
     state, recent = lines, [lines["current_price"].to_numpy(dtype=float)]
     elasticity = lines["elasticity"].to_numpy(dtype=float)
     prices = []
@@ -122,27 +137,28 @@ def _path(
             price = np.where(does, table["suggested_price"].to_numpy(dtype=float), price)
         prices.append(price)
         recent = [*recent, price][-_WINDOW_WEEKS - 1 :]
-        state = _a_week_later(state, price, demand(week, price, elasticity), recent, config)
+        comes = np.zeros(len(price)) if received is None else received[week]
+        state = _a_week_later(state, price, demand(week, price, elasticity), recent, config, comes)
     return np.stack(prices)
 
 
 def _a_week_later(
-    state: pd.DataFrame, price: Floats, wanted: Floats, recent: list[Floats], config: PricingConfig
+    state: pd.DataFrame, price: Floats, wanted: Floats, recent: list[Floats], config: PricingConfig, comes: Floats
 ) -> pd.DataFrame:
-    """The lines after a week: stock sold, ages and windows moved on."""
+    """The lines after a week: stock sold and received, ages and windows moved on."""
     before = state["current_price"].to_numpy(dtype=float)
     on_hand, supply = (state[c].to_numpy(dtype=float) for c in ("on_hand", "supply_units"))
     sold = np.minimum(wanted, np.maximum(supply, 0.0))
-    left = np.maximum(on_hand - sold, 0.0)
+    left = np.maximum(on_hand - sold, 0.0) + comes
     daily = wanted / 7
     cover = np.where(left > 0, left / np.maximum(daily, 1e-9), 0.0)
     since = state["days_since_change"].to_numpy(dtype=float) + 7
     stack = np.stack(recent)
-    return state.assign(
+    return carried(state, learnt_at=before, price=price).assign(
         current_price=price,
         regular_price=price,
         on_hand=left,
-        supply_units=np.maximum(supply - sold, 0.0),
+        supply_units=np.maximum(supply - sold, left),
         units_mean=daily * config.horizon_days,
         weekly_units=wanted,
         days_of_cover=np.minimum(cover, _MOST_COVER),
@@ -187,29 +203,32 @@ def _levels(cv: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(np.exp(sd * _together(len(cv), rng) - 0.5 * sd**2), dtype=float)
 
 
-def _history(lines: pd.DataFrame, history: pd.DataFrame, weeks: int) -> tuple[Floats, Floats]:
-    """Units and prices of each line, shape (weeks, lines), the oldest first; a price not seen is the next one."""
+def _history(lines: pd.DataFrame, history: pd.DataFrame, weeks: int) -> tuple[Floats, Floats, Floats]:
+    """Units, prices and receipts of each line, shape (weeks, lines), the oldest first; a price not seen is the next."""
     places = pd.MultiIndex.from_frame(lines[["sku", "location_id"]].astype(object))
     keyed = {ago: part.set_index(["sku", "location_id"]) for ago, part in history.groupby("weeks_ago")}
     nothing = history.iloc[:0].set_index(["sku", "location_id"])
-    sold, charged, later = [], [], lines["current_price"].to_numpy(dtype=float)
+    sold, charged, came, later = [], [], [], lines["current_price"].to_numpy(dtype=float)
     for ago in range(weeks):
         part = keyed.get(ago, nothing).reindex(places)
         price = part["price"].to_numpy(dtype=float)
         later = np.where(np.isfinite(price) & (price > 0), price, later)
         sold.append(np.nan_to_num(part["units"].to_numpy(dtype=float)))
         charged.append(later)
-    return np.stack(sold[::-1]), np.stack(charged[::-1])
+        received = part["received"].to_numpy(dtype=float) if "received" in part.columns else np.zeros(len(lines))
+        came.append(np.nan_to_num(received))
+    return np.stack(sold[::-1]), np.stack(charged[::-1]), np.stack(came[::-1])
 
 
-def _as_it_stood(lines: pd.DataFrame, sold: Floats, past: Floats, weeks: int) -> pd.DataFrame:
-    """The lines so many weeks ago: what was sold since lay in stock, whatever came in since."""
-    since = sold[_TRAILING_WEEKS:].sum(axis=0)
+def _as_it_stood(lines: pd.DataFrame, sold: Floats, past: Floats, received: Floats) -> pd.DataFrame:
+    """The lines before the weeks of ``past``: what was sold since lay in stock, what was received since did not."""
+    weeks, since = len(past), sold[_TRAILING_WEEKS:].sum(axis=0)
     trailing = sold[:_TRAILING_WEEKS].mean(axis=0)
-    on_hand = lines["on_hand"].to_numpy(dtype=float) + since
+    on_hand = np.maximum(lines["on_hand"].to_numpy(dtype=float) + since - received.sum(axis=0), 0.0)
     cover = np.where(on_hand > 0, on_hand * 7 / np.maximum(trailing, 1e-9), 0.0)
     days = 7.0 * weeks
-    return lines.assign(
+    tonight = lines["current_price"].to_numpy(dtype=float)
+    return carried(lines, learnt_at=tonight, price=past[0]).assign(
         current_price=past[0],
         regular_price=past[0],
         lowest_price_30_days=past[0],

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data.step_io import StepIO, open_step
-from pricing.book import load_book
+from pricing.book import book_digest, load_book
 from pricing.config import PricingConfig
 from pricing.errors import RuleBookError
 from pricing.files_step import APPROVED, BOOK, in_force, keep, working_copy
@@ -30,8 +30,8 @@ _CAP_DAYS = 30  # [days] window of max_change_percent_per_30_days
 def run(home: Path, run_date: date) -> dict[str, int]:
     """Write suggestions, elasticities and experiments for ``run_date`` and return the rows read and written.
 
-    The working copy of the rule book comes into force if it has no error; else the last book in force stays, and the
-    run says so.
+    Prices follow the book in force: the one whose plan was approved and applied last, in the first night the working
+    copy. A working copy that differs waits for `merchcast prices approve` and `apply`, and the run says so.
 
     Raises:
         RuleBookError: the book has errors and none was in force before.
@@ -53,16 +53,19 @@ def run(home: Path, run_date: date) -> dict[str, int]:
 
 
 def _book_tonight(io: StepIO) -> tuple[str, RuleBook]:
-    """The text and the book that tonight's prices follow."""
-    currency = io.settings.shop.currency
+    """The text and the book that tonight's prices follow: never a working copy that nobody approved."""
+    currency, followed = io.settings.shop.currency, in_force(io.home)
     try:
         text = working_copy(io.home)
         if text is None:
             return _book_without_copy(io, currency)
-        return text, load_book(text, currency=currency, name=BOOK)
+        book = load_book(text, currency=currency, name=BOOK)
+        if followed is None or book_digest(followed) == book_digest(text):
+            return text, book
+        io.note("UNAPPROVED_BOOK", "pricing_rules.yml differs from the book in force, which prices follow: approve and "
+                "apply it with `merchcast prices`.", table="price_suggestions")  # fmt: skip
     except RuleBookError as error:
-        text = in_force(io.home)
-        if text is None:
+        if followed is None:
             raise
         io.check(
             "rule_book_sound",
@@ -74,7 +77,7 @@ def _book_tonight(io: StepIO) -> tuple[str, RuleBook]:
             expected="a rule book without errors",
             advice="Prices follow the last book in force. Run `merchcast prices lint` and correct pricing_rules.yml.",
         )
-        return text, load_book(text, currency=currency, name=f"{APPROVED}/{BOOK}")
+    return followed, load_book(followed, currency=currency, name=f"{APPROVED}/{BOOK}")
 
 
 def _book_without_copy(io: StepIO, currency: str) -> tuple[str, RuleBook]:
@@ -229,11 +232,15 @@ def _guarantees(io: StepIO) -> pd.DataFrame:
 
 
 def _last_weeks(io: StepIO) -> pd.DataFrame:
-    """Units and mean price of the last whole weeks before the close of D, for replays of a rule book."""
+    """Units, mean price and receipts of the last whole weeks before the close of D, for replays of a rule book."""
     return io.query(
+        "with came as (select sku, location_id, ($1 - received_date) // 7 as weeks_ago, "
+        "cast(sum(received_qty) as double) as received from stg_receipts "
+        "where received_date <= $1 and received_date > $2 group by all), sold as ("
         "select sku, location_id, ($1 - ds) // 7 as weeks_ago, cast(sum(cast(units as decimal(18, 4))) as double) "
         "as units, cast(avg(cast(unit_price as decimal(18, 4))) as double) as price from demand_history "
         "where ds <= $1 and ds > $2 and sku in (select sku from assortment where unit_cost is not null) "
-        "group by sku, location_id, weeks_ago order by sku, location_id, weeks_ago",
+        "group by sku, location_id, weeks_ago) select sold.*, coalesce(came.received, 0) as received from sold "
+        "left join came using (sku, location_id, weeks_ago) order by sku, location_id, weeks_ago",
         [io.run_date, io.run_date - timedelta(weeks=_REPLAY_WEEKS)],
     )

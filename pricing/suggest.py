@@ -100,6 +100,7 @@ _RANGES_OF: tuple[tuple[tuple[str, ...], float, float], ...] = (
     (("guaranteed_units", "guaranteed_price"), 0, _MOST),
     (("royalty_share",), 0, 1),
     (("elasticity", "elasticity_lo", "elasticity_hi"), -50, 0),
+    (("curvature",), 0, 10),
     (("trend_heat",), -50, 50),
 )
 

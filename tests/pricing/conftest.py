@@ -57,6 +57,7 @@ _NUMBERS = {
     "royalty_share",
     "guaranteed_units",
     "guaranteed_price",
+    "curvature",
 }
 
 

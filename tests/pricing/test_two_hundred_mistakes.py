@@ -180,7 +180,7 @@ def mistakes():
     for kind in TYPES:
         text = GOOD.replace(f"type: {kind}\n", f"type: {kind}x\n", 1)
         line, column = place(GOOD, f"type: {kind}\n")
-        yield f"type {kind}x", text, line - 1, 5, "is no rule type", f'did you mean "{kind}"'
+        yield f"type {kind}x", text, line, column + 6, "is no rule type", f'did you mean "{kind}"'
     for key, value in [("category", "[coat]"), ("category", "[card]"), ("category", "[hoodie]"), ("ip", "[azure_oath]"),
                        ("sku", "[A-1]"), ("product_type", "[acrylic]"), ("values", "[XL]")]:  # fmt: skip
         line, column = place(GOOD, f"{key}: {value}")

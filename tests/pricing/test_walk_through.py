@@ -12,6 +12,9 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from data.errors import MerchcastError
+from data.settings import load_settings
+from data.step_io import open_step
+from pricing import step
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "merchandisers" / "walk-through.md"
 BLOCK = re.compile(r"```(\w+)(?: (\w+))?\n(.*?)```", re.DOTALL)
@@ -91,3 +94,38 @@ def test_a_plan_lapses(home):
 
 def test_a_plan_named_by_another_digest_is_refused(home):
     assert "not 123456" in run("merchcast prices approve --by Lin --plan 123456", fails=True)
+
+
+def test_a_night_follows_a_new_book_only_once_its_plan_is_approved_and_applied(home):
+    day = load_settings(home).planning.default_run_date
+    book, followed = home / "pricing_rules.yml", home / "approved" / "pricing_rules.yml"
+    old = book.read_text(encoding="utf-8")
+    new = old + "\n  - {id: badges_up, type: markup, when: {max_price: 60, min_on_hand: 1}, percent: 4}\n"
+    book.write_text(new, encoding="utf-8")
+    step.run(home, day)
+    with open_step("test", home=home, run_date=day) as io:
+        checks, table = io.read("checks"), io.read("price_suggestions")
+    assert "UNAPPROVED_BOOK" in set(checks["check"])
+    assert not table["rule_ids"].map(lambda ids: "badges_up" in ids).any()
+    assert followed.read_text(encoding="utf-8") == old
+    for name in ("Lin", "Mei"):
+        run(f"merchcast prices approve --by {name}", fails=False)
+    assert followed.read_text(encoding="utf-8") == old
+    run("merchcast prices apply", fails=False)
+    assert followed.read_text(encoding="utf-8") == new
+    assert (next((home / "applied").iterdir()) / "rules_before.yml").read_text(encoding="utf-8") == old
+    step.run(home, day)
+    with open_step("test", home=home, run_date=day) as io:
+        assert io.read("price_suggestions")["rule_ids"].map(lambda ids: "badges_up" in ids).any()
+
+
+def test_a_book_that_moves_no_price_tonight_can_be_approved_too(home):
+    book = home / "pricing_rules.yml"
+    head = book.read_text(encoding="utf-8").split("rules:")[0].split("scopes:")[0]
+    text = head + "rules:\n  - {id: stop, type: freeze, when: {all: true}}\n"
+    book.write_text(text, encoding="utf-8")
+    run("merchcast prices approve --by Lin", fails=False)
+    run("merchcast prices apply", fails=False)
+    assert (home / "approved" / "pricing_rules.yml").read_text(encoding="utf-8") == text
+    book.write_text(text, encoding="utf-8")
+    assert "is applied already" in run("merchcast prices approve --by Mei", fails=True)
