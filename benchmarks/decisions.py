@@ -31,14 +31,17 @@ from benchmarks.decision_shops import (
     sold_regularly,
 )
 from forecasting.config import ForecastConfig
+from restocking.chosen_policy import ChosenPolicy
 from restocking.sample_paths import PathSampler, calibrate_totals
-from restocking.simulate import Costs, Policy, PolicyView, cover_policy, no_orders, projected_need, simulate
-from restocking.tuning import ChosenPolicy, TuningSetup, choose_policy
+from restocking.simulate import Costs, Policy, PolicyView, cover_policy, no_orders, simulate
+from restocking.tuning import TuningSetup, choose_policy, mixed_policy
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 COSTS = Costs(holding=0.2, shortage=1.0)
+SETUP = TuningSetup(COSTS, LEAD, lost_sales=True, seed=1)
+UNTUNED = ChosenPolicy({}, {}, 0, 0)
 ORDERS, WEEKS, STEP = 6, 8, 2
 FOUR_WEEKS = 4.0
 COVERS = (2.5, 2.75, 3.0, 3.25, 3.5, 3.75, 4.0, 4.25, 4.5, 5.0)
@@ -117,9 +120,7 @@ class Window:
                 self._paths[week] = self._forecasts.paths(week, self.rows)
             return self._paths[week]
 
-        ratio = np.full(len(self.rows), COSTS.shortage / (COSTS.shortage + COSTS.holding * REVIEW))
-        used = ratio if policy is None else policy.ratios(ratio, self.rate)
-        return self.cost(projected_need(paths, ratio=used, review=REVIEW))
+        return self.cost(mixed_policy(policy or UNTUNED, paths, past=self.past, setup=SETUP))
 
 
 def decide(shop: WeeklySales, *, n_windows: int, cache: Path | None) -> None:
@@ -130,8 +131,7 @@ def decide(shop: WeeklySales, *, n_windows: int, cache: Path | None) -> None:
     before = [starts[-1] - WEEKS - STEP * k for k in range(TUNING_WINDOWS)]
     early = [Window(shop, start, forecasts) for start in before]
     cover = min(COVERS, key=lambda c: sum(float(w.cover(c).sum()) for w in early))
-    setup = TuningSetup(COSTS, LEAD, lost_sales=True, seed=1)
-    policy = choose_policy(shop.units[sold_regularly(shop, starts[-1]), : starts[-1]], setup)
+    policy = choose_policy(shop.units[sold_regularly(shop, starts[-1]), : starts[-1]], SETUP)
     windows = [Window(shop, start, forecasts) for start in starts]
     costs = {
         "four weeks of cover": [w.cover(FOUR_WEEKS) for w in windows],
@@ -141,7 +141,7 @@ def decide(shop: WeeklySales, *, n_windows: int, cache: Path | None) -> None:
         "plan, tuned": [w.plan(policy) for w in windows],
     }
     print(f"{shop.name}: windows from weeks {starts}, cover from {before}, {[len(w.rows) for w in windows]} series")
-    print(f"  policy: {policy and dict(policy.parameter)}, families {policy and sorted(set(policy.family.values()))}")
+    print(f"  policy: {policy and {size: rule.text for size, rule in policy.rules.items()}}")
     *_, plan = costs.values()
     for name, cost in costs.items():
         total = sum(float(c.sum()) for c in cost)
@@ -166,7 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shops", nargs="*", default=["m5", "online_retail"])
     parser.add_argument("--windows", type=int, default=3)
-    parser.add_argument("--every", type=int, default=30, help="every so many item-stores of M5")
+    parser.add_argument("--every", type=int, help="take every so many series: M5 30, online_retail 1")
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--cache", type=Path, help="keep forecasts here, to look at policies again")
     asked = parser.parse_args()
@@ -177,7 +177,9 @@ def main() -> None:
             print(f"{name}: skipped, no real data at {asked.data}")
             continue
         shop = (
-            m5_by_weeks(asked.data, every=asked.every) if name == "m5" else online_retail_by_weeks(asked.data, every=3)
+            m5_by_weeks(asked.data, every=asked.every or 30)
+            if name == "m5"
+            else online_retail_by_weeks(asked.data, every=asked.every or 1)
         )
         decide(shop, n_windows=asked.windows, cache=asked.cache)
 

@@ -273,12 +273,12 @@ def _with_promises(
     now: list[date | None] = []
     before: list[date | None] = []
     causes: list[str | None] = []
-    for row, heard in zip(rows.to_dict("records"), mine, strict=True):
-        was = _day(heard) or usual
-        is_served = bool(row["allocated_qty"] >= row["claimed_qty"])
-        if not row["is_live"]:
-            lost = plan.state is State.CANCELLED and _day(heard) is not None
-            before.append(_day(heard) if lost else None)
+    served = (rows["allocated_qty"] >= rows["claimed_qty"]).tolist()
+    for is_live, is_served, heard in zip(rows["is_live"].tolist(), served, _days(mine), strict=True):
+        was = heard or usual
+        if not is_live:
+            lost = plan.state is State.CANCELLED and heard is not None
+            before.append(heard if lost else None)
             now.append(None)
             causes.append(Cause.CAMPAIGN_CANCELLED.value if lost else None)
             continue
@@ -299,6 +299,13 @@ def _with_promises(
         cause=pd.Series(causes, index=rows.index, dtype=object),
         must_tell=pd.Series(later, index=rows.index, dtype=bool),
     )
+
+
+def _days(values: pd.Series) -> list[date | None]:
+    """The days of a column of instants; None where there is none."""
+    instants = pd.to_datetime(values)
+    days: list[date | None] = instants.dt.date.astype(object).where(instants.notna(), None).tolist()
+    return days
 
 
 def _day(value: Any) -> date | None:

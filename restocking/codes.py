@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["Action", "Cause", "Change", "Confidence", "Constraint", "Flag", "Reason", "Status"]
+__all__ = [
+    "Action",
+    "Cause",
+    "Change",
+    "Confidence",
+    "Constraint",
+    "Flag",
+    "Reason",
+    "Status",
+    "WhyFrom",
+    "WhyQty",
+    "WhyTo",
+]
 
 
 class Status(StrEnum):
@@ -96,6 +108,7 @@ class Flag(StrEnum):
     STILL_OPEN = "still_open"  # proposed before, not answered yet
     OVERRIDE_NOT_WHOLE_PACKS = "override_not_whole_packs"  # the typed quantity is no multiple of the pack
     OVERRIDE_BELOW_MOQ = "override_below_moq"  # the typed quantity is below the supplier's minimum
+    OVERRIDE_ORDERED = "override_ordered"  # a purchase order answered the typed quantity: it is not ordered again
     NEW_ITEM = "new_item"  # little history
 
 
@@ -129,3 +142,25 @@ class Cause(StrEnum):
     OVERRIDE = "override"
     LEFT_ASSORTMENT = "left_assortment"
     JOINED_ASSORTMENT = "joined_assortment"
+
+
+class WhyFrom(StrEnum):
+    """Why goods are taken from a place: what its surplus lies beyond."""
+
+    BEYOND_LEVEL = "beyond_level"  # its own order-up-to level
+    BEYOND_KEPT_COVER = "beyond_kept_cover"  # transfer_keep_days of its own demand, which are more than its level
+
+
+class WhyTo(StrEnum):
+    """Why goods go to a place."""
+
+    RUNS_OUT_BEFORE_RECEIPT = "runs_out_before_receipt"  # likely empty before an order of today could arrive
+    BELOW_LEVEL = "below_level"  # its position is below its order-up-to level
+
+
+class WhyQty(StrEnum):
+    """Why so many."""
+
+    WHOLE_NEED = "whole_need"  # all that is lacked there
+    WHOLE_SURPLUS = "whole_surplus"  # all that the origin can spare
+    SHARED_BY_RETURN = "shared_by_return"  # scarce: each unit goes where it is likeliest to sell for most

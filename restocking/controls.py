@@ -15,9 +15,17 @@ Mask = npt.NDArray[np.bool_]
 
 
 def apply_overrides(
-    lines: pd.DataFrame, quantity: npt.ArrayLike, overrides: pd.DataFrame, *, run_date: date
+    lines: pd.DataFrame,
+    quantity: npt.ArrayLike,
+    overrides: pd.DataFrame,
+    *,
+    run_date: date,
+    answers: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return the quantities that planners typed.
+
+    A quantity that somebody typed (``set``) is ordered once: a purchase order placed since the override's first day
+    answers it, and the line falls back to what is computed.
 
     Overrides in force are applied in the order of the table, each to what the one before left. A quantity is rounded to
     whole units, never to packs: a person may break a pack, and the line says so.
@@ -28,19 +36,27 @@ def apply_overrides(
         overrides: ``kind``, ``sku``, ``location_id`` (null: all), ``from_date``, ``to_date``, ``operation``, ``value``,
             ``reason``, ``expires_date``. Only kind ``order`` is looked at.
         run_date: D.
+        answers: orders placed and goods received: ``sku``, ``location_id``, ``ordered_date``; None: none.
 
     Returns:
-        Same order: ``override_qty`` [units; nan where none is in force] and ``override_reason``.
+        Same order: ``override_qty`` [units; nan where none is in force], ``override_reason`` and ``is_answered``.
     """
     value = np.asarray(quantity, dtype=np.float64).copy()
     touched = np.zeros(len(lines), dtype=bool)
     reasons = np.full(len(lines), None, dtype=object)
+    answered = np.zeros(len(lines), dtype=bool)
+    ordered = _last_ordered(lines, answers)
     for rule in overrides.loc[_in_force(overrides, run_date=run_date) & (overrides["kind"] == "order")].itertuples():
         rows = np.ones(len(lines), dtype=bool)
         for key in ("sku", "location_id"):
             wanted = getattr(rule, key)
             if not pd.isna(wanted) and wanted not in ("", "*"):
                 rows &= (lines[key] == wanted).to_numpy()
+        first_day = pd.to_datetime(str(rule.from_date), errors="coerce")
+        if rule.operation == "set" and first_day is not pd.NaT:
+            done = rows & (ordered >= first_day.to_datetime64())
+            answered |= done
+            rows = rows & ~done
         amount = float(rule.value)  # type: ignore[arg-type]
         new = {"set": np.full(len(lines), amount), "multiply": value * amount, "add": value + amount}[
             str(rule.operation)
@@ -49,8 +65,23 @@ def apply_overrides(
         touched |= rows
         reasons[rows] = rule.reason
     return pd.DataFrame(
-        {"override_qty": np.where(touched, value, np.nan), "override_reason": reasons}, index=lines.index
+        {
+            "override_qty": np.where(touched, value, np.nan),
+            "override_reason": reasons,
+            "is_answered": answered & ~touched,
+        },
+        index=lines.index,
     )
+
+
+def _last_ordered(lines: pd.DataFrame, answers: pd.DataFrame | None) -> npt.NDArray[np.datetime64]:
+    """Return the day of the last order placed for each line; NaT without one."""
+    if answers is None or answers.empty:
+        return np.full(len(lines), np.datetime64("NaT"), dtype="datetime64[ns]")
+    keys = ["sku", "location_id"]
+    dated = answers.assign(ordered_date=pd.to_datetime(answers["ordered_date"]))
+    last = dated.groupby(keys)["ordered_date"].max().rename("last").reset_index()
+    return lines[keys].merge(last, on=keys, how="left")["last"].to_numpy("datetime64[ns]")
 
 
 def _in_force(overrides: pd.DataFrame, *, run_date: date) -> pd.Series:

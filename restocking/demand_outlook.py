@@ -18,7 +18,7 @@ from data.calendar import Calendar
 from data.contracts import QUANTILES
 from restocking.inventory_position import OpenOrders
 from restocking.projection import Outcomes, project
-from restocking.sample_paths import PathSampler, calibrate_totals, draw_lead_times
+from restocking.sample_paths import PathSampler, calibrate_totals, draw_lead_times, late_lead_times
 
 __all__ = ["Outlook", "SupplyPosition", "read_outlook", "simulate_lines"]
 
@@ -61,6 +61,8 @@ class SupplyPosition:
     lead_sd_days: Floats
     review_days: Floats
     return_share: Floats  # resellable returns per unit demanded (0-1)
+    lateness: Floats  # shape (n, n_paths), ascending: of an order of today, as receipts tell [days]
+    is_lateness_known: Mask  # False: the stated spread alone
 
 
 def read_outlook(
@@ -124,9 +126,11 @@ def simulate_lines(
     """Return what happens to the stock of every line without an order."""
     n = len(supply.stock)
     days = calendar.period_days
-    lead = draw_lead_times(supply.lead_days, supply.lead_sd_days, period_days=days, n_paths=n_paths, seed=seed)
+    stated = draw_lead_times(supply.lead_days, supply.lead_sd_days, period_days=days, n_paths=n_paths, seed=seed)
+    real = late_lead_times(supply.lead_days, supply.lateness, period_days=days, seed=seed)
+    lead = np.where(supply.is_lateness_known[:, None], real, stated)
     review = np.ceil(supply.review_days / days).astype(np.int64)
-    ends = lead.max(axis=1, initial=0) + review
+    ends = np.maximum(lead, stated).max(axis=1, initial=0) + review
     nominal = np.ceil((supply.lead_days + supply.review_days) / days).astype(np.int64)
     sampler = PathSampler(n_paths, int(max(ends.max(initial=1), outlook.horizon)), seed)
     counted = supply.orders.counted(n)
@@ -136,7 +140,7 @@ def simulate_lines(
         returns = outlook.mean[np.ix_(periods, rows)] * supply.return_share[rows]
         within = np.arange(len(periods))[:, None] < nominal[rows]
         outcome = project(
-            _draw(outlook, rows, periods, sampler=sampler, window=lead[rows] + review[rows, None]),
+            _draw(outlook, rows, periods, sampler=sampler, window=stated[rows] + review[rows, None]),
             stock=supply.stock[rows],
             arrivals=supply.orders.arrivals(n, horizon=len(periods))[:, rows] + returns,
             supply=counted[rows] + np.where(within, returns, 0.0).sum(axis=0),

@@ -6,7 +6,7 @@ left over at the end of the protection period costs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ from data.settings import Planning
 from restocking.config import RestockConfig
 from restocking.safety_stock import MarginTerms, explicit_ratio, margin_ratio, need_quantile
 
-__all__ = ["UnitEconomics", "unit_economics"]
+__all__ = ["UnitEconomics", "unit_economics", "with_sets"]
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -78,6 +78,14 @@ def unit_economics(
     found = margin_ratio(_terms(lines, p_left_over=left), annual_holding_rate=rate)
     ratio = np.nan_to_num(found, nan=config.fallback_service_level)
     return UnitEconomics(ratio, gain, _implied_loss(gain, ratio), np.isnan(found), found == 0.0)
+
+
+def with_sets(economics: UnitEconomics, gain: Floats) -> UnitEconomics:
+    """Return the economics with a greater gain of a unit that sells, and the ratio that follows from it."""
+    worth = np.nan_to_num(gain) + np.nan_to_num(economics.loss)
+    more = np.divide(np.nan_to_num(gain), worth, out=economics.ratio.copy(), where=worth > 0)
+    is_more = ~economics.is_unpriced & (gain > economics.gain)
+    return replace(economics, gain=gain, ratio=np.where(is_more, np.maximum(more, economics.ratio), economics.ratio))
 
 
 def _implied_loss(gain: Floats, ratio: Floats) -> Floats:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from data.calendar import Calendar
 from data.settings import Planning
+from restocking.codes import WhyFrom, WhyTo
 from restocking.config import RestockConfig
 from restocking.controls import apply_overrides, held_by_switch, silenced_by_decision
 from restocking.order_quantity import OrderRules
@@ -35,6 +36,7 @@ class Ordering:
     override_qty: Floats  # nan where nobody typed one [units]
     override_reason: npt.NDArray[np.object_]
     waits: Mask  # off order dates: the need can wait
+    is_answered: Mask  # a typed quantity that a purchase order has answered
     is_silent: Mask  # a planner answered the proposal
     is_switched_off: Mask  # a hold switch is on
     transfers: pd.DataFrame
@@ -78,13 +80,16 @@ def order_tonight(
         is_free=~(silent | switched_off),
     )
     ruled = order_quantities(picture.need, limits, rounding=config.need_rounding)
-    typed = apply_overrides(picture.lines, ruled.order_qty, inputs.overrides, run_date=run_date)
+    typed = apply_overrides(
+        picture.lines, ruled.order_qty, inputs.overrides, run_date=run_date, answers=inputs.stock.answers()
+    )
     override = typed["override_qty"].to_numpy(np.float64)
     return Ordering(
         quantities=with_overrides(ruled, override),
         override_qty=override,
         override_reason=typed["override_reason"].to_numpy(dtype=object),
         waits=waits,
+        is_answered=typed["is_answered"].to_numpy(np.bool_),
         is_silent=silent,
         is_switched_off=switched_off,
         transfers=transfers,
@@ -107,11 +112,15 @@ def carried_proposals(picture: Picture, inputs: PlanInputs, *, calendar: Calenda
 
 
 def _transfers(picture: Picture, inputs: PlanInputs, *, config: RestockConfig) -> pd.DataFrame:
-    keep = np.maximum(np.maximum(picture.level, config.transfer_keep_days * picture.daily), 0.0)
+    level, cover = np.maximum(picture.level, 0.0), config.transfer_keep_days * picture.daily
+    keep = np.maximum(level, cover)
+    runs_out = picture.outcomes.p_stockout_before() >= config.expedite_probability
     held = np.minimum(picture.position["on_hand"].to_numpy(np.float64), picture.need.position)
     lines = picture.lines.assign(
         surplus_qty=np.floor(np.maximum(held - keep, 0.0)).astype(np.int64),
         needed_qty=np.where(picture.is_orderable, picture.base_qty, 0),
+        why_from=np.where(cover > level, WhyFrom.BEYOND_KEPT_COVER, WhyFrom.BEYOND_LEVEL).astype(str),
+        why_to=np.where(runs_out, WhyTo.RUNS_OUT_BEFORE_RECEIPT, WhyTo.BELOW_LEVEL).astype(str),
     )
     lanes = inputs.lanes if config.transfers else inputs.lanes.iloc[:0]
     return plan_transfers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -11,16 +12,18 @@ import pandas as pd
 from data.calendar import Calendar
 from data.contracts import QUANTILES
 from data.settings import Planning
+from restocking.chosen_policy import ChosenPolicy
 from restocking.codes import Flag
 from restocking.config import RestockConfig
 from restocking.demand_outlook import Outlook, SupplyPosition, read_outlook, simulate_lines
 from restocking.inventory_position import OpenOrders, expected_return_share, inventory_positions, open_orders
-from restocking.objective import UnitEconomics, unit_economics
+from restocking.lateness import lateness_points, supplier_lateness
+from restocking.objective import UnitEconomics, unit_economics, with_sets
 from restocking.plan_inputs import PlanInputs, planned_lines
 from restocking.projection import Outcomes
 from restocking.quantities import Need, whole_need
 from restocking.safety_stock import need_quantile
-from restocking.tuning import ChosenPolicy
+from restocking.size_sets import set_gain
 
 __all__ = ["Picture", "take_picture"]
 
@@ -98,7 +101,9 @@ def take_picture(
     share = config.resellable_share * expected_return_share(lines, inputs.returns)
     outcomes = simulate_lines(
         outlook,
-        _supply(lines, position, orders, return_share=share),
+        _supply(
+            lines, position, orders, return_share=share, receipts=inputs.stock.receipts, n_paths=config.sample_paths
+        ),
         calendar=calendar,
         lost_sales=lost_sales,
         n_paths=config.sample_paths,
@@ -114,63 +119,89 @@ def take_picture(
         period_days=calendar.period_days,
         config=config,
     )
+    own_ratio = economics.ratio
+    if planning.objective.service_level is None:  # a service level is a promise, not what a unit is worth
+        economics = with_sets(economics, _gain_in_sets(lines, economics.gain, inputs))
     demand = _demand_columns(outlook, outcomes.total)
     periods = np.ceil(lines["protection_days"].to_numpy(np.float64) / calendar.period_days)
-    returns = (outcomes.total - outcomes.need - lost).mean(axis=1) - available
+    rate = _recent(lines, inputs.recent)
+    wanted = partial(_wanted, outcomes.need, rate=rate, position=available, periods=periods, policy=policy)
     need = Need(
         mean_demand=demand["demand_mean"].to_numpy(np.float64),
         position=available,
         mean_lost=lost.mean(axis=1),
-        mean_returns=returns,
-        quantile=_wanted(outcomes.need, economics.ratio, demand, available, periods=periods, policy=policy),
+        mean_returns=(outcomes.total - outcomes.need - lost).mean(axis=1) - available,
+        own_quantile=wanted(own_ratio),
+        quantile=wanted(economics.ratio),
     )
     is_beyond = outlook.has_forecast & (periods > outlook.horizon)
     flags |= {
         Flag.HORIZON: is_beyond,
         Flag.NO_FORECAST: ~outlook.has_forecast,
-        Flag.LAST_BUY: lines["is_last_buy"].to_numpy(np.bool_),
         Flag.NO_MARGIN_DATA: economics.is_unpriced,
-        Flag.EXPECTED_RETURNS: returns >= _WHOLE_UNIT,
-        Flag.NEW_ITEM: (lines["demand_class"] == "new").to_numpy(),
+        Flag.EXPECTED_RETURNS: need.mean_returns >= _WHOLE_UNIT,
+        **_line_flags(lines),
     }
     base = whole_need(need.quantile, rounding=config.need_rounding)
     return Picture(lines, position, orders, outlook, outcomes, economics, demand, need, base, flags, is_beyond)
 
 
-def _wanted(
-    need: Floats,
-    ratio: Floats,
-    demand: pd.DataFrame,
-    position: Floats,
-    *,
-    periods: Floats,
-    policy: ChosenPolicy | None,
-) -> Floats:
-    """Return what to order before any rule: the quantile of need, or up to the tuned cover less the position [units].
+def _line_flags(lines: pd.DataFrame) -> dict[Flag, Mask]:
+    return {
+        Flag.LAST_BUY: lines["is_last_buy"].to_numpy(np.bool_),
+        Flag.NEW_ITEM: (lines["demand_class"] == "new").to_numpy(),
+    }
 
-    The level of a tuned cover is mean demand over L + R and so many periods more.
-    """
+
+def _wanted(
+    need: Floats, ratio: Floats, *, rate: Floats, position: Floats, periods: Floats, policy: ChosenPolicy | None
+) -> Floats:
+    """Return what to order before any rule: the quantile of need, or what the tuned policy makes of it [units]."""
     if policy is None:
         return need_quantile(need, ratio)
-    total = demand["demand_mean"].to_numpy(np.float64)
-    mean = total / np.maximum(periods, 1.0)
-    cover = policy.covers(mean)
-    return np.where(
-        np.isnan(cover),
-        need_quantile(need, policy.ratios(ratio, mean)),
-        total + np.nan_to_num(cover) * mean - position,
-    )
+    return policy.wanted(need, ratio, rate=rate, periods=periods, position=position)
 
 
-def _supply(lines: pd.DataFrame, position: pd.DataFrame, orders: OpenOrders, *, return_share: Floats) -> SupplyPosition:
+def _gain_in_sets(lines: pd.DataFrame, gain: Floats, inputs: PlanInputs) -> Floats:
+    """Return what a unit of each line that sells is worth with its size set [shop.currency]."""
+    if inputs.sizes is None or inputs.sizes.empty or inputs.set_loss <= 0:
+        return gain
+    known = lines[["sku", "location_id"]].merge(inputs.sizes[["sku", "style_id", "share"]], on="sku", how="left")
+    number = known.groupby(["style_id", "location_id"], sort=True, dropna=True).ngroup()
+    style: Ints = np.asarray(np.where(known["style_id"].isna(), -1, number), dtype=np.int64)
+    share = known["share"].fillna(0.0).to_numpy(np.float64)
+    return set_gain(gain, style=style, share=share, loss=inputs.set_loss)
+
+
+def _recent(lines: pd.DataFrame, recent: pd.DataFrame | None) -> Floats:
+    """Return the mean demand of the lines' last thirteen periods; nan where unknown [units/period]."""
+    if recent is None:
+        return np.full(len(lines), np.nan)
+    known = lines[["sku", "location_id"]].merge(recent, on=["sku", "location_id"], how="left")
+    return known["rate"].to_numpy(np.float64)
+
+
+def _supply(
+    lines: pd.DataFrame,
+    position: pd.DataFrame,
+    orders: OpenOrders,
+    *,
+    return_share: Floats,
+    receipts: pd.DataFrame,
+    n_paths: int,
+) -> SupplyPosition:
     owned = position["on_hand"] - position["backorders"] - position["preorders_open"]
+    spread = lines["lead_time_sd_days"].to_numpy(np.float64)
+    known = supplier_lateness(receipts, lines)
     return SupplyPosition(
         stock=owned.to_numpy(np.float64),
         orders=orders,
         lead_days=lines["lead_days"].to_numpy(np.float64),
-        lead_sd_days=lines["lead_time_sd_days"].to_numpy(np.float64),
+        lead_sd_days=spread,
         review_days=lines["review_period_days"].to_numpy(np.float64),
         return_share=return_share,
+        lateness=lateness_points(lines["supplier_id"], spread, known, n_points=n_paths),
+        is_lateness_known=lines["supplier_id"].isin(list(known)).to_numpy(np.bool_),
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from data.calendar import Calendar
 from data.settings import Planning
+from restocking.chosen_policy import ChosenPolicy
 from restocking.codes import Action, Flag, Reason, Status
 from restocking.config import RestockConfig
 from restocking.guardrails import History, held_by_rails
@@ -18,7 +19,6 @@ from restocking.picture import Picture, take_picture
 from restocking.plan_inputs import PlanInputs, not_replenished
 from restocking.proposals import open_proposals, plan_changes
 from restocking.risk_columns import cover_columns, excess_orders, risk_columns, stockout_columns
-from restocking.tuning import ChosenPolicy
 from restocking.verdicts import Evidence, confidence, flag_lists, verdicts
 
 __all__ = ["PlanTables", "make_plan"]
@@ -179,7 +179,7 @@ def _assemble(
             picture.demand,
             cover_columns(picture, calendar=calendar),
             stockout_columns(picture, calendar=calendar),
-            risk_columns(picture, qty, supplied=waiting + ordering.received),
+            risk_columns(picture, qty, supplied=waiting + ordering.received, calendar=calendar),
             pd.DataFrame(quantities.trail.columns()),
         ],
         axis=1,
@@ -202,15 +202,17 @@ def _levels(picture: Picture) -> dict[str, Floats]:
     """Return order-up-to level, safety stock and reorder point [units].
 
     Safety stock is the quantile of need less its mean, expected returns taken off both. S = mean demand - mean lost -
-    mean returns + safety stock, on the position; s is mean demand over the lead time plus safety stock.
+    mean returns + safety stock, on the position; s is S less mean demand over the R days after receipt: both net of
+    what is lost before it, so that s never exceeds S.
     """
     need = picture.need
     safety = need.quantile - (need.mean_demand - need.position - need.mean_lost - need.mean_returns)
-    share = picture.column("lead_days") / np.maximum(picture.column("protection_days"), 1.0)
+    review = 1 - picture.column("lead_days") / np.maximum(picture.column("protection_days"), 1.0)
+    after = (need.mean_demand - need.mean_returns) * review
     return {
         "order_up_to_level": picture.level,
         "safety_stock": safety,
-        "reorder_point": need.mean_demand * share + safety,
+        "reorder_point": np.minimum(np.maximum(picture.level - after, 0.0), picture.level),
     }
 
 
@@ -225,6 +227,7 @@ def _flags(
         Flag.EXCESS_STOCK: excess["is_excess"].to_numpy(np.bool_),
         Flag.EXCESS_FROM_MOQ: (qty > 0) & ~typed & (lifted > picture.base_qty),
         Flag.TREND_PROPOSAL: picture.marks("is_trend_proposed"),
+        Flag.OVERRIDE_ORDERED: ordering.is_answered,
         Flag.STILL_OPEN: (proposals["first_proposed_date"] < pd.Timestamp(calendar.run_date)).to_numpy(),
         Flag.OVERRIDE_NOT_WHOLE_PACKS: typed & (qty % np.maximum(lines["pack_size"].to_numpy(np.int64), 1) != 0),
         Flag.OVERRIDE_BELOW_MOQ: typed & (_ordered_of_sku(lines, qty) < lines["min_order_qty"].to_numpy(np.int64)),

@@ -7,11 +7,12 @@ that was in force then.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from restocking.tuning import ChosenPolicy
+from restocking.chosen_policy import COVER, ChosenPolicy, OrderRule
 
 __all__ = ["policy_in_force", "read_policies", "with_policy"]
 
@@ -40,12 +41,23 @@ def policy_in_force(policies: list[dict[str, Any]], *, before: date) -> ChosenPo
         return None
     newest = earlier[-1]
     return ChosenPolicy(
-        family={str(k): str(v) for k, v in newest["family"].items()},
-        parameter={str(k): float(v) for k, v in newest["parameter"].items()},
+        rules=_rules(newest),
         gain={str(k): float(v) for k, v in newest["gain"].items()},
         n_windows=int(newest["n_windows"]),
         n_series=int(newest["n_series"]),
     )
+
+
+def _rules(record: dict[str, Any]) -> dict[str, OrderRule]:
+    """Return the rules of a record; older records name a family and one parameter."""
+    if "rules" in record:
+        return {
+            str(size): OrderRule(**{str(k): float(v) for k, v in of.items()}) for size, of in record["rules"].items()
+        }
+    return {
+        str(size): OrderRule(1.0, 1.0, float(value)) if record["family"][size] == COVER else OrderRule(float(value))
+        for size, value in record["parameter"].items()
+    }
 
 
 def with_policy(policies: list[dict[str, Any]], chosen: ChosenPolicy, *, as_of: date) -> str:
@@ -53,8 +65,7 @@ def with_policy(policies: list[dict[str, Any]], chosen: ChosenPolicy, *, as_of: 
     others = [one for one in policies if one["as_of"] != as_of.isoformat()]
     new = {
         "as_of": as_of.isoformat(),
-        "family": dict(chosen.family),
-        "parameter": dict(chosen.parameter),
+        "rules": {size: asdict(rule) for size, rule in chosen.rules.items()},
         "gain": dict(chosen.gain),
         "n_windows": chosen.n_windows,
         "n_series": chosen.n_series,

@@ -7,18 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import polars as pl
 
 from data.settings import Planning
 from data.step_io import StepIO
+from restocking.chosen_policy import RATE_PERIODS, ChosenPolicy
 from restocking.config import RestockConfig
 from restocking.policy_record import PLACE, policy_in_force, read_policies, with_policy
 from restocking.simulate import Costs
-from restocking.tuning import ChosenPolicy, TuningSetup, choose_policy
+from restocking.tuning import TuningSetup, choose_policy, recent_mean
 
 Floats = npt.NDArray[np.float64]
 
-__all__ = ["chosen_now", "keep", "keep_first", "policy_for"]
+__all__ = ["chosen_now", "keep", "keep_first", "policy_for", "recent_rates"]
 
 _HISTORY_PERIODS = 160  # three years of weeks
 
@@ -77,22 +79,41 @@ def _setup(io: StepIO) -> TuningSetup | None:
     return TuningSetup(Costs(holding, shortage), lead, planning.unmet_demand == "lost_sales", planning.seed)
 
 
+def recent_rates(io: StepIO) -> pd.DataFrame:
+    """Return ``sku``, ``location_id``, ``rate``: mean demand of the last thirteen periods on sale [units/period].
+
+    A period out of stock counts with the demand recovered for it; one without, and a gap, are left out.
+    """
+    index, sold, doubtful, recovered = _by_period(io, RATE_PERIODS)
+    rate = recent_mean(np.where(doubtful, recovered, sold))
+    return index.select("sku", "location_id").to_pandas().assign(rate=rate)
+
+
 def _history(io: StepIO) -> tuple[Floats, Floats]:
     """Return demand of the active series by week, nan where not on sale or in doubt, and what was sold; three years."""
-    keys = ["sku", "location_id"]
-    active = io.read_polars("assortment", columns=[*keys, "status"]).filter(pl.col("status") == "active").select(keys)
-    rows = io.read_polars("demand_history", columns=[*keys, "ds", "units", "is_censored", "is_gap", "is_partial"])
-    index = active.sort(keys).with_row_index("row")
-    last = io.calendar.last_period
-    known = rows.join(index, on=keys, how="inner").with_columns(
-        column=_HISTORY_PERIODS - 1 - (pl.lit(last) - pl.col("ds")).dt.total_days() // io.calendar.period_days
-    )
-    known = known.filter(pl.col("column").is_between(0, _HISTORY_PERIODS - 1))
-    at = known["row"].to_numpy(), known["column"].to_numpy()
-    sold = np.full((index.height, _HISTORY_PERIODS), np.nan)
-    sold[at] = known["units"].cast(pl.Float64).to_numpy()
-    doubtful = np.zeros(sold.shape, dtype=bool)
-    in_doubt = pl.any_horizontal(pl.col("is_censored", "is_gap", "is_partial").fill_null(False))
-    doubtful[at] = known.select(in_doubt).to_series().to_numpy()
+    _, sold, doubtful, _ = _by_period(io, _HISTORY_PERIODS)
     first = int(np.argmax(~np.isnan(sold).all(axis=0))) if sold.size else 0
     return np.where(doubtful, np.nan, sold)[:, first:], sold[:, first:]
+
+
+def _by_period(io: StepIO, n_periods: int) -> tuple[pl.DataFrame, Floats, npt.NDArray[np.bool_], Floats]:
+    """Return the active series, and of the last periods what they sold, what is in doubt, what was recovered."""
+    keys = ["sku", "location_id"]
+    active = io.read_polars("assortment", columns=[*keys, "status"]).filter(pl.col("status") == "active").select(keys)
+    marks = ["is_censored", "is_gap", "is_partial"]
+    rows = io.read_polars("demand_history", columns=[*keys, "ds", "units", "recovered_units", *marks])
+    index = active.sort(keys).with_row_index("row")
+    known = rows.join(index, on=keys, how="inner").with_columns(
+        column=n_periods
+        - 1
+        - (pl.lit(io.calendar.last_period) - pl.col("ds")).dt.total_days() // io.calendar.period_days
+    )
+    known = known.filter(pl.col("column").is_between(0, n_periods - 1))
+    at = known["row"].to_numpy(), known["column"].to_numpy()
+    sold, recovered = (np.full((index.height, n_periods), np.nan) for _ in range(2))
+    sold[at] = known["units"].cast(pl.Float64).to_numpy()
+    gaps = known.select(pl.any_horizontal(pl.col("is_gap", "is_partial").fill_null(False))).to_series().to_numpy()
+    recovered[at] = np.where(gaps, np.nan, known["recovered_units"].cast(pl.Float64).to_numpy())
+    doubtful = np.zeros(sold.shape, dtype=bool)
+    doubtful[at] = known.select(pl.any_horizontal(pl.col(marks).fill_null(False))).to_series().to_numpy()
+    return index, sold, doubtful, recovered

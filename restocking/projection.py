@@ -62,10 +62,14 @@ class Outcomes:
         rate: Floats = np.clip(1 - lost_share, 0.0, 1.0)
         return rate
 
-    def excess(self, order_qty: npt.ArrayLike) -> Floats:
-        """Units expected to be left at the end of the protection period, with ``order_qty`` received."""
+    def excess(self, order_qty: npt.ArrayLike, *, demand_later: npt.ArrayLike = 0.0) -> Floats:
+        """Units expected to be left at the end of the protection period, with ``order_qty`` received.
+
+        ``demand_later`` goes off it: demand between that end and the day up to which stock is no excess [units].
+        """
         order = np.asarray(order_qty, dtype=np.float64)[:, None]
-        left: Floats = np.maximum(order - self.need + self.unmet_after(order[:, 0]), 0.0).mean(axis=1)
+        later = np.broadcast_to(np.asarray(demand_later, dtype=np.float64), len(order))[:, None]
+        left: Floats = np.maximum(order - self.need + self.unmet_after(order[:, 0]) - later, 0.0).mean(axis=1)
         return left
 
 

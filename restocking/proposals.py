@@ -38,6 +38,10 @@ _CAUSES: dict[str, Cause] = {
 }
 
 
+_SPAN = ("lead_time_days", "review_period_days")
+_FOLLOW_THE_DATE = ("why_moq", "why_pack", "why_cap", "why_max_order", "why_capacity", "why_budget")
+
+
 def proposal_id(sku: str, location_id: str, supplier_id: str, first_proposed_date: date) -> str:
     """Return the identity of a proposal: the same inputs give the same id in any home folder.
 
@@ -107,7 +111,7 @@ def plan_changes(plan: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFr
 
     Args:
         plan: this run's ``restock_plan``.
-        previous: the last run's: ``sku``, ``location_id``, ``order_qty`` and the why columns.
+        previous: the last run's: ``sku``, ``location_id``, ``order_qty``, L, R and the why columns.
 
     Returns:
         ``sku``, ``location_id``, ``change``, ``qty_before``, ``qty_now`` [units], ``cause``.
@@ -117,7 +121,7 @@ def plan_changes(plan: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFr
         return pd.DataFrame({name: pd.Series(dtype=object) for name in names}).astype(
             {"qty_before": "int64", "qty_now": "int64"}
         )
-    columns = [*_KEYS, "order_qty", *_CAUSES]
+    columns = [*_KEYS, "order_qty", *_SPAN, *_CAUSES]
     both = plan[columns].merge(previous[columns], on=_KEYS, how="outer", suffixes=("", "_before"), indicator=True)
     both = both.sort_values(_KEYS, ignore_index=True)
     now, before = (both[name].fillna(0).astype("int64") for name in ("order_qty", "order_qty_before"))
@@ -130,11 +134,29 @@ def plan_changes(plan: pd.DataFrame, previous: pd.DataFrame | None) -> pd.DataFr
     return changed.loc[now != before, names].reset_index(drop=True)
 
 
+def _longer_cover(both: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return how much more is needed because L + R is longer than the night before, at that night's demand [units]."""
+    now, before = (sum(both[f"{name}{side}"].astype("float64") for name in _SPAN) for side in ("", "_before"))
+    more: pd.Series = both["why_need_before"].astype("float64") * (now / before - 1)
+    return more.round().fillna(0.0).to_numpy(np.float64)
+
+
 def _causes(both: pd.DataFrame) -> npt.NDArray[np.object_]:
-    """Return the why column that moved each line most in the direction of the change, as a cause."""
+    """Return the why column that moved each line most in the direction of the change, as a cause.
+
+    What an order date brings with it is its doing: a longer time to cover, the end of waiting, and the minimum orders,
+    packs and caps that come and go with an order.
+    """
     moves = np.column_stack(
         [(both[name].fillna(0) - both[f"{name}_before"].fillna(0)).to_numpy(np.float64) for name in _CAUSES]
     )
+    need, off_date = (list(_CAUSES).index(name) for name in ("why_need", "why_off_date"))
+    longer = _longer_cover(both)
+    moves[:, need] -= longer
+    moves[:, off_date] += longer
+    date_moved = moves[:, off_date] != 0
+    follows = np.array([name in _FOLLOW_THE_DATE for name in _CAUSES])
+    moves[np.ix_(date_moved, follows)] = 0.0
     direction = np.sign((both["order_qty"].fillna(0) - both["order_qty_before"].fillna(0)).to_numpy(np.float64))
     largest = (moves * direction[:, None]).argmax(axis=1)
     causes: npt.NDArray[np.object_] = np.array(list(_CAUSES.values()), dtype=object)[largest]

@@ -1,7 +1,7 @@
 """From the need of every line to tonight's order, one rule after the other, each booked to its why column.
 
-need -> position -> lost sales -> buffer -> surplus -> whole units -> (not orderable) -> transfers -> order date ->
-minimum order -> packs -> cover cap -> largest order -> capacity -> budget -> override.
+need -> position -> lost sales -> buffer -> size set -> surplus -> whole units -> (not orderable) -> transfers ->
+order date -> minimum order -> packs -> cover cap -> largest order -> capacity -> budget -> override.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Need:
     position: Floats  # inventory position
     mean_lost: Floats  # lost before receipt whatever we do; 0 with backorders
     mean_returns: Floats  # expected back and sold again within L + R; lowers the quantile, booked to why_buffer
-    quantile: Floats  # of need, at the line's critical ratio
+    own_quantile: Floats  # of need, at the line's own critical ratio
+    quantile: Floats  # of need, at the ratio with what the line is worth to its size set
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def order_quantities(need: Need, limits: Limits, *, rounding: str) -> Quantities
     trail.move_to("why_need", need.mean_demand)
     trail.move_to("why_position", need.mean_demand - need.position)
     trail.move_to("why_lost_sales", need.mean_demand - need.position - need.mean_lost)
-    trail.move_to("why_buffer", need.quantile)
+    trail.move_to("why_buffer", need.own_quantile)
+    trail.move_to("why_set", need.quantile)
     trail.move_to("why_surplus", np.maximum(need.quantile, 0.0))
     base = whole_need(need.quantile, rounding=rounding)
     trail.move_to("why_round", base)

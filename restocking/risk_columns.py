@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.calendar import Calendar
+from data.calendar import WEEKDAYS, Calendar
 from restocking.config import RestockConfig
 from restocking.picture import Picture
 from restocking.pieces import expected_sold
 
-__all__ = ["cover_columns", "days_of_cover", "excess_orders", "risk_columns", "stockout_columns"]
+__all__ = ["cover_columns", "days_of_cover", "excess_orders", "longest_review_days", "risk_columns", "stockout_columns"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -86,19 +86,24 @@ def _first_day(reached: npt.NDArray[np.bool_], *, calendar: Calendar) -> pd.Seri
     return dates.where(pd.Series(reached.any(axis=1)))
 
 
-def risk_columns(picture: Picture, order_qty: Ints, *, supplied: Ints) -> pd.DataFrame:
+def risk_columns(picture: Picture, order_qty: Ints, *, supplied: Ints, calendar: Calendar) -> pd.DataFrame:
     """Return risks with and without the order, and what is at stake.
+
+    Excess is what is left after L and the longest time between two order dates, whichever day of the week it is: on
+    the eve of an order date R is one day, and stock for the week to come would be called excess.
 
     Args:
         picture: the lines.
         order_qty: to order tonight [units].
         supplied: what "if ordered" means: the order, transfers included; off order dates the need that waits [units].
+        calendar: of this run.
     """
     outcomes, economics = picture.outcomes, picture.economics
     nothing = np.zeros(len(order_qty))
     unmet_without = outcomes.unmet_after(nothing).mean(axis=1)
     avoided = np.maximum(unmet_without - outcomes.unmet_after(supplied).mean(axis=1), 0.0)
-    excess = outcomes.excess(supplied)
+    later = np.maximum(longest_review_days(calendar) - picture.column("review_period_days"), 0.0) * picture.daily
+    excess = outcomes.excess(supplied, demand_later=later)
     last_pack = np.minimum(np.maximum(picture.lines["pack_size"].to_numpy(np.int64), 1), order_qty)
     sold = expected_sold(outcomes.need, order_qty) - expected_sold(outcomes.need, order_qty - last_pack)
     spent = last_pack * picture.column("unit_cost")
@@ -117,6 +122,19 @@ def risk_columns(picture: Picture, order_qty: Ints, *, supplied: Ints) -> pd.Dat
             "money_at_risk": economics.gain * lost,
         }
     )
+
+
+def longest_review_days(calendar: Calendar) -> int:
+    """Return the longest time between two order dates [days].
+
+    >>> from datetime import date
+    >>> longest_review_days(Calendar(date(2026, 6, 28), order_weekdays=("MON", "THU")))
+    4
+    """
+    if calendar.is_weekly:
+        return calendar.period_days
+    days = sorted(WEEKDAYS.index(name) for name in calendar.order_weekdays)
+    return max(after - day for day, after in zip(days, [*days[1:], days[0] + len(WEEKDAYS)], strict=True))
 
 
 def excess_orders(picture: Picture, *, config: RestockConfig) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 from data.contracts import QUANTILES
 
-__all__ = ["PathSampler", "calibrate_totals", "draw_lead_times"]
+__all__ = ["PathSampler", "calibrate_totals", "draw_lead_times", "late_lead_times"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -126,6 +126,25 @@ def calibrate_totals(
     spread = np.divide(share, weight, out=np.zeros_like(share), where=weight > 0) * wanted
     scaled = np.where(inside, np.where(sold, paths * ratio, spread), paths)
     return np.where(known[None, :, None], scaled, paths)
+
+
+def late_lead_times(lead_days: Floats, lateness: Floats, *, period_days: int, seed: int) -> Ints:
+    """Return lead times in whole periods, shape (n, n_paths), by real lateness, in the order of the stated ones.
+
+    Args:
+        lead_days: shape (n,): L [days].
+        lateness: shape (n, n_paths), ascending [days].
+        period_days: 1 or 7.
+        seed: as for :func:`draw_lead_times`: a path that is late by the stated spread is late by the real one.
+
+    >>> late_lead_times(np.array([14.0]), np.array([[0.0, 3.0, 5.0]]), period_days=7, seed=1).max().item()
+    3
+    """
+    n_paths = lateness.shape[1]
+    ranks = np.random.default_rng(seed + 1).permutation(n_paths)
+    stated = np.ceil(np.round(lead_days / period_days, 9))[:, None]
+    lead: Ints = np.maximum(stated + np.floor(lateness[:, ranks] / period_days + 0.5), 0.0).astype(np.int64)
+    return lead
 
 
 def draw_lead_times(lead_days: Floats, spread_days: Floats, *, period_days: int, n_paths: int, seed: int) -> Ints:

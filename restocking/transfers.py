@@ -13,12 +13,26 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from restocking.codes import WhyQty
+
 __all__ = ["plan_transfers", "received_units", "sent_units", "share_out"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 _HALF = 0.5  # [units] a need of half a unit more counts as one
-_COLUMNS = ["sku", "from_location_id", "to_location_id", "qty", "why_from", "why_to", "value", "freight"]
+_COLUMNS = [
+    "sku",
+    "from_location_id",
+    "to_location_id",
+    "qty",
+    "why_from",
+    "surplus_qty",
+    "why_to",
+    "needed_qty",
+    "reason",
+    "value",
+    "freight",
+]
 
 
 def share_out(available: int, *, wanted: Ints, need: Floats, gain: Floats) -> Ints:
@@ -55,21 +69,23 @@ def plan_transfers(
 
     Args:
         lines: ``sku``, ``location_id``, ``needed_qty``, ``surplus_qty`` [whole units], ``unit_cost``
-            [shop.currency/unit; nan unknown], ``lead_days`` [days], in plan order.
+            [shop.currency/unit; nan unknown], ``lead_days`` [days], ``why_from`` and ``why_to`` (codes: what a surplus
+            lies beyond, what a need comes from), in plan order.
         need: shape (n, n_paths): need of the lines [units]; None: exactly ``needed_qty``.
         gain: shape (n,): of a unit that sells [shop.currency]; None: the same everywhere.
         lanes: ``from_location_id``, ``to_location_id``, ``days``, ``freight_per_unit``.
         min_units: fewer are not moved [units].
 
     Returns:
-        ``sku``, ``from_location_id``, ``to_location_id``, ``qty`` [units], ``why_from``, ``why_to``, ``value``,
-        ``freight`` [shop.currency].
+        ``sku``, ``from_location_id``, ``to_location_id``, ``qty`` [units], ``why_from`` (why from there),
+        ``surplus_qty``, ``why_to`` (why to there), ``needed_qty`` [units], ``reason`` (why this many: the whole need,
+        the whole surplus, or a share where each unit sells best), ``value``, ``freight`` [shop.currency].
     """
     rows = lines.reset_index(drop=True)
     exact = rows["needed_qty"].to_numpy(np.float64)[:, None]
     worth = np.ones(len(rows)) if gain is None else np.nan_to_num(gain)
-    offers = rows.loc[rows["surplus_qty"] > 0, ["sku", "location_id", "surplus_qty"]]
-    wants = rows.loc[rows["needed_qty"] > 0, ["sku", "location_id", "needed_qty", "unit_cost", "lead_days"]]
+    offers = rows.loc[rows["surplus_qty"] > 0, ["sku", "location_id", "surplus_qty", "why_from"]]
+    wants = rows.loc[rows["needed_qty"] > 0, ["sku", "location_id", "needed_qty", "unit_cost", "lead_days", "why_to"]]
     pairs = (
         offers.rename(columns={"location_id": "from_location_id"})
         .merge(wants.rename(columns={"location_id": "to_location_id"}).rename_axis("row").reset_index(), on="sku")
@@ -100,14 +116,24 @@ def _match(pairs: pd.DataFrame, *, need: Floats, gain: Floats, min_units: int) -
             need=need[at] - got[at][:, None],
             gain=gain[at],
         )
-        for qty, pair in zip(shares.tolist(), part.itertuples(index=False), strict=True):
+        for qty, pair in zip(shares.tolist(), part.reset_index(drop=True).itertuples(), strict=True):
             if qty < max(min_units, 1):
                 continue
             got[int(pair.row)] += qty  # type: ignore[arg-type]
-            why_from, why_to = f"surplus_{pair.surplus_qty}", f"need_{pair.needed_qty}"
             value, freight = qty * float(pair.unit_cost), qty * float(pair.freight_per_unit)  # type: ignore[arg-type]
-            rows.append((sku, origin, pair.to_location_id, qty, why_from, why_to, value, freight))
-    return pd.DataFrame(rows, columns=_COLUMNS).astype({"qty": "int64", "value": "float64", "freight": "float64"})
+            lacked = int(lacks[pair.Index])
+            why_qty = _why_qty(qty, lacked=lacked, surplus=int(pair.surplus_qty))  # type: ignore[arg-type]
+            told = (pair.why_from, int(pair.surplus_qty), pair.why_to, lacked, str(why_qty))  # type: ignore[arg-type]
+            rows.append((sku, origin, pair.to_location_id, qty, *told, value, freight))
+    whole = dict.fromkeys(("qty", "surplus_qty", "needed_qty"), "int64")
+    return pd.DataFrame(rows, columns=_COLUMNS).astype({**whole, "value": "float64", "freight": "float64"})
+
+
+def _why_qty(qty: int, *, lacked: int, surplus: int) -> WhyQty:
+    """Return why so many are moved: all that is lacked, all that can be spared, or an equal marginal return."""
+    if qty == lacked:
+        return WhyQty.WHOLE_NEED
+    return WhyQty.WHOLE_SURPLUS if qty == surplus else WhyQty.SHARED_BY_RETURN
 
 
 def received_units(lines: pd.DataFrame, transfers: pd.DataFrame) -> Ints:

@@ -26,13 +26,13 @@ def utc(*texts):
 
 
 def inputs(*, state=("open",), received=0, open_qty=0, previous=None, cancelled=(), allocation="fifo", seed=None,
-           promised="2026-09-01", quantities=(5, 5, 5), closes="2026-06-20"):  # fmt: skip
+           promised="2026-09-01", quantities=(5, 5, 5), closes="2026-06-20", max_batch=100):  # fmt: skip
     from zoneinfo import ZoneInfo
 
     n = len(quantities)
     campaigns = pd.DataFrame(
         {"campaign_id": ["C"], "sku": ["S"], "opens_at": utc("2026-06-01"), "closes_at": utc(closes),
-         "promised_date": [pd.Timestamp(promised)], "min_batch_qty": [10], "max_batch_qty": [100],
+         "promised_date": [pd.Timestamp(promised)], "min_batch_qty": [10], "max_batch_qty": [max_batch],
          "latest_extension_date": [pd.NaT], "cancel_cost": [None], "identity_cap": pd.array([None], dtype="Int64"),
          "allocation": [allocation], "price": [20.0], "cancellable": [True]}
     )  # fmt: skip
@@ -118,6 +118,31 @@ def test_a_lottery_waits_for_its_seed_and_refuses_a_wrong_one():
     assert rows["reason"].unique().tolist() == ["seed_not_revealed"]
     drawn = tables(received=7, state=state, allocation="lottery", seed="s").preorder_allocations
     assert drawn["allocated_qty"].sum() == 7
+
+
+@pytest.mark.parametrize("allocation", ["fifo", "uniform", "pro_rata", "lottery"])
+def test_600_sold_of_a_run_of_400(allocation):
+    state = ("open", "closed", "committed", "in_production", "received")
+    case = {"quantities": (1,) * 600, "max_batch": 400, "allocation": allocation, "seed": "s"}
+    planned = tables(**case).batch_plan.iloc[0]
+    assert planned["batch_qty"] <= 400
+    rows = tables(received=400, state=state, **case).preorder_allocations
+    assert rows["allocated_qty"].sum() == 400
+    without = rows[rows["allocated_qty"] == 0]
+    assert len(without) == 200
+    assert set(without["reason"]) <= {"refused", "short_supply"}  # and everyone hears why
+
+
+def test_a_promise_date_that_moves_without_a_word():
+    told = tables(promised="2026-09-01").preorder_allocations[["preorder_id", "promise_date"]]
+    later = tables(promised="2026-09-01", previous=told.assign(promise_date=pd.Timestamp("2026-07-05")))
+    now = later.preorder_allocations.set_index("preorder_id")["promise_date"]
+    moved = now.index[now > pd.Timestamp("2026-07-05")]
+    assert len(moved) == 3
+    changes = later.promise_changes.set_index("preorder_id")
+    assert sorted(changes.index) == sorted(moved)
+    assert changes["must_tell"].all()
+    assert changes["cause"].notna().all()
 
 
 def test_a_promise_that_cannot_be_kept_moves_and_is_told():

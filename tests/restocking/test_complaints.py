@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pandas as pd
 import pytest
 
 from data.contracts import WHY_COLUMNS
 from restocking.explain import describe_line
+
+RUN_DATE = date(2026, 6, 28)  # a Sunday
 
 
 def test_the_same_proposal_added_again_every_night(shop):
@@ -170,3 +172,29 @@ def test_stock_reduced_twice_for_a_preorder(shop):
     line = case.line()
     assert line["preorders_open"] == 10  # only what nothing covers and what is promised within the protection period
     assert line["inventory_position"] == 90
+
+
+@pytest.mark.parametrize("stock", [0, 10, 40, 70, 200])
+def test_a_reorder_point_above_the_order_up_to_level(shop, stock):
+    line = shop().item(demand=4.0, sd=2.0, stock=stock).line()
+    assert 0 <= line["reorder_point"] <= line["order_up_to_level"]
+
+
+def test_a_minimum_order_named_as_the_cause_where_the_order_date_is(shop):
+    terms = {"min_order_qty": 60, "pack_size": 12}
+    saturday = shop(run_date=(RUN_DATE - timedelta(days=1))).set(expedite_points=100)
+    plan = saturday.item(demand=4.0, stock=50, supply=terms).plan().restock_plan
+    assert plan["order_qty"].tolist() == [0]
+    sunday = saturday.next_run(1, plan).item(demand=4.0, stock=46, supply=terms).plan()
+    assert sunday.restock_plan["why_moq"].iloc[0] > abs(plan["why_off_date"].iloc[0])
+    assert sunday.plan_changes["cause"].tolist() == ["order_date"]
+    monday = saturday.next_run(2, sunday.restock_plan).item(demand=4.0, stock=42, supply=terms).plan()
+    assert monday.plan_changes["cause"].tolist() == ["off_order_date"]
+
+
+def test_excess_that_comes_and_goes_with_the_order_date(shop):
+    excess = []
+    for day in range(7):  # the same stock and demand on every day of a week, orders on Sundays
+        case = shop(run_date=RUN_DATE + timedelta(days=day)).item(demand=4.0, stock=300, horizon=40)
+        excess.append(case.line()["expected_excess_units"])
+    assert excess == pytest.approx([300 - 4 * 21] * 7)

@@ -180,3 +180,24 @@ def test_a_supplier_that_seems_to_count_in_another_unit_is_held_until_somebody_l
     assert plain["status"] == "ok"
     assert (suspect["status"], suspect["reason"]) == ("held", "rail_unit_suspect")
     assert suspect["order_qty"] == plain["order_qty"]  # the quantity is kept for the person to see
+
+
+def answered_override(shop, *, ordered_date, location_id="main"):
+    tomorrow = override(shop(run_date=(TODAY + timedelta(days=1)).date()).item(demand=4.0, stock=70), "set", 50)
+    return tomorrow.purchase_order(50, due_in_days=14, ordered_date=ordered_date, location_id=location_id).line()
+
+
+def test_a_typed_quantity_that_a_purchase_order_answered_is_not_ordered_again(shop):
+    line = answered_override(shop, ordered_date=TODAY)
+    assert "override_ordered" in line["flags"]
+    assert (line["order_qty"], line["why_override"]) == (0, 0)  # 70 + 50 last for the 20 days of L + R
+    assert pd.isna(line["override_qty"])
+
+
+def test_an_older_order_or_one_of_another_place_answers_no_override(shop):
+    for line in (
+        answered_override(shop, ordered_date=TODAY - timedelta(days=1)),
+        answered_override(shop, ordered_date=TODAY, location_id="east"),
+    ):
+        assert (line["override_qty"], line["order_qty"]) == (50, 50)
+        assert "override_ordered" not in line["flags"]

@@ -62,3 +62,22 @@ def test_scarce_stock_is_shared_out_by_equal_marginal_return():
     assert given_last >= next_best  # no unit would be worth more elsewhere
     assert share_out(500, wanted=wanted, need=need, gain=gain).tolist() == wanted.tolist()
     assert share_out(0, wanted=wanted, need=need, gain=gain).sum() == 0
+
+
+def test_a_transfer_says_why_from_here_why_to_there_and_why_this_many(shop):
+    plenty = two_places(shop).plan().transfer_plan.iloc[0]
+    assert (plenty["why_from"], plenty["surplus_qty"]) == ("beyond_kept_cover", 200 - 60)
+    assert (plenty["why_to"], plenty["needed_qty"]) == ("runs_out_before_receipt", 28)
+    assert plenty["reason"] == "whole_need"
+    scarce = shop().item("A", "east", demand=1.0, stock=70).item("A", "west", demand=4.0, stock=40)
+    scarce = scarce.add("stg_lanes", from_location_id="east", to_location_id="west", days=2.0).plan().transfer_plan
+    assert scarce["reason"].tolist() == ["whole_surplus"]
+    shared = two_places(shop).item("A", "south", demand=8.0, stock=10)
+    shared = shared.tune(transfer_keep_days=150).add(
+        "stg_lanes", from_location_id="east", to_location_id="south", days=2.0
+    )
+    moved = shared.plan().transfer_plan
+    assert moved["qty"].sum() == 200 - 150
+    assert moved["reason"].iloc[-1] in ("shared_by_return", "whole_need")
+    assert (moved["qty"] <= moved["needed_qty"]).all()
+    assert (moved["qty"] <= moved["surplus_qty"]).all()
