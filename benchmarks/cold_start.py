@@ -1,29 +1,37 @@
-"""Launches without history: forecasts from comparable items beside the mean of the category.
+"""Launches without history: forecasts from what is known before the launch, beside the mean of the category.
 
     python -m benchmarks.cold_start m5 [--data ../shared/data]
+    python -m benchmarks.cold_start demo [HOME] [--date 2026-06-28]
 
-On M5 a launch is an item-store whose first day on sale lies after the cutoff; forecast is what the ladder gives an item
-with attributes and a price, and no history; judged on its first 28 days. The category's mean: mean daily demand over
-the last 28 days of the items of its category in its store, which is what a shop without analogues would take.
+Every four weeks the launches of the next four are forecast from what was known then, and judged on their first 28 days:
+periods that stock allowed, recovered demand where it ran out. ``demo`` reads a home folder whose night has run (none
+named: a shop is made). The category's mean: mean daily demand over the last 28 days of the items of its category at its
+location, which is what a shop without analogues would take. Demo launches are judged again without their first orders,
+and as items launched in the last three weeks, whose few days of history count.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import tempfile
+import warnings
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import polars as pl
 
 from benchmarks.accuracy_m5 import m5_history, m5_keys
-from forecasting.metrics import bias, wape
-from forecasting.new_items import launch_analogues, launch_forecast
+from forecasting.new_items import launch_analogues, launch_forecast, was_launched
 from forecasting.panel import Panel, build_panel
 
-AHEAD = 28
+AHEAD, YOUNG_DAYS, POOLING = 28, 21, 10.0
 LAST = date(2016, 4, 24)
+NIGHT = ("ingest", "demand", "trends")
 
 
 def m5_panel(folder: Path) -> Panel:
@@ -36,72 +44,134 @@ def m5_panel(folder: Path) -> Panel:
     return build_panel(history, keys, last_period=LAST, period_days=1, max_periods=800)
 
 
+def demo_panel(home: Path | None, run_date: date) -> Panel:
+    """Return the panel of a demo home; one is made where none is named."""
+    from data.step_io import open_step
+    from forecasting.config import ForecastConfig
+    from forecasting.step import load_inputs
+
+    with tempfile.TemporaryDirectory() as made:
+        if home is None:
+            home = Path(made) / "shop"
+            _night(home, run_date)
+        with open_step("backtest", home=home, run_date=run_date) as io:
+            return load_inputs(io, ForecastConfig())[0].panel
+
+
+def _night(home: Path, run_date: date) -> None:
+    """Make a demo shop and run the steps that forecasts read."""
+    import importlib
+
+    from data.demo import write_demo
+
+    write_demo(home)
+    for room in NIGHT:
+        step = "data.step" if room == "ingest" else f"{room}.step"
+        importlib.import_module(step).run(home, run_date)
+
+
 def category_means(panel: Panel, origin: int) -> np.ndarray:
-    """Return (n,) mean daily demand over the last 28 days of the items of each series' category and store."""
-    recent = panel.demand[:, origin - AHEAD : origin]
-    mean = pl.Series(np.nan_to_num(np.nanmean(np.where(np.isnan(recent), np.nan, recent), axis=1), nan=np.nan))
-    frame = panel.keys.with_columns(mean=mean.fill_nan(None))
-    pooled = frame.select(pl.col("mean").mean().over("category", "location_id"))["mean"]
-    return pooled.to_numpy().astype(float)
+    """Return (n,) mean daily demand over the last 28 days of the items of each series' category and location."""
+    recent = panel.demand[:, origin - AHEAD : origin].astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # items not yet on sale have no mean
+        mean = pl.Series(np.nanmean(recent, axis=1)).fill_nan(None)
+    pooled = panel.keys.with_columns(mean=mean).select(
+        by_category=pl.col("mean").mean().over("category", "location_id"),
+        by_location=pl.col("mean").mean().over("location_id"),
+    )
+    return pooled.select(pl.coalesce("by_category", "by_location")).to_series().to_numpy().astype(float)
 
 
-def launches(panel: Panel, *, origin: int, within: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return position, actual, forecast and category mean, (k, 28) each, of the items launched after ``origin``."""
+class Score:
+    """Sums of what came and what was forecast, by origin."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.cells: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+
+    def add(self, actual: np.ndarray, ours: np.ndarray, means: np.ndarray) -> None:
+        """Add the cells of one origin, (k, 28) each; NaN in ``actual`` is not judged."""
+        judged = ~np.isnan(actual)
+        self.cells.append(tuple(np.where(judged, np.nan_to_num(v), 0) for v in (actual, ours, means)))  # type: ignore[arg-type]
+
+    def line(self) -> str:
+        """Return the figures as text."""
+        actual, ours, means = (np.concatenate([c[k] for c in self.cells]) for k in range(3))
+        parts = []
+        for label, axis in (("by day", None), ("of the 28 days' total", 1)):
+            a, o, m = (v if axis is None else v.sum(axis=axis) for v in (actual, ours, means))
+            mine, theirs = np.abs(o - a).sum() / a.sum(), np.abs(m - a).sum() / a.sum()
+            parts.append(f"WAPE {label} {mine:.3f}, category mean {theirs:.3f}, ratio {mine / theirs:.3f}")
+        lean = [v.sum() / actual.sum() - 1 for v in (ours, means)]
+        return f"{self.name}: {len(actual)} items, {'; '.join(parts)}; bias {lean[0]:+.2f} and {lean[1]:+.2f}"
+
+
+def launches(panel: Panel, origin: int, score: Score) -> None:
+    """Judge the launches of the four weeks after ``origin``."""
     first = panel.first
-    rows = np.flatnonzero((first >= origin) & (first < origin + within) & (first + AHEAD <= panel.n_periods))
+    rows = np.flatnonzero(
+        was_launched(panel) & (first >= origin) & (first < origin + AHEAD) & (first + AHEAD <= panel.n_periods)
+    )
     past = panel.until(origin)
     analogues = launch_analogues(past).rows(rows)
-    nothing = np.full(len(rows), np.nan)
-    made = launch_forecast(past.rows(rows), analogues, nothing, horizon=AHEAD + within, pooling=10.0)
-    wait = first[rows] - origin
-    column = wait[:, None] + np.arange(AHEAD)[None, :]
-    actual = panel.demand[rows[:, None], first[rows][:, None] + np.arange(AHEAD)[None, :]].astype(float)
+    made = launch_forecast(past.rows(rows), analogues, np.full(len(rows), np.nan), horizon=2 * AHEAD, pooling=POOLING)
     # the life-cycle curve starts at the launch, the weekday at the date
-    shape = made / np.maximum(made.mean(axis=1, keepdims=True), 1e-9)
     level = made[:, :AHEAD].mean(axis=1, keepdims=True)
-    forecast = (
-        level
-        * np.take_along_axis(shape, column, axis=1)
-        / np.maximum(np.take_along_axis(shape, column, axis=1).mean(axis=1, keepdims=True), 1e-9)
-    )
-    means = category_means(past, origin)[rows][:, None] + np.zeros((1, AHEAD))
-    return rows, actual, forecast, means
+    column = (first[rows] - origin)[:, None] + np.arange(AHEAD)[None, :]
+    shape = np.take_along_axis(made, column, axis=1)
+    forecast = level * shape / np.maximum(shape.mean(axis=1, keepdims=True), 1e-9)
+    score.add(_came(panel, rows, first[rows]), forecast, _flat(category_means(past, origin)[rows]))
 
 
-def m5(folder: Path) -> None:
-    """Print WAPE of the launches of several cutoffs."""
-    panel = m5_panel(folder)
-    report(panel)
+def young(panel: Panel, origin: int, score: Score) -> None:
+    """Judge the next four weeks of items launched in the three weeks before ``origin``."""
+    first = panel.first
+    rows = np.flatnonzero(was_launched(panel) & (first < origin) & (first >= origin - YOUNG_DAYS))
+    if origin + AHEAD > panel.n_periods or not len(rows):
+        return
+    past = panel.until(origin)
+    analogues = launch_analogues(past).rows(rows)
+    made = launch_forecast(past.rows(rows), analogues, np.full(len(rows), np.nan), horizon=AHEAD, pooling=POOLING)
+    score.add(_came(panel, rows, np.full(len(rows), origin)), made, _flat(category_means(past, origin)[rows]))
 
 
-def report(panel: Panel) -> None:
-    found = []
-    for origin in range(140, panel.n_periods - AHEAD - 27, 28):
-        rows, actual, forecast, means = launches(panel, origin=origin, within=28)
-        if not len(rows):
-            continue
-        found.append((actual, forecast, means))
-        day = panel.start + timedelta(days=origin)
-        print(f"launched from {day}: {_figures(actual, forecast, means)}")
-    print("all: " + _figures(*(np.concatenate([f[k] for f in found]) for k in range(3))))
+def _came(panel: Panel, rows: np.ndarray, start: np.ndarray) -> np.ndarray:
+    at = rows[:, None], start[:, None] + np.arange(AHEAD)[None, :]
+    return np.where(panel.teaches[at], panel.demand[at], np.nan).astype(float)
 
 
-def _figures(actual: np.ndarray, forecast: np.ndarray, means: np.ndarray) -> str:
-    ours, theirs = wape(actual, forecast), wape(actual, means)
-    totals = [wape(actual.sum(axis=1), f.sum(axis=1)) for f in (forecast, means)]
-    return (
-        f"{len(actual)} items, WAPE by day {ours:.3f}, category mean {theirs:.3f}, ratio {ours / theirs:.3f}; of the "
-        f"28 days' total {totals[0]:.3f} and {totals[1]:.3f}, ratio {totals[0] / totals[1]:.3f}; "
-        f"bias {bias(actual, forecast):+.2f} and {bias(actual, means):+.2f}"
-    )
+def _flat(means: np.ndarray) -> np.ndarray:
+    return means[:, None] + np.zeros((1, AHEAD))
+
+
+def report(panel: Panel, *, by_origin: bool) -> None:
+    """Print the figures of launches, without their first orders too, and of young items."""
+    without = replace(panel, keys=panel.keys.drop([c for c in ("launch_qty",) if c in panel.keys.columns]))
+    kinds = {"launches": panel} | ({"without first orders": without} if "launch_qty" in panel.keys.columns else {})
+    scores = {name: Score(name) for name in [*kinds, "launched in the last three weeks"]}
+    for origin in range(140, panel.n_periods - 27, 28):
+        for name, given in kinds.items():
+            launches(given, origin, scores[name])
+        young(panel, origin, scores["launched in the last three weeks"])
+        if by_origin:
+            one = Score(f"launched from {panel.start + timedelta(days=origin)}")
+            launches(panel, origin, one)
+            print(one.line() if len(one.cells[0][0]) else f"{one.name}: none", flush=True)
+    for score in scores.values():
+        print(score.line(), flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", help="m5")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["m5", "demo"])
+    parser.add_argument("home", nargs="?", type=Path, help="demo home whose ingest, demand and trends steps have run")
+    parser.add_argument("--date", type=date.fromisoformat, default=date(2026, 6, 28))
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MERCHCAST_TEST_DATA", "../shared/data")))
+    parser.add_argument("--origins", action="store_true", help="a line for each origin")
     asked = parser.parse_args()
-    m5(asked.data / "m5")
+    panel = m5_panel(asked.data / "m5") if asked.what == "m5" else demo_panel(asked.home, asked.date)
+    report(panel, by_origin=asked.origins)
 
 
 if __name__ == "__main__":

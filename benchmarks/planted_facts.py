@@ -170,7 +170,7 @@ def burst_facts(signals: pl.DataFrame, aliases: pl.DataFrame, truth: pl.DataFram
 
 
 def _burst_fact(planted: pl.DataFrame, alarms: pl.DataFrame, kind: str) -> Fact:
-    delays = []
+    delays, seen = [], []
     for burst in planted.iter_rows(named=True):
         own = alarms.filter(
             (pl.col("element_type") == burst["element_type"])
@@ -180,8 +180,12 @@ def _burst_fact(planted: pl.DataFrame, alarms: pl.DataFrame, kind: str) -> Fact:
             & (pl.col("day") <= burst["end"])
         )
         if own.height:
-            delays.append(int(own["day"].min()) - burst["start"])  # type: ignore[arg-type]
-    spread = f"delay median {np.median(delays):g}, P90 {np.quantile(delays, 0.9):g} days" if delays else "none found"
+            noticed = int(own["day"].min())  # type: ignore[arg-type]
+            delays.append(noticed - burst["start"])
+            seen.append(max(noticed - (burst["visible_date"] - EPOCH).days, 0))
+    spread = "none found"
+    if delays:
+        spread = f"delay median {np.median(delays):g} days, {np.median(seen):g} from the day it adds a quarter"
     return Fact(
         f"trend bursts, {kind}",
         _share(len(delays), planted.height),

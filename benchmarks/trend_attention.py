@@ -9,7 +9,6 @@ room, which runs on it unchanged. The real series are not in this repository: th
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +115,7 @@ def early_warning(titles: Titles, *, config: TrendConfig) -> EarlyWarning:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the figures, and what 100,000 series of two years take."""
+    """Print the figures."""
     config = TrendConfig()
     print("| seed | peaks | alarmed before | days before (median) | rank: yesterday | rank: level and heat |")
     print("|---:|---:|---:|---:|---:|---:|")
@@ -126,12 +125,6 @@ def main(arguments: list[str]) -> int:
             f"| {seed} | {w.n_peaks} | {w.before_peak:.0%} | {w.median_days_before_peak:g} | {w.rank_yesterday:.3f} "
             f"| {w.rank_with_heat:.3f} |"
         )
-    n = 100_000
-    values = np.random.default_rng(1).poisson(30, (730, 1, n)).astype(np.float32)
-    names = pl.DataFrame({"element_type": ["ip"] * n, "element": [str(i) for i in range(n)], "region": ["*"] * n})
-    started = time.monotonic()
-    heat_of(Cube(values, names, pl.DataFrame({"source": ["s"], "metric": ["m"]}), _FIRST_DAY), config=config)
-    print(f"\n100,000 series of 730 days: {time.monotonic() - started:.1f} s")
     return 0
 
 

@@ -60,7 +60,8 @@ def forget(home: Path, buyer: str) -> Forgotten:
 def _replaced(connection: duckdb.DuckDBPyConnection, who: str, stranger: str) -> int:
     """Give the person's rows the stranger's pseudonym in every table that has one; return how many came in."""
     columns = connection.execute(
-        "select table_name, column_name from duckdb_columns() where not internal and data_type = 'VARCHAR'"
+        "select table_name, column_name from duckdb_columns() where not internal and data_type = 'VARCHAR' "
+        "and table_name in (select table_name from duckdb_tables())"  # views follow their tables
     ).fetchall()
     people = {(t.name, c.name) for t in TABLES.values() for c in t.columns if c.person}
     people |= {(raw_name(TABLES[t]), c) for t, c in people}

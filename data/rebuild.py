@@ -9,6 +9,7 @@ from data.errors import SourceError
 from data.ingest.connected import sources_of
 from data.ingest.intake import catch_up
 from data.ingest.landing import Landing
+from data.ingest.notes import keep_notes
 from data.ingest.runs import View
 from data.ingest.store import create_store, set_buyer_key
 from data.settings import load_settings
@@ -59,6 +60,7 @@ def _filled(home: Path, landing: Landing, runs: list[dict[str, object]]) -> dict
         landing.clean()
         sources = sources_of(settings, home=home, run_date=date.min)
         intake = catch_up(connection, sources, landing, shop_timezone=settings.shop.timezone)
+        keep_notes(connection, intake.notes, run_date=date.min, is_settled=True)  # each for the night it came from
         for line in _last_of_each(runs):
             view = View(int(str(line["watermark"])), bool(line["is_restated"]))
             run_date = date.fromisoformat(str(line["run_date"]))

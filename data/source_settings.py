@@ -62,7 +62,8 @@ class SourceSettings(Frozen):
     columns: dict[str, str] = Field(default={}, description="Contract column -> column in the source.")
     defaults: dict[str, str | int | float | bool] = Field(default={}, description="Values of columns the source lacks.")
     null_values: tuple[str, ...] = Field(
-        default=("", "NULL", "null", "-", "N/A", "n/a", "NA", "NaT", "None"), description="Text that means null."
+        default=("", "NULL", "null", "-", "N/A", "n/a", "#N/A", "NA", "NaT", "None"),
+        description="Text that means null.",
     )
     not_products: tuple[str, ...] = Field(default=(), description="Codes (globs) that are not products.")
     delay_days: int = Field(default=0, ge=0, le=365, description="Rows are known so many days after their date [days].")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from functools import partial
 from pathlib import Path
-
-import duckdb
-import pyarrow as pa
+from typing import Any
 
 from data.checks.deliveries import freshness, rows_accounted_for, volume
 from data.checks.drift import DRIFTING, drift_results
-from data.checks.runner import check_batches
+from data.checks.staged import staged_results
 from data.contracts import INPUTS, TABLES, Table
 from data.errors import DataError
 from data.ingest.accounts import (
@@ -24,7 +21,6 @@ from data.ingest.accounts import (
 )
 from data.ingest.child import reading_child
 from data.ingest.connected import sources_of
-from data.ingest.exchange import let_go
 from data.ingest.intake import Intake, take_in
 from data.ingest.landing import Landing, sighting_line
 from data.ingest.notes import keep_notes, snapshot_notes
@@ -35,6 +31,7 @@ from data.ingest.switches import holds_in_force, overrides_in_force
 from data.publish.published import previous_runs
 from data.sql.consistency import refuse_both_sales_shapes
 from data.sql.products import products_from_sales
+from data.sql.restated import RESTATED_TABLES, restated_days
 from data.sql.staging import stage_history, stage_table
 from data.sql.supply import item_supply
 from data.sql.units import UnitSuspect, find_unit_suspects
@@ -91,6 +88,7 @@ def run(home: Path, run_date: date, restate: bool = False) -> dict[str, int]:
         settled = is_settled(ledger, home=home, run_date=run_date, restate=restate)
         intake.notes = keep_notes(connection, intake.notes, run_date=run_date, is_settled=settled)
         _stage(io, intake, view)
+        _note_restated(io, ledger)
         _report(io, intake)
         if not any(r.stops_the_run for r in io.results):
             landing.append([*(sighting_line(s) for s in intake.lines), run_line(run_date, view)])
@@ -105,14 +103,13 @@ def _stage(io: StepIO, intake: Intake, view: View) -> None:
     intake.notes += snapshot_notes(v for v in visible if v.table not in _ROW_DATED)
     _report_non_products(io, *find_non_products(connection, settings))
     find_excess_returns(connection)
-    for name in STAGED_FIRST:
-        _stage_one(io, TABLES[name])
+    written = {name: _staged(io, TABLES[name]) for name in STAGED_FIRST}
     has_products = _learn_known_skus(io)
     unknown = find_unknown_skus(connection, has_products=has_products)
     find_returned_twice(connection)
     for table in INPUTS:
         if table.name not in STAGED_FIRST:
-            _stage_one(io, table)
+            written[table.name] = _staged(io, table)
     stage_history(connection, run_date=run_date)
     stage_signal_vintages(connection, run_date=run_date, zone=settings.shop.timezone)
     io.warehouse.mark("stg_signal_vintages", run_date)
@@ -125,11 +122,38 @@ def _stage(io: StepIO, intake: Intake, view: View) -> None:
     _note_missing_events(io)
     _note_missed_nights(io)
     _judge_deliveries(io)
-    _check_staged(io)
+    _check_staged(io, written)
 
 
-def _stage_one(io: StepIO, table: Table) -> None:
-    stage_table(
+def _note_restated(io: StepIO, ledger: list[dict[str, Any]]) -> None:
+    """Say which days that the run before has planned with look different now."""
+    runs = {date.fromisoformat(line["run_date"]) for line in ledger if line["kind"] == "run"}
+    before = max((d for d in runs if d < io.run_date), default=None)
+    if before is None:
+        return
+    for table in RESTATED_TABLES:
+        delays = [spec.delay_days for spec in io.settings.sources.get(table, ())]
+        days = restated_days(
+            io.warehouse.connection,
+            table,
+            run_date=io.run_date,
+            before=before,
+            delay_days=max(delays, default=0),
+            zone=io.settings.shop.timezone,
+        )
+        if days:
+            shown = ", ".join(f"{day}: {rows}" for day, rows in list(days.items())[-5:])
+            io.note(
+                "RESTATED",
+                f"{sum(days.values())} rows of {table} came late or were corrected after the run for {before}: "
+                f"{len(days)} days are restated ({shown}).",
+                table=table,
+            )
+
+
+def _staged(io: StepIO, table: Table) -> str:
+    """Stage a table; return SQL for the rows that were written."""
+    written = stage_table(
         io.warehouse.connection,
         table,
         run_date=io.run_date,
@@ -138,6 +162,7 @@ def _stage_one(io: StepIO, table: Table) -> None:
         without=left_out(table),
     )
     io.warehouse.mark(f"stg_{table.name}", io.run_date)
+    return written
 
 
 def _report_non_products(io: StepIO, found: list[str], seen: int) -> None:
@@ -298,8 +323,8 @@ def _judge_deliveries(io: StepIO) -> None:
             io.results.extend(drift_results(connection, name, run_date=io.run_date))
 
 
-def _check_staged(io: StepIO) -> None:
-    """Check every staging table that has rows against its contract, in memory that does not grow with it."""
+def _check_staged(io: StepIO, written: dict[str, str]) -> None:
+    """Check every staging table that has rows against its contract."""
     connection = io.warehouse.connection
     for table in INPUTS:
         contract = TABLES[f"stg_{table.name}"]
@@ -307,14 +332,9 @@ def _check_staged(io: StepIO) -> None:
         rows = int(count[0]) if count else 0
         io.counts["rows_out"] += rows
         if rows:
-            io.results.extend(check_batches(io.step, contract, partial(_batches_of, connection, contract.name)))
+            io.results.extend(staged_results(connection, io.step, contract, written=written[table.name], rows=rows))
         elif table.is_sales and io.has_source(table.name):
             _refuse_without_sales(io, table)
-
-
-def _batches_of(connection: duckdb.DuckDBPyConnection, table: str) -> pa.RecordBatchReader:
-    let_go(connection)
-    return connection.sql(f"from {table}").to_arrow_reader()
 
 
 def _refuse_without_sales(io: StepIO, table: Table) -> None:

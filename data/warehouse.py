@@ -43,8 +43,9 @@ class Warehouse:
         self.connection = connection
 
     def has(self, table: str) -> bool:
-        """Return whether ``table`` exists."""
-        return bool(self._rows("select 1 from duckdb_tables() where table_name = ?", [table]))
+        """Return whether ``table`` exists, as a table or a view."""
+        names = "select table_name from duckdb_tables() union all select view_name from duckdb_views()"
+        return bool(self._rows(f"select 1 from ({names}) where table_name = ?", [table]))
 
     def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> None:
         """Run one statement."""

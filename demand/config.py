@@ -57,7 +57,15 @@ class ReturnConfig(_Frozen):
     longest_lag_days: int = Field(
         default=120, ge=1, le=730, description="A return without buyer or order is not matched with older sales [days]."
     )
-    alert_days: int = Field(default=365, ge=28, description="Sales of the last so many days tell return rates [days].")
+    alert_days: int = Field(default=730, ge=28, description="Sales of the last so many days tell return rates [days].")
+    alert_recent_days: int = Field(
+        default=180,
+        ge=28,
+        description="Sales of so many days can take an alert back: a corrected text [days].",
+    )
+    alert_taken_back: float = Field(
+        default=0.2, gt=0, lt=0.5, description="Probability, by those sales alone, below which it is taken back (0-1)."
+    )
     alert_ratio: float = Field(
         default=1.5, ge=1, description="Times the category's rate from which a style and size comes back too often."
     )

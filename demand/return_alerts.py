@@ -1,8 +1,9 @@
 """Return alerts: styles and sizes that come back for their size or their fabric far more often than their category.
 
 The rate of a style and size is returns for the reason over units sold, recent sales counted only as far as their
-returns can have come back by now. It is compared with the rest of its category as a posterior: an alert stands where
-the rate exceeds 1.5 times the category's with a probability of at least 95%.
+returns can have come back by now. It is compared with the rest of its category as a posterior
+(:mod:`demand.return_ratios`): an alert stands where the rate exceeds 1.5 times the category's with a probability of
+at least 95%, unless the sales of the last half-year alone take it back.
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ from enum import StrEnum
 
 import numpy as np
 import polars as pl
-from scipy import special, stats
+from scipy import stats
 
 from demand.config import ReturnConfig
 from demand.panel import Floats, Ints
+from demand.return_ratios import ratio_posterior
 
 __all__ = ["Advice", "AlertReason", "lag_distribution", "return_alerts", "return_reasons"]
 
 ALL_SIZES = "*"
-_STRENGTHS = np.array([10.0, 20, 40, 80, 160, 320, 640])  # of the prior, in units sold
-_NODES = 64  # quantiles that stand for what the category's rate may be
 _ONE_SIDED = 0.7  # share of the size returns that say too small (or too large) from which the text is to blame
 _SIGNS = {
     "size": (
@@ -31,6 +31,7 @@ _SIGNS = {
 }
 _SMALL, _LARGE = ("small", "tight", "short", "偏小", "太小"), ("large", "loose", "big", "long", "偏大", "太大")
 _KEYS = ["style_id", "size"]
+_COUNTS = ("back", "squares", "late_back", "small", "large")  # of the returns for one reason [units]
 
 
 class AlertReason(StrEnum):
@@ -120,9 +121,12 @@ def return_alerts(
     known = items.filter(pl.col("style_id").is_not_null() & pl.col("category").is_not_null())
     known = known.select("sku", "category", "style_id", pl.col("size").fill_null(ALL_SIZES))
     exposed = recent.with_columns(exposure=pl.col("units") * ripe).join(known, on="sku", how="inner")
+    late = run_day - config.alert_recent_days
+    exposed = exposed.with_columns(late_exposure=pl.when(pl.col("day") > late).then("exposure").otherwise(0.0))
     told = back.drop("reason").hstack(return_reasons(back["reason"])).drop_nulls("reason")
-    told = told.join(known, on="sku", how="inner")
-    sold = exposed.group_by("category", *_KEYS).agg(pl.col("units", "exposure").sum()).sort("category", *_KEYS)
+    told = told.join(known, on="sku", how="inner").with_columns(is_late=pl.col("sold_on") > late)
+    sold = exposed.group_by("category", *_KEYS).agg(pl.col("units", "exposure", "late_exposure").sum())
+    sold = sold.sort("category", *_KEYS)
     found = [_alerts(sold, told, reason, config=config) for reason in AlertReason]
     rows = pl.concat(found).sort("style_id", "size", "p_above", descending=[False, False, True])
     return rows.unique(_KEYS, keep="first", maintain_order=True)
@@ -134,29 +138,26 @@ def _alerts(sold: pl.DataFrame, told: pl.DataFrame, reason: AlertReason, *, conf
     A style stands as a whole where the reason is its fabric, or where several of its sizes are at fault: then its
     sizes are not listed one by one.
     """
-    counts = (
-        told.filter(pl.col("reason") == reason.value)
-        .group_by("category", *_KEYS)
-        .agg(
-            back=pl.col("units").sum(),
-            small=pl.col("units").filter(pl.col("side") == "small").sum(),
-            large=pl.col("units").filter(pl.col("side") == "large").sum(),
-        )
+    of_reason = told.filter(pl.col("reason") == reason.value)
+    of_reason = of_reason.with_columns(of_line=pl.col("units").sum().over("order_line_id"))
+    counts = of_reason.group_by("category", *_KEYS).agg(
+        back=pl.col("units").sum(),
+        squares=(pl.col("units") * pl.col("of_line")).sum(),
+        late_back=pl.col("units").filter("is_late").sum(),
+        small=pl.col("units").filter(pl.col("side") == "small").sum(),
+        large=pl.col("units").filter(pl.col("side") == "large").sum(),
     )
-    cells = sold.join(counts, on=["category", *_KEYS], how="left").with_columns(
-        pl.col("back", "small", "large").fill_null(0.0)
-    )
+    cells = sold.join(counts, on=["category", *_KEYS], how="left").with_columns(pl.col(_COUNTS).fill_null(0.0))
     styles = (
         cells.group_by("category", "style_id")
-        .agg(pl.col("units", "exposure", "back", "small", "large").sum(), sizes=pl.len())
+        .agg(pl.col("units", "exposure", "late_exposure", *_COUNTS).sum())
         .with_columns(size=pl.lit(ALL_SIZES))
         .sort("category", "style_id")
     )
     by_size = _judged(cells, styles, config=config)
     whole = _judged(styles.select(cells.columns), styles, config=config)
-    several = by_size.group_by("style_id").len().filter(pl.col("len") > 1)["style_id"]
     if reason is AlertReason.SIZE:
-        whole = whole.filter(pl.col("style_id").is_in(several.implode()))
+        whole = _beyond_one_size(whole, by_size, limit=config.alert_ratio)
     alone = by_size.filter(~pl.col("style_id").is_in(whole["style_id"].implode()))
     return pl.concat([whole, alone]).select(
         *_KEYS,
@@ -170,6 +171,18 @@ def _alerts(sold: pl.DataFrame, told: pl.DataFrame, reason: AlertReason, *, conf
         p_above="p_above",
         advice=_advice(reason),
     )
+
+
+def _beyond_one_size(whole: pl.DataFrame, by_size: pl.DataFrame, *, limit: float) -> pl.DataFrame:
+    """Return the styles at fault as a whole: without their one size at fault they still exceed the limit."""
+    sizes = by_size.group_by("style_id").agg(
+        n_sizes=pl.len(), size_back=pl.col("back").sum(), size_exposure=pl.col("exposure").sum()
+    )
+    others = whole.join(sizes, on="style_id", how="left", maintain_order="left").with_columns(
+        pl.col("n_sizes", "size_back", "size_exposure").fill_null(0)
+    )
+    rate = (pl.col("back") - pl.col("size_back")) / (pl.col("exposure") - pl.col("size_exposure")).clip(1e-9)
+    return others.filter((pl.col("n_sizes") != 1) | (rate > limit * pl.col("category_rate"))).select(whole.columns)
 
 
 def _advice(reason: AlertReason) -> pl.Expr:
@@ -188,47 +201,47 @@ def _advice(reason: AlertReason) -> pl.Expr:
 def _judged(cells: pl.DataFrame, styles: pl.DataFrame, *, config: ReturnConfig) -> pl.DataFrame:
     """Return the cells whose rate exceeds that of the other styles of their category, with rates and interval.
 
-    Rates are beta-distributed around the category's; how closely is estimated from the styles (empirical Bayes).
+    Args:
+        cells: ``units``, ``exposure`` and ``back`` of styles, or of styles and sizes [units].
+        styles: the same of whole styles.
+        config: thresholds.
     """
     totals = styles.group_by("category").agg(all_back=pl.col("back").sum(), all_exposed=pl.col("exposure").sum())
     own = styles.select("category", "style_id", own_back="back", own_exposed="exposure")
     cells = cells.join(totals, on="category", how="left").join(own, on=["category", "style_id"], how="left")
-    cells = cells.filter((pl.col("back") >= config.alert_min_units) & (pl.col("all_exposed") > pl.col("own_exposed")))
-    if cells.is_empty():
-        return cells.with_columns(
-            pl.lit(0.0).alias(n) for n in ("rate", "rate_lo", "rate_hi", "category_rate", "p_above")
-        )
-    back, exposed = (cells[c].to_numpy().astype(float) for c in ("back", "exposure"))
-    rest_back = (cells["all_back"] - cells["own_back"]).to_numpy()
-    rest_exposed = (cells["all_exposed"] - cells["own_exposed"]).to_numpy()
-    usual = (rest_back + 0.5) / (rest_exposed + 1.0)
-    strength = _prior_strength(styles)
-    a, b = back + strength * usual, np.maximum(exposed - back, 0.0) + strength * (1.0 - usual)
-    nodes = (np.arange(_NODES) + 0.5) / _NODES
-    category = stats.beta.ppf(
-        nodes[None, :], (rest_back + 0.5)[:, None], (np.maximum(rest_exposed - rest_back, 0.0) + 0.5)[:, None]
-    )
-    limit = np.minimum(config.alert_ratio * category, 1.0)
-    above = np.asarray(stats.beta.sf(limit, a[:, None], b[:, None])).mean(axis=1)
+    cells = cells.filter((pl.col("exposure") > 0) & (pl.col("all_exposed") > pl.col("own_exposed")))
+    rest = {"rest_back": pl.col("all_back") - pl.col("own_back")}
+    rest["rest_exposed"] = pl.col("all_exposed") - pl.col("own_exposed")
+    cells = cells.with_columns(**rest)
+    told = ("back", "exposure", "rest_back", "rest_exposed")
+    found = ratio_posterior(*(cells[name].to_numpy().astype(float) * _independent_share(cells) for name in told))
+    usual = (cells["rest_back"].to_numpy() + 0.5) / (cells["rest_exposed"].to_numpy() + 1.0)
     judged = cells.with_columns(
-        rate=pl.Series(a / (a + b)),
-        rate_lo=pl.Series(np.asarray(stats.beta.ppf(0.05, a, b))),
-        rate_hi=pl.Series(np.asarray(stats.beta.ppf(0.95, a, b))),
+        rate=pl.Series(np.minimum(found.mean * usual, 1.0)),
+        rate_lo=pl.Series(np.minimum(found.quantile(0.05) * usual, 1.0)),
+        rate_hi=pl.Series(np.minimum(found.quantile(0.95) * usual, 1.0)),
         category_rate=pl.Series(usual),
-        p_above=pl.Series(above),
+        p_above=pl.Series(found.above(config.alert_ratio)),
     )
-    return judged.filter(pl.col("p_above") >= config.alert_probability)
+    is_enough = pl.col("back") >= config.alert_min_units
+    alarming = judged.filter(is_enough & (pl.col("p_above") >= config.alert_probability))
+    return alarming.filter(~_is_corrected(alarming, config=config))
 
 
-def _prior_strength(styles: pl.DataFrame) -> float:
-    """Return how closely styles keep to their category's rate [units], the likeliest of a grid (beta-binomial)."""
-    seen = styles.filter(pl.col("exposure") >= 1.0)
-    if seen.is_empty():
-        return float(_STRENGTHS[0])
-    usual = seen.select(rate=pl.col("back").sum().over("category") / pl.col("exposure").sum().over("category"))
-    rate = np.clip(usual["rate"].to_numpy(), 1e-4, 1 - 1e-4)
-    k = seen["back"].to_numpy().astype(float)
-    n = np.maximum(seen["exposure"].to_numpy(), k)
-    a, b = _STRENGTHS[:, None] * rate, _STRENGTHS[:, None] * (1 - rate)
-    likelihood = (special.betaln(k + a, n - k + b) - special.betaln(a, b)).sum(axis=1)
-    return float(_STRENGTHS[int(np.argmax(likelihood))])
+def _independent_share(cells: pl.DataFrame) -> Floats:
+    """Return the share of each cell's units that were decided on by themselves (0-1).
+
+    Fifty units of one line that come back together are one buyer's verdict: Kish's design effect, inverted.
+    """
+    back, squares = (cells[name].to_numpy().astype(float) for name in ("back", "squares"))
+    out: Floats = np.where(squares > 0, np.minimum(back / np.maximum(squares, 1e-9), 1.0), 1.0)
+    return out
+
+
+def _is_corrected(cells: pl.DataFrame, *, config: ReturnConfig) -> pl.Series:
+    """Return which cells the sales of late, taken alone, clear: somebody has corrected the text or the pattern."""
+    back = cells["late_back"].to_numpy().astype(float) * _independent_share(cells)
+    kept = np.maximum(cells["late_exposure"].to_numpy().astype(float) * _independent_share(cells) - back, 0.0)
+    limit = np.minimum(config.alert_ratio * cells["category_rate"].to_numpy(), 1.0)
+    above = np.asarray(stats.beta.sf(limit, back + 0.5, kept + 0.5))  # Jeffreys: late sales speak for themselves
+    return pl.Series(above < config.alert_taken_back)

@@ -11,10 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forecasting.config import ForecastConfig
+from forecasting.event_lift import event_lift
 from forecasting.features import Tables, closed_ahead, known_features
 from forecasting.learner import Learner, fit_learner
 from forecasting.metrics import scale
-from forecasting.models import CONTROL, LEARNER, control_forecast, statistical_forecasts
+from forecasting.models import CONTROL, LEARNER, control_forecast, in_stock_ratio, statistical_forecasts
+from forecasting.new_items import Analogues, launch_analogues
 from forecasting.panel import Panel
 from forecasting.selection import Window
 from forecasting.workers import HERE, Workers
@@ -72,6 +74,7 @@ class Trial:
         sold: (n, h) what sold where stock ran out, a lower bound of demand; NaN elsewhere.
         total_actual: (n, h) demand where the whole window may be judged, closed periods 0; else NaN.
         scales: (n,) mean squared one-step difference of the past.
+        analogues: what launches of all series were compared with then.
     """
 
     origin: int
@@ -82,6 +85,7 @@ class Trial:
     total_actual: NDArray[np.float32]
     scales: NDArray[np.float64]
     window: Window
+    analogues: Analogues | None = None
 
 
 def origins(panel: Panel, *, config: ForecastConfig, count: int | None = None) -> tuple[list[int], int]:
@@ -123,7 +127,9 @@ def candidates(
         workers: who works on the shards of series.
     """
     out = {CONTROL: control_forecast(past, horizon=horizon, weeks=config.control_weeks)}
-    out |= statistical_forecasts(past, horizon=horizon, config=config, workers=workers)
+    lift = event_lift(past, inputs.tables.events, horizon=horizon)
+    out |= statistical_forecasts(past, horizon=horizon, config=config, lift=lift, workers=workers)
+    out = {name: forecast * np.float32(in_stock_ratio(past)) for name, forecast in out.items()}
     if learner is not None:
         whole = inputs.panel.until(origin)
         known = known_features(
@@ -180,7 +186,8 @@ def _trial(
     scales = scale(np.where(past.teaches, past.demand, np.nan))
     sold = np.where(judged & whole.censored[:, window], whole.units[:, window], np.nan).astype(np.float32)
     seen = _window(inputs, past, forecasts, actual, scales)
-    return Trial(origin, past, forecasts, actual, sold, total_actual, scales, seen)
+    compared = launch_analogues(inputs.panel.until(origin))
+    return Trial(origin, past, forecasts, actual, sold, total_actual, scales, seen, compared)
 
 
 def _window(

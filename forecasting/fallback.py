@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from forecasting.backtest import Inputs
 from forecasting.config import ForecastConfig
 from forecasting.models import CONTROL, LEARNER
-from forecasting.new_items import launch_analogues, launch_forecast, preorder_levels
+from forecasting.new_items import Analogues, launch_analogues, launch_forecast, preorder_levels
 from forecasting.panel import Panel
 from forecasting.segments import observed_periods
 from forecasting.selection import Choice, blend, single
@@ -116,6 +116,7 @@ def published(
     *,
     config: ForecastConfig,
     firm_preorders: pl.DataFrame | None = None,
+    analogues: Analogues | None = None,
 ) -> Ladder:
     """Return what would be published for the targets as of the end of ``past``, launches along their curve.
 
@@ -127,12 +128,14 @@ def published(
         choices: what is published by segment.
         config: thresholds.
         firm_preorders: sku, firm_qty as known at that time; None: left out.
+        analogues: of all series at that time; None: they are worked out here.
     """
     whole = inputs.panel.until(past.n_periods)
-    analogues = launch_analogues(whole).rows(inputs.targets)
+    analogues = launch_analogues(whole) if analogues is None else analogues
     pace = np.full(past.n_series, np.nan)
     if firm_preorders is not None:
-        pace = preorder_levels(whole, firm_preorders)[inputs.targets]
+        pace = preorder_levels(whole, firm_preorders, analogues.level)[inputs.targets]
+    analogues = analogues.rows(inputs.targets)
     launch = launch_forecast(past, analogues, pace, horizon=forecasts[CONTROL].shape[1], pooling=config.pooling_periods)
     origin = Launches(analogues.basis, ~np.isnan(pace))
     return climb(past, forecasts, segment, choices, launch, origin, config=config)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forecasting.backtest import Inputs, Trial
+from forecasting.coherence import BOTTOM_UP, choose_coherence
 from forecasting.config import ForecastConfig
 from forecasting.fallback import published
 from forecasting.intervals import LEVELS, Calibration, calibrate, dispersions, pit, sampled
@@ -31,6 +32,9 @@ class Fitted:
         level_error: class -> squared relative error that all periods of a total share.
         reference: length of a window [periods], at which ``level_error`` is stated.
         n_windows: windows that this was learnt from.
+        coherence: how levels are made to agree; see :mod:`forecasting.coherence`.
+        coherence_scores: error of reconciled forecasts over that of the sums, by window, up to the first that lost.
+        total_bias: of the whole shop on the last window (ratio - 1); NaN unknown.
     """
 
     choices: dict[str, Choice]
@@ -39,6 +43,9 @@ class Fitted:
     level_error: dict[str, float]
     reference: int
     n_windows: int
+    coherence: str = BOTTOM_UP
+    coherence_scores: Sequence[float] = ()
+    total_bias: float = float("nan")
 
 
 def fit(
@@ -73,14 +80,28 @@ def fit(
         prior=prior,
     )
     reference = trials[0].actual.shape[1]
-    means = [published(inputs, t.past, t.forecasts, classes, choices, config=config).mean for t in trials]
+    means = [
+        published(inputs, t.past, t.forecasts, classes, choices, config=config, analogues=t.analogues).mean
+        for t in trials
+    ]
+    coherence, means = choose_coherence([t.past for t in trials], means, [t.actual for t in trials])
     spread = [dispersions(t.past, classes, prior_periods=config.dispersion_prior_periods) for t in trials]
     calibration = _period_calibration(trials, means, spread, classes, config=config, seed=seed)
     lengths = np.minimum(spans.fixed, reference)
     error, total_calibration = _total_calibration(
         trials, means, spread, classes, lengths, reference=reference, config=config, seed=seed
     )
-    return Fitted(choices, calibration, total_calibration, error, reference, len(trials))
+    return Fitted(
+        choices,
+        calibration,
+        total_calibration,
+        error,
+        reference,
+        len(trials),
+        coherence.how,
+        list(coherence.scores),
+        coherence.total_bias,
+    )
 
 
 def _control_alone() -> Choice:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from forecasting.accuracy import accuracy_table, series_errors, with_confidence
 from forecasting.backtest import Inputs, Trial, candidates, learner_as_of, run_trials
+from forecasting.coherence import RECONCILED, pull
 from forecasting.config import ForecastConfig
 from forecasting.drivers import parts, staged
 from forecasting.fallback import Ladder, published
@@ -19,6 +20,7 @@ from forecasting.fitting import Fitted, fit, level_error_of
 from forecasting.intervals import LEVELS, dispersions, quantiles
 from forecasting.learner import Learner
 from forecasting.models import LEARNER
+from forecasting.new_items import Analogues, launch_analogues
 from forecasting.overrides import with_overrides
 from forecasting.panel import Panel
 from forecasting.protection import Spans, Totals, copula, protection_totals
@@ -108,25 +110,28 @@ def make_forecast(
     if week is None:
         week = learnt(inputs, spans, config=config, seed=seed, prior=prior, workers=workers)
     panel = inputs.panel.rows(inputs.targets)
-    classes = classes_of(panel)
-    fitted = week.fitted
+    classes, fitted = classes_of(panel), week.fitted
     forecasts = candidates(
         inputs, panel, origin=panel.n_periods, horizon=horizon, config=config, learner=week.learner, workers=workers
     )
-    ladder = published(inputs, panel, forecasts, classes, fitted.choices, config=config, firm_preorders=firm_preorders)
+    analogues = launch_analogues(inputs.panel)
+    ladder = published(
+        inputs, panel, forecasts, classes, fitted.choices, config=config, firm_preorders=firm_preorders,
+        analogues=analogues,
+    )  # fmt: skip
     closed = closed_ahead(panel, origin=panel.n_periods, horizon=horizon, closed_days=inputs.closed_days)
     ended = off_sale(panel, horizon=horizon)
-    mean = np.where(closed | ended, 0, ladder.mean).astype(np.float32)
+    sold = ~(closed | ended)
+    pulled = pull_of(panel, np.where(sold, ladder.mean, 0), fitted)
+    baseline = np.where(sold, ladder.mean * pulled, 0).astype(np.float32)
     labels = panel.labels(horizon, offset=panel.n_periods)
-    baseline = mean
     mean, overridden, reasons = with_overrides(
-        mean, panel.keys, labels, overrides, period_days=panel.period_days, step=step
+        baseline, panel.keys, labels, overrides, period_days=panel.period_days, step=step
     )
-    layers = {"preorder": baseline, "override": mean}
-    lengths = np.minimum(spans.fixed, horizon)
     drivers = _drivers(
-        inputs, panel, forecasts, week, layers, sold=~(closed | ended), lengths=lengths, config=config, workers=workers
-    )
+        inputs, panel, forecasts, week, {"preorder": baseline, "override": mean}, sold=sold, pulled=pulled,
+        lengths=np.minimum(spans.fixed, horizon), config=config, workers=workers, analogues=analogues,
+    )  # fmt: skip
     dispersion = dispersions(panel, classes, prior_periods=config.dispersion_prior_periods)
     values = period_quantiles(mean, dispersion, classes, fitted)
     totals = _totals(mean, spans, dispersion, classes, fitted)
@@ -176,19 +181,28 @@ def _drivers(
     layers: dict[str, NDArray[np.float32]],
     *,
     sold: NDArray[np.bool_],
+    pulled: NDArray[np.float64],
     lengths: NDArray[np.int64],
     config: ForecastConfig,
     workers: Workers,
+    analogues: Analogues,
 ) -> dict[str, NDArray[np.float64]]:
     """Return what moved the totals over ``lengths``, in steps of demand; see :func:`forecasting.drivers.parts`."""
     classes, choices = classes_of(panel), week.fitted.choices
     made = learner_stages(inputs, panel, forecasts, week.learner, horizon=sold.shape[1], workers=workers)
-    stages = {
-        name: np.where(sold, published(inputs, panel, candidate, classes, choices, config=config).mean, 0)
+    means = {
+        name: published(inputs, panel, candidate, classes, choices, config=config, analogues=analogues).mean
         for name, candidate in made.items()
     }
+    stages = {name: np.where(sold, mean * pulled, 0) for name, mean in means.items()}
     level = usual_level(panel, weeks=config.control_weeks)[:, None] * sold
     return parts(level, stages, layers, lengths=lengths)
+
+
+def pull_of(panel: Panel, mean: NDArray[np.floating], fitted: Fitted) -> NDArray[np.float64]:
+    """Return (n, 1) what forecasts of totals multiply each series' means by: 1 where bottom-up was better."""
+    ones = np.ones(len(mean))
+    return np.asarray((pull(panel, mean) if fitted.coherence == RECONCILED else ones)[:, None])
 
 
 def learnt(
@@ -292,7 +306,9 @@ def judged_trial(
         return pl.DataFrame(), None
     last = trials[-1]
     before = fit(inputs, trials[:-1] or trials, classes, spans, config=config, seed=seed)
-    mean = published(inputs, last.past, last.forecasts, classes, before.choices, config=config).mean
+    mean = published(
+        inputs, last.past, last.forecasts, classes, before.choices, config=config, analogues=last.analogues
+    ).mean
     dispersion = dispersions(last.past, classes, prior_periods=config.dispersion_prior_periods)
     values = period_quantiles(np.nan_to_num(mean), dispersion, classes, before)
     return accuracy_table(last, mean, values, classes, before.choices), mean

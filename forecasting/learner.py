@@ -23,6 +23,8 @@ from forecasting.workers import HERE, Workers, shards
 __all__ = ["Learner", "fit_learner"]
 
 _SHARD_CELLS = 2_000_000  # cells whose features are made at a time: some 300 MB
+_FULL_ROWS = 400_000  # rows from which all rounds are worth their while; fewer rows are learnt by heart
+_FEWEST_ROUNDS = 0.35  # of the settings' rounds
 _KNUTH, _MIX = 2_654_435_761, 40_503  # multiplicative hashing: an even draw of rows that needs no random state
 
 
@@ -134,11 +136,13 @@ def _forecaster(season: int) -> Any:
     from mlforecast.lag_transforms import RollingMean, RollingStd, SeasonalRollingMean
 
     if season > 1:
-        # single days of the last week would be fed back forecasts; means over weeks bear that, and tell the level
-        lags = [7, 14]
+        # single days of the last week would be fed back forecasts; means over weeks bear that, and tell the level.
+        # The same means a week before are no forecasts in the first week, and steadier after it: large shops need both
+        lags = [7, 14, 21, 28]
         transforms = {
             1: [RollingMean(width, min_samples=1) for width in (7, 14, 28, 56)],
             7: [
+                *(RollingMean(width, min_samples=1) for width in (7, 28, 56)),
                 RollingStd(28, min_samples=2),
                 SeasonalRollingMean(7, 4, min_samples=1),
                 SeasonalRollingMean(7, 8, min_samples=1),
@@ -178,7 +182,7 @@ def fit_learner(
     train = lgb.Dataset(
         features, label=target, feature_name=names, categorical_feature=statics, params=parameters, free_raw_data=True
     )
-    booster = lgb.train(parameters, train, num_boost_round=config.trees)
+    booster = lgb.train(parameters, train, num_boost_round=_rounds(config, len(target)))
     return Learner(booster, known.values, known.names, panel.season, len(target))
 
 
@@ -233,6 +237,15 @@ def _drawn(at: NDArray[np.int64], period: NDArray[np.int32], *, share: float) ->
     mixed = (at.astype(np.uint64) * _KNUTH + period.astype(np.uint64) * _MIX * 7919) % np.uint64(2**32)
     mixed = (mixed ^ (mixed >> np.uint64(15))) * np.uint64(_KNUTH) % np.uint64(2**32)
     return np.asarray(mixed < np.uint64(int(share * 2**32)))
+
+
+def _rounds(config: LearnerConfig, rows: int) -> int:
+    """Return the boosting rounds for so many rows: the cube root of their share in what a large shop has.
+
+    >>> _rounds(LearnerConfig(trees=200), 50_000), _rounds(LearnerConfig(trees=200), 4_000_000)
+    (100, 200)
+    """
+    return max(round(config.trees * float(np.clip((rows / _FULL_ROWS) ** (1 / 3), _FEWEST_ROUNDS, 1.0))), 1)
 
 
 def _parameters(config: LearnerConfig, rows: int, seed: int) -> dict[str, Any]:

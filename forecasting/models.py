@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = [
     "CONTROL",
     "LEARNER",
     "control_forecast",
+    "in_stock_ratio",
     "sane",
     "statistical_forecasts",
     "weekday_profile",
@@ -35,6 +37,8 @@ LEARNER = "lightgbm"
 
 _PROFILE_PRIOR_UNITS = 150.0  # [units] sales of a series at which its own weekday profile weighs as much as the pooled
 _PROFILE_WEEKS = 8
+_RATIO_WEEKS = 8  # [weeks] over which periods in stock are compared with all
+_LEAST_RATIO = 0.8  # [ratio] below this the flags, not the demand, are in doubt
 _SHARD_CELLS = 1_000_000  # cells of history that the statistical models are given at a time
 
 
@@ -66,6 +70,20 @@ def _mean(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     count = known.sum(axis=1)
     total = np.where(known, values, 0).sum(axis=1, dtype=np.float64)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def in_stock_ratio(panel: Panel) -> float:
+    """Return mean demand of the periods that teach the learner over that of all periods that teach (ratio, at most 1).
+
+    Below 1 where stock runs out in periods that had sold well by then and the history says that periods in stock are
+    a fair sample all the same: recovered demand then lifts every mean that counts it, and the learner, taught by
+    periods in stock alone, would be mixed with models of another level. 1 where all teaching periods teach it.
+    """
+    recent = slice(-_RATIO_WEEKS * panel.season, None)
+    demand, learns, teaches = panel.demand[:, recent], panel.learns[:, recent], panel.teaches[:, recent]
+    usable = learns.sum(axis=1) >= panel.season
+    sure, whole = (_mean(np.where(kept, demand, np.nan)[usable]).sum() for kept in (learns, teaches))
+    return float(np.clip(sure / whole, _LEAST_RATIO, 1.0)) if whole > 0 else 1.0
 
 
 def weekday_profile(panel: Panel) -> NDArray[np.float64]:
@@ -100,14 +118,22 @@ def _shrunk(sums: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np
 
 
 def statistical_forecasts(
-    panel: Panel, *, horizon: int, config: ForecastConfig, workers: Workers = HERE
+    panel: Panel,
+    *,
+    horizon: int,
+    config: ForecastConfig,
+    lift: NDArray[np.float32] | None = None,
+    workers: Workers = HERE,
 ) -> dict[str, NDArray[np.float32]]:
     """Return (n, horizon) forecasts by model name; NaN for series with too few periods.
 
     Daily: IMAPA and TSB levels (Petropoulos & Kourentzes 2015; Teunter, Syntetos & Babai 2011) times the weekday
     profile. Weekly: exponential smoothing, Theta and IMAPA; the automatic searches cost ten times as much.
+    With ``lift``, (n, n_periods + horizon), they see demand without what events did to it, and are lifted by it.
     """
     daily = panel.season > 1
+    if lift is not None:
+        panel = replace(panel, demand=panel.demand / lift[:, : panel.n_periods])
     width = config.statistical_history_days if daily else config.statistical_history_weeks
     demand = panel.demand[:, -width:]
     long_enough = (~np.isnan(demand)).sum(axis=1) >= config.min_periods_for_statistics
@@ -118,6 +144,7 @@ def statistical_forecasts(
     shape = (
         weekday_profile(panel)[:, np.arange(horizon) % panel.season] if daily else np.ones((panel.n_series, horizon))
     )
+    shape = shape if lift is None else shape * lift[:, panel.n_periods :]
     parts = shards(rows, width=demand.shape[1], cells=_SHARD_CELLS)
     found = workers.map(_levels, ((demand[part], names, 1 if daily else horizon) for part in parts))
     for part, levels in zip(parts, found, strict=True):

@@ -20,8 +20,10 @@ from forecasting.champions import read_champions
 from forecasting.config import ForecastConfig
 from forecasting.drift import drifted
 from forecasting.features import Tables, price_matrix
+from forecasting.fitting import Fitted
 from forecasting.forecast import Forecast, learnt, make_forecast
 from forecasting.intervals import unit_step
+from forecasting.new_items import with_launch_facts
 from forecasting.panel import build_panel
 from forecasting.protection import Spans
 from forecasting.week_model import WeekModel, read_week_model, stamp_of, write_week_model
@@ -34,6 +36,7 @@ _HISTORY = [
     *("is_censored", "is_closed", "is_gap", "is_partial"),
 ]
 _SUPPLY = ["supplier_id", "lead_time_days", "lead_time_sd_days", "review_period_days", "expected_receipt_date"]
+_LARGEST_TOTAL_BIAS = 0.25  # [0-1] of four weeks of the whole shop: a holiday season foreseen or not
 _NOT_TEACHING = ("not_product",)
 
 
@@ -119,6 +122,18 @@ def load_inputs(io: StepIO, config: ForecastConfig) -> tuple[Inputs, float]:
     assortment = io.read_polars("assortment").filter(~pl.col("status").is_in(_NOT_TEACHING))
     regions = io.read_polars("stg_locations", columns=["location_id", "region"])
     keys = assortment.join(regions, on="location_id", how="left").sort("sku", "location_id")
+    keys = with_launch_facts(
+        keys,
+        elements=io.read_polars("product_elements", columns=["sku", "element_type", "element"]),
+        receipts=io.read_polars(
+            "stg_receipts",
+            columns=["sku", "location_id", "campaign_id", "ordered_date", "received_date", "received_qty"],
+        ),
+        open_orders=io.read_polars(
+            "stg_purchase_orders",
+            columns=["sku", "location_id", "campaign_id", "ordered_date", "expected_receipt_date", "open_qty"],
+        ),
+    )
     history = io.read_polars("demand_history", columns=_HISTORY)
     calendar = io.calendar
     longest = config.max_history_weeks if calendar.is_weekly else config.max_history_days
@@ -241,12 +256,28 @@ def _report(io: StepIO, inputs: Inputs, result: Forecast, config: ForecastConfig
         sample=skus[_disordered(result)].tolist(),
         expected="finite, non-negative, ordered quantiles",
     )
+    _report_total_bias(io, result.fitted)
     if not result.fitted.n_windows:
         io.note(
             "NO_BACKTEST", "History is too short for a backtest: the moving average is forecast, its spread is assumed."
         )
     if not inputs.tables.events.height:
         io.note("NO_EVENTS", "No events table: the forecast knows no events.")
+
+
+def _report_total_bias(io: StepIO, fitted: Fitted) -> None:
+    gains = ", ".join(f"{score:.2f}" for score in fitted.coherence_scores)
+    io.check(
+        "total_bias",
+        failed=int(abs(fitted.total_bias) > _LARGEST_TOTAL_BIAS),  # false where it is unknown
+        rows=1,
+        table="forecasts",
+        severity="warn",
+        observed=f"whole shop {fitted.total_bias:+.1%} on the last window; levels agree by {fitted.coherence}"
+        + (f" (error reconciled over summed, by window: {gains})" if gains else ""),
+        expected=f"within {_LARGEST_TOTAL_BIAS:.0%}",
+        advice="Forecasts of the whole shop leaned to one side: look at the latest events and prices before ordering.",
+    )
 
 
 def _disordered(result: Forecast) -> NDArray[np.bool_]:

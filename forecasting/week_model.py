@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,22 @@ class Stamp:
 
 def stamp_of(inputs: Inputs, *, as_of: date, run_date: date, config: ForecastConfig, seed: int) -> Stamp:
     """Return the stamp of the model that ``inputs``, cut to ``as_of``, would teach."""
-    taught_by = config.model_dump(mode="json", exclude={"workers"}) | {"seed": seed, "code": code_version()}
+    taught_by = config.model_dump(mode="json", exclude={"workers"}) | {
+        "seed": seed,
+        "code": code_version(),
+        "room": _sources(),
+    }
     settings = hashlib.sha256(json.dumps(taught_by, sort_keys=True).encode()).hexdigest()
     return Stamp(as_of, settings, run_date, digest_of(inputs))
+
+
+@cache
+def _sources() -> str:
+    """Return a hash of this room's code: features of edited code do not fit a booster that older code taught."""
+    found = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        found.update(path.name.encode() + path.read_bytes())
+    return found.hexdigest()
 
 
 def digest_of(inputs: Inputs) -> str:

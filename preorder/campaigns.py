@@ -79,6 +79,8 @@ class CampaignHistory:
     seed_commitment: str | None = None
     ledger_root: str | None = None
     seed: str | None = None
+    seed_committed_at: pd.Timestamp | None = None
+    seed_revealed_at: pd.Timestamp | None = None  # for the first time
     refused: tuple[str, ...] = field(default=())
 
 
@@ -101,9 +103,11 @@ def _history(campaign_id: str, events: pd.DataFrame) -> CampaignHistory:
     state, since, closed_at, committed_at, refused = State.OPEN, None, None, None, []
     pauses: list[tuple[pd.Timestamp, pd.Timestamp]] = []
     proof: dict[str, str | None] = {"seed_commitment": None, "ledger_root": None, "seed": None}
+    known_at: dict[str, pd.Timestamp] = {}
     for event in events.to_dict("records"):
         for name in proof:
             if isinstance(event.get(name), str) and event[name]:
+                known_at.setdefault(name, event["at"])
                 # the first commitment and root count: a later one could be chosen to please
                 proof[name] = proof[name] if name != "seed" and proof[name] else event[name]
         word = str(event["state"]).strip().lower().replace(" ", "_").replace("-", "_")
@@ -120,7 +124,16 @@ def _history(campaign_id: str, events: pd.DataFrame) -> CampaignHistory:
             closed_at = since
         committed_at = since if state is State.COMMITTED else committed_at
     return CampaignHistory(
-        campaign_id, state, since, closed_at, tuple(pauses), committed_at, refused=tuple(refused), **proof
+        campaign_id,
+        state,
+        since,
+        closed_at,
+        tuple(pauses),
+        committed_at,
+        seed_committed_at=known_at.get("seed_commitment"),
+        seed_revealed_at=known_at.get("seed"),
+        refused=tuple(refused),
+        **proof,
     )
 
 

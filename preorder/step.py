@@ -43,6 +43,7 @@ def run_ledger(home: Path, run_date: date) -> dict[str, int]:
         deposits = settle_deposits(ledger, preorders, campaigns)
         io.write("preorder_deposits", deposits if len(deposits) else io.empty("preorder_deposits"))
         _check_ledger(io, ledger, histories)
+        _check_lotteries(io, campaigns, ledger, histories)
         _check_deposits(io, deposits)
     return io.counts
 
@@ -209,6 +210,39 @@ def _check_roots(io: StepIO, ledger: pd.DataFrame, histories: dict[str, Campaign
         expected="the published root",
         advice="Preorders were added or changed after the close, or the root was computed in another way.",
     )
+
+
+def _check_lotteries(
+    io: StepIO, campaigns: pd.DataFrame, ledger: pd.DataFrame, histories: dict[str, CampaignHistory]
+) -> None:
+    """A seed must be committed to before the first preorder, and revealed after the close: else it could be chosen."""
+    drawn = campaigns[campaigns["allocation"].eq("lottery")]
+    closes = drawn.groupby(drawn["campaign_id"].astype(str))["closes_at"].max()
+    first = ledger.groupby(ledger["campaign_id"].astype(str))["placed_at"].min()
+    wrong = [
+        campaign
+        for campaign, closes_at in closes.items()
+        if not _is_seed_in_order(histories[str(campaign)], first.get(campaign), closes_at)
+    ]
+    io.check(
+        "lottery_seed_in_order",
+        failed=len(wrong),
+        rows=len(closes),
+        table="stg_campaign_events",
+        severity="warn",
+        sample=wrong,
+        expected="a seed committed before the first preorder and revealed after the close",
+        advice="Nobody can be shown that this draw is fair: settle it in another way, or draw anew in public.",
+    )
+
+
+def _is_seed_in_order(history: CampaignHistory, first_placed: pd.Timestamp | None, closes_at: pd.Timestamp) -> bool:
+    committed, revealed = history.seed_committed_at, history.seed_revealed_at
+    if revealed is None:
+        return True
+    if committed is None or (first_placed is not None and committed > first_placed):
+        return False
+    return bool(revealed >= (history.closed_at or closes_at))
 
 
 def _check_odds(io: StepIO, mix: pd.DataFrame) -> None:

@@ -46,7 +46,7 @@ def on_log_scale(estimate: Floats, variance: Floats, *, centre: Floats, sd: floa
     Example:
         >>> mean, variance = on_log_scale(np.array([-2.0]), np.array([0.01]), centre=np.array([0.6]), sd=1.0)
         >>> round(float(np.exp(mean[0])), 2), round(float(variance[0]), 4)
-        (2.0, 0.0025)
+        (1.99, 0.0025)
     """
     known = np.isfinite(estimate) & np.isfinite(variance)
     b, v = np.where(known, estimate, 0.0), np.where(known, np.maximum(variance, 1e-4), 1.0)
@@ -68,7 +68,7 @@ def from_log_scale(mean: Floats, variance: Floats) -> pd.DataFrame:
     """Return elasticity and 90% interval of normal posteriors of ``log(-e)``.
 
     >>> from_log_scale(np.array([np.log(2.0)]), np.array([0.01])).round(3).to_numpy().tolist()
-    [[-2.0, -2.357, -1.697]]
+    [[-2.0, -2.358, -1.697]]
     """
     sd = np.sqrt(variance)
     return pd.DataFrame(

@@ -25,11 +25,12 @@ from pricing.files_step import (
 )
 from pricing.findings import Finding
 from pricing.lint import lint
+from pricing.markdown_path import markdown_paths, markdown_text
 from pricing.plan import PreviewBook, preview_plan
 from pricing.proof import proof_text
 from pricing.rules import RuleBook
 from pricing.simulate import simulation_text
-from pricing.suggest import suggest_prices
+from pricing.suggest import priceable, suggest_prices
 
 __all__ = ["apply_home", "approve_home", "lint_home", "plan_home", "preview", "proof_home", "simulate_home"]
 
@@ -85,6 +86,8 @@ def proof_home(home: Path) -> list[str]:
 def simulate_home(home: Path, *, weeks: int) -> str:
     """Return what the working copy would have done in the last weeks and would do in the next ones, as text.
 
+    Below it stand the planned prices of what must go, week by week to its end of sale.
+
     Raises:
         RuleBookError: the working copy has errors.
         ConfigError: there was no night yet.
@@ -93,10 +96,13 @@ def simulate_home(home: Path, *, weeks: int) -> str:
     text, book = _book(home, settings)
     lines, run_date = kept_lines(home)
     before, _ = parse_book(in_force(home) or text, currency=settings.shop.currency)
-    return simulation_text(
-        lines, kept_weeks(home), book, before or book, run_date=run_date, weeks=weeks, config=config,
-        seed=settings.planning.seed,
-    )  # fmt: skip
+    seed = settings.planning.seed
+    told = simulation_text(
+        lines, kept_weeks(home), book, before or book, run_date=run_date, weeks=weeks, config=config, seed=seed
+    )
+    known = lines[priceable(lines)].reset_index(drop=True)
+    paths = markdown_paths(known, book, run_date=run_date, config=config, seed=seed)
+    return f"{told}\n\n{markdown_text(paths, run_date=run_date)}"
 
 
 def plan_home(home: Path) -> Plan:

@@ -12,6 +12,8 @@ from pricing.approval import Plan, price_plan
 from pricing.config import PricingConfig
 from pricing.rules import RuleBook
 from pricing.suggest import Status, priceable, suggest_prices
+from pricing.targets import EXPLORATION
+from pricing.tipping import tipping_points
 
 __all__ = ["PreviewBook", "plan_text", "preview_plan"]
 
@@ -64,7 +66,7 @@ def preview_plan(
     differs = (plan["suggested_price"].to_numpy() != before["suggested_price"].to_numpy()) | (
         plan["status"].to_numpy() != before["status"].to_numpy()
     )
-    kept = lines[priceable(lines)]
+    kept = lines[priceable(lines)].reset_index(drop=True)
     source = f"pricing_rules.yml {in_force.digest[:_DIGEST_CHARACTERS]} -> "
     source += "working copy" if not is_same else "working copy (the same)"
     text = plan_text(
@@ -76,10 +78,28 @@ def preview_plan(
         differs=differs,
         before=before["suggested_price"].to_numpy(dtype=float),
         most_lines=config.preview_lines,
+        tips=tipping_points(kept, plan, working.book, run_date=run_date, config=config),
     )
     bound = price_plan(plan, run_date=run_date, book_digest=working.digest, config=config)
     body, count = text.rsplit("\n", 1)
-    return f"{body}\n{_approval_line(bound)}\n{count}"
+    return "\n".join([body, *_trial_lines(plan, config), _approval_line(bound), count])
+
+
+def _trial_lines(plan: pd.DataFrame, config: PricingConfig) -> list[str]:
+    """What is tried out and held out, where the shop has set a share for it."""
+    arm = plan["experiment_arm"]
+    told = []
+    if config.exploration_share:
+        tried = int(plan["clamp_trail"].fillna("").str.startswith(EXPLORATION).sum())
+        told.append(
+            f"Trials: {config.exploration_share:.0%} of styles explore ({int(arm.eq('explore').sum())} lines), "
+            f"{tried} prices tried tonight, for at most {config.regret_budget_percent:g} % of the expected profit."
+        )
+    if config.holdout_share:
+        told.append(
+            f"Holdout: {config.holdout_share:.0%} of styles ({int(arm.eq('holdout').sum())} lines) keep prices."
+        )
+    return told
 
 
 def _approval_line(bound: Plan) -> str:
@@ -98,6 +118,7 @@ def plan_text(
     differs: np.ndarray[tuple[int], np.dtype[np.bool_]] | None = None,
     before: np.ndarray[tuple[int], np.dtype[np.float64]] | None = None,
     most_lines: int = 200,
+    tips: list[str | None] | None = None,
 ) -> str:
     """Return a plan of prices as text.
 
@@ -110,6 +131,7 @@ def plan_text(
         differs: lines that another book would price otherwise; they come first and carry a star.
         before: what that book would suggest [currency].
         most_lines: lines printed at most.
+        tips: what would change the answer, a line each or None.
     """
     other = np.zeros(len(plan), dtype=bool) if differs is None else differs
     shown = np.flatnonzero((plan["status"] != Status.UNCHANGED.value).to_numpy() | other)
@@ -123,6 +145,8 @@ def plan_text(
         out += _entry(
             {str(k): v for k, v in records[i].items()}, width, bool(other[i]), None if before is None else before[i]
         )
+        if tips is not None and tips[i] is not None:
+            out.append(f"      would change it: {tips[i]}")
     if len(shown) > most_lines:
         out.append(f"  ... and {len(shown) - most_lines} more lines")
     out += ["", _count_line(plan, horizon_days)]

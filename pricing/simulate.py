@@ -3,7 +3,8 @@
 Both follow the same path: once a week the book is applied to the lines as they stand then (everything that no
 guardrail, hold or conflict stops is taken as approved), and stock (in a replay with what was received meanwhile),
 cover, ages and the windows of the caps move on. The path of prices is that of expected sales; money is then drawn over
-what is not known: elasticities (normal between their bounds) and, for the next weeks, demand. The same draws serve every book, so that differences are of the books.
+what is not known: elasticities (normal between their bounds) and, for the next weeks, demand. The same draws serve
+every book, so that differences are of the books.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pricing.curve import bent, carried
 from pricing.rules import RuleBook
 from pricing.suggest import priceable, suggest_prices
 
-__all__ = ["Paths", "forward_paths", "replayed", "simulation_text"]
+__all__ = ["Paths", "drawn_levels", "drawn_together", "forward_paths", "replayed", "simulation_text"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -180,8 +181,8 @@ def _money(lines: pd.DataFrame, prices: Floats, demand: Weekly, *, seed: int, de
     supply = np.maximum(np.nan_to_num(lines["supply_units"].to_numpy(dtype=float)), 0.0)
     totals = np.zeros((3, _DRAWS, weeks))
     for draw in range(_DRAWS):
-        elasticity = np.minimum(mean + np.nan_to_num(sd) * _together(n, rng), 0.0)
-        level = 1.0 if demand_cv is None else _levels(demand_cv, rng)
+        elasticity = np.minimum(mean + np.nan_to_num(sd) * drawn_together(n, rng), 0.0)
+        level = 1.0 if demand_cv is None else drawn_levels(demand_cv, rng)
         left = supply
         for week in range(weeks):
             units = demand(week, prices[week], elasticity) * level
@@ -191,16 +192,16 @@ def _money(lines: pd.DataFrame, prices: Floats, demand: Weekly, *, seed: int, de
     return Paths(prices, totals[0], totals[1], totals[2])
 
 
-def _together(n: int, rng: np.random.Generator) -> Floats:
-    """Standard normals that share a part: what is wrong about one SKU is partly wrong about all."""
+def drawn_together(n: int, rng: np.random.Generator) -> Floats:
+    """Return standard normals that share a part: what is wrong about one SKU is partly wrong about all."""
     shared = rng.standard_normal()
     return np.asarray(np.sqrt(_SHARED) * shared + np.sqrt(1 - _SHARED) * rng.standard_normal(n), dtype=float)
 
 
-def _levels(cv: Floats, rng: np.random.Generator) -> Floats:
-    """Lognormal factors of mean 1 and the given coefficients of variation."""
+def drawn_levels(cv: Floats, rng: np.random.Generator) -> Floats:
+    """Return lognormal factors of mean 1 and the given coefficients of variation."""
     sd = np.sqrt(np.log1p(cv**2))
-    return np.asarray(np.exp(sd * _together(len(cv), rng) - 0.5 * sd**2), dtype=float)
+    return np.asarray(np.exp(sd * drawn_together(len(cv), rng) - 0.5 * sd**2), dtype=float)
 
 
 def _history(lines: pd.DataFrame, history: pd.DataFrame, weeks: int) -> tuple[Floats, Floats, Floats]:

@@ -81,12 +81,11 @@ def _book_tonight(io: StepIO) -> tuple[str, RuleBook]:
 
 
 def _book_without_copy(io: StepIO, currency: str) -> tuple[str, RuleBook]:
-    text = in_force(io.home)
-    if text is None:
-        text = _DEFAULT_BOOK.read_text(encoding="utf-8").replace("currency: CNY", f"currency: {currency}")
-        io.note("NO_RULE_BOOK", "No pricing_rules.yml: the book that comes with merchcast is used.")
-    else:
-        io.note("NO_RULE_BOOK", "No pricing_rules.yml: prices follow the last book in force.")
+    """The book in force where there is no working copy: at first the one that comes with merchcast."""
+    own = _DEFAULT_BOOK.read_text(encoding="utf-8").replace("currency: CNY", f"currency: {currency}")
+    text = in_force(io.home) or own
+    used = "the book that comes with merchcast is used" if text == own else "prices follow the last book in force"
+    io.note("NO_RULE_BOOK", f"No pricing_rules.yml: {used}.")
     return text, load_book(text, currency=currency)
 
 

@@ -21,6 +21,7 @@ LOUD = {"fail": 0, "warn": 1, "pass": 2}
 CHECK_COLUMNS = (
     Column("check", "code", sub="where"),
     Column("status", "code", tone="status"),
+    Column("severity", "code"),
     Column("observed", "phrase"),
     Column("expected", "phrase"),
     Column("rows_checked", "integer"),
@@ -103,8 +104,8 @@ def quality_view(tables: RunTables, *, facts: RunFacts, words: Catalogue, config
         counts=check_summary(checks),
         totals=totals,
         adds_up=_adds_up(accounts),
-        loud=table_view(loud, CHECK_COLUMNS, name="loud", **common),
-        passed=table_view(passed, CHECK_COLUMNS, name="passed", **common),
+        loud=table_view(loud, CHECK_COLUMNS, name="loud", **{**common, "limit": max(len(loud), 1)}),
+        passed=table_view(passed, CHECK_COLUMNS, name="passed", **{**common, "limit": max(len(passed), 1)}),
         accounts=table_view(account_summary(accounts), ACCOUNT_COLUMNS, name="accounts", **common),
         files=table_view(_files(accounts), FILE_COLUMNS, name="files", **common),
         quarantine=table_view(

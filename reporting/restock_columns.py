@@ -67,7 +67,10 @@ TRANSFER_COLUMNS = (
     Column("value", "money"),
     Column("freight", "money"),
     Column("why_from", "code"),
+    Column("surplus_qty", "quantity"),
     Column("why_to", "code"),
+    Column("needed_qty", "quantity"),
+    Column("reason", "code"),
 )
 BATCH_COLUMNS = (
     Column("campaign_id"),

@@ -62,7 +62,9 @@ class Reason(StrEnum):
     HOLD = "hold"  # someone switched it off
     DECISION = "decision"  # a planner accepted, rejected or deferred the proposal
     RAIL_LINE_VALUE = "rail_line_value"  # worth more than max_line_value
+    RAIL_UNKNOWN_VALUE = "rail_unknown_value"  # cost unknown: no limit in money can be kept
     RAIL_DEMAND_JUMP = "rail_demand_jump"  # mean demand jumped against earlier runs
+    RAIL_ORDER_JUMP = "rail_order_jump"  # the need is far above the level of earlier runs
     RAIL_PLAN_TOTAL = "rail_plan_total"  # the whole plan is far above earlier runs
     RAIL_DEMAND_SHIFT = "rail_demand_shift"  # the demand level shifted: a person looks the first night
     RAIL_UNIT_SUSPECT = "rail_unit_suspect"  # its supplier seems to count in another unit than before

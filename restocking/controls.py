@@ -39,12 +39,14 @@ def apply_overrides(
         answers: orders placed and goods received: ``sku``, ``location_id``, ``ordered_date``; None: none.
 
     Returns:
-        Same order: ``override_qty`` [units; nan where none is in force], ``override_reason`` and ``is_answered``.
+        Same order: ``override_qty`` [units; nan where none is in force], ``override_reason``, ``is_answered``, and
+        ``is_typed`` (a person set the quantity: it does not rest on the computed one).
     """
     value = np.asarray(quantity, dtype=np.float64).copy()
     touched = np.zeros(len(lines), dtype=bool)
     reasons = np.full(len(lines), None, dtype=object)
     answered = np.zeros(len(lines), dtype=bool)
+    typed = np.zeros(len(lines), dtype=bool)
     ordered = _last_ordered(lines, answers)
     for rule in overrides.loc[_in_force(overrides, run_date=run_date) & (overrides["kind"] == "order")].itertuples():
         rows = np.ones(len(lines), dtype=bool)
@@ -63,12 +65,14 @@ def apply_overrides(
         ]
         value = np.where(rows, np.maximum(np.floor(new + 0.5), 0.0), value)
         touched |= rows
+        typed |= rows & (rule.operation == "set")
         reasons[rows] = rule.reason
     return pd.DataFrame(
         {
             "override_qty": np.where(touched, value, np.nan),
             "override_reason": reasons,
             "is_answered": answered & ~touched,
+            "is_typed": typed,
         },
         index=lines.index,
     )

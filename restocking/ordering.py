@@ -37,6 +37,7 @@ class Ordering:
     override_reason: npt.NDArray[np.object_]
     waits: Mask  # off order dates: the need can wait
     is_answered: Mask  # a typed quantity that a purchase order has answered
+    is_typed: Mask  # a person set the quantity: it does not rest on the computed one
     is_silent: Mask  # a planner answered the proposal
     is_switched_off: Mask  # a hold switch is on
     transfers: pd.DataFrame
@@ -90,6 +91,7 @@ def order_tonight(
         override_reason=typed["override_reason"].to_numpy(dtype=object),
         waits=waits,
         is_answered=typed["is_answered"].to_numpy(np.bool_),
+        is_typed=typed["is_typed"].to_numpy(np.bool_),
         is_silent=silent,
         is_switched_off=switched_off,
         transfers=transfers,

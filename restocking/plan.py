@@ -74,7 +74,7 @@ def make_plan(
     picture = take_picture(inputs, planning=planning, config=config, calendar=calendar, policy=policy)
     ordering = order_tonight(picture, inputs, planning=planning, config=config, calendar=calendar)
     excess = excess_orders(picture, config=config)
-    evidence = _evidence(picture, ordering, inputs, excess, config=config)
+    evidence = _evidence(picture, ordering, inputs, excess, budget=planning.budget, config=config)
     proposals = _proposals(picture, ordering, inputs, calendar=calendar)
     plan = _assemble(picture, ordering, evidence, excess, proposals, calendar=calendar)
     plan = _with_accuracy(plan, picture, inputs.accuracy)
@@ -90,14 +90,20 @@ def make_plan(
 
 
 def _evidence(
-    picture: Picture, ordering: Ordering, inputs: PlanInputs, excess: pd.DataFrame, *, config: RestockConfig
+    picture: Picture,
+    ordering: Ordering,
+    inputs: PlanInputs,
+    excess: pd.DataFrame,
+    *,
+    budget: float | None,
+    config: RestockConfig,
 ) -> Evidence:
     quantities = ordering.quantities
     return Evidence(
         order_qty=quantities.order_qty,
         base_qty=quantities.base_qty,
         binding=quantities.binding,
-        held_by=_held_by(picture, ordering, inputs, config=config),
+        held_by=_held_by(picture, ordering, inputs, budget=budget, config=config),
         is_overridden=ordering.is_overridden,
         is_orderable=picture.is_orderable,
         has_no_margin=picture.economics.is_without_margin,
@@ -111,12 +117,21 @@ def _evidence(
     )
 
 
-def _held_by(picture: Picture, ordering: Ordering, inputs: PlanInputs, *, config: RestockConfig) -> dict[Reason, Mask]:
+def _held_by(
+    picture: Picture, ordering: Ordering, inputs: PlanInputs, *, budget: float | None, config: RestockConfig
+) -> dict[Reason, Mask]:
     """Return what holds each line, the strongest word first."""
     ordered = ordering.order_qty > 0
     value = ordering.order_qty * picture.column("unit_cost")
     rails = held_by_rails(
-        picture.lines.assign(order_qty=ordering.order_qty, order_value=value, demand_mean=picture.need.mean_demand),
+        picture.lines.assign(
+            order_qty=ordering.order_qty,
+            order_value=value,
+            demand_mean=picture.need.mean_demand,
+            need_qty=picture.base_qty - picture.position["preorders_open"].to_numpy(np.float64),
+            is_typed=ordering.is_typed,
+            is_limited=budget is not None,
+        ),
         History(inputs.earlier_plans, inputs.last_plan),
         config=config,
     )

@@ -37,7 +37,7 @@ class PlanInputs:
     proposals: pd.DataFrame  # sku, location_id that a trend alert proposes more of
     returns: pd.DataFrame  # sku, location_id, return_receipts, gross_units of the last weeks; empty: none are expected
     last_plan: pd.DataFrame | None  # restock_plan of the last published run
-    earlier_plans: pd.DataFrame | None  # run_date, keys, demand_mean, order_value of the last 28
+    earlier_plans: pd.DataFrame | None  # run_date, keys, demand_mean, order_up_to_level, order_value: 28
     recent: pd.DataFrame | None = None  # sku, location_id, rate: mean of the last 13 periods; None: not tuned
     sizes: pd.DataFrame | None = None  # sku, style_id, share of each size in its style's sales; None: no sets
     set_loss: float = 0.0  # share of its sales that a size loses while a sister size is out (0-1)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 from scipy.stats import norm, poisson
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "newsvendor_normal_explicit",
     "newsvendor_poisson",
     "rq_poisson",
+    "rs_normal",
     "ss_poisson",
     "wagner_whitin",
 ]
@@ -142,6 +144,38 @@ def base_stock_normal(*, h: float, p: float, mean: float, sd: float, lead: int) 
     (264.766894, 4.466781)
     """
     return newsvendor_normal(h=h, p=p, mean=(lead + 1) * mean, sd=float(np.sqrt(lead + 1)) * sd)
+
+
+def rs_normal(*, h: float, p: float, mean: float, sd: float, lead: int, review: int) -> BaseStock:
+    """Return the best (R, S) under normal demand and backorders: every R periods the position is raised to S.
+
+    An order answers for the ends of periods L + 1 ... L + R, so S solves mean P(D over k <= S) = p / (p + h) over
+    these k, and the cost is the mean of their one-period costs. With R = 1 it is the base-stock level.
+
+    Args:
+        h: holding cost [currency/unit/period].
+        p: cost of a unit owed [currency/unit/period].
+        mean: of demand per period [units].
+        sd: of demand per period [units].
+        lead: L [periods].
+        review: R [periods].
+
+    Source: Silver, Pyke & Thomas, section 6.10; Snyder & Shen, section 4.3.4, for R = 1.
+
+    >>> S, cost = rs_normal(h=0.18, p=0.70, mean=50, sd=8, lead=4, review=1)
+    >>> round(S, 6), round(cost, 6)
+    (264.766894, 4.466781)
+    """
+    ends = np.arange(lead + 1, lead + review + 1)
+    centre, spread = mean * ends, sd * np.sqrt(ends)
+    ratio = p / (p + h)
+    level = centre + float(norm.ppf(ratio)) * spread  # the best for each period alone brackets the best for all
+    S = float(level[0])
+    if review > 1:
+        S = float(brentq(lambda s: norm.cdf((s - centre) / spread).mean() - ratio, level.min(), level.max()))
+    z = (S - centre) / spread
+    short = spread * (norm.pdf(z) - z * norm.sf(z))
+    return BaseStock(S, float((h * (S - centre) + (h + p) * short).mean()))
 
 
 def ss_poisson(*, h: float, p: float, K: float, mean: float) -> ReorderPointLevel:

@@ -43,14 +43,17 @@ def size_record(io: StepIO, config: RestockConfig) -> tuple[pd.DataFrame, float]
 
     Only periods in stock are looked at: what a size did not sell because it was not there says nothing of it.
     """
+    nothing = pd.DataFrame(columns=["sku", "style_id", "share"]), 0.0
+    products = io.read("stg_products", columns=["sku", "product_type", "size", "size_group"])
+    if products["size"].isna().all():
+        return nothing
     since, middle = (io.run_date - timedelta(days=days) for days in (config.audit_days, config.audit_days // 2))
     rows = io.query(_PERIODS, [since, middle, _IN_STOCK, _OUT]).fillna(0)
     if rows.empty:
-        return pd.DataFrame(columns=["sku", "style_id", "share"]), 0.0
+        return nothing
     loss = broken_set_loss(rows, seed=io.settings.planning.seed)
     numbers = ["periods_1", "units_1", "periods_2", "units_2"]
     items = rows.groupby(["sku", "style_id"], as_index=False, sort=True)[numbers].sum()
-    products = io.read("stg_products", columns=["sku", "product_type", "size", "size_group"])
     items = items.merge(products, on="sku", how="left").assign(
         rate_1=items["units_1"] / items["periods_1"].clip(lower=1),
         rate_2=items["units_2"] / items["periods_2"].clip(lower=1),

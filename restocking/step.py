@@ -37,13 +37,15 @@ _LAST_PLAN_COLUMNS = (
     *WHY_COLUMNS,
 )
 _WIDEST_GAP = 0.001  # of the expected value of the orders (share)
-_RAIL_COLUMNS = ("sku", "location_id", "demand_mean", "order_value")
+_RAIL_COLUMNS = ("sku", "location_id", "demand_mean", "order_up_to_level", "order_value")
 _RAILS = (
     Reason.RAIL_DEMAND_SHIFT,
     Reason.RAIL_SPIKE,
     Reason.RAIL_DEMAND_JUMP,
+    Reason.RAIL_ORDER_JUMP,
     Reason.RAIL_PLAN_TOTAL,
     Reason.RAIL_LINE_VALUE,
+    Reason.RAIL_UNKNOWN_VALUE,
     Reason.RAIL_UNIT_SUSPECT,
 )
 
@@ -203,5 +205,6 @@ def _warn_of_rails(io: StepIO, plan: pd.DataFrame) -> None:
             severity="warn",
             sample=lines["sku"],
             expected="no line held",
-            advice="Look at the held lines; release them with an override, or correct the data.",
+            advice="Look at the held lines. Correct the data or the limit; or set the quantity by an override, which "
+            "releases what a rail on demand holds.",
         )

@@ -71,7 +71,18 @@ def costed_alerts(
         return pl.DataFrame(), pl.DataFrame()
     judged = _judged(alerts, said, traffic_heat, config).with_columns(day=pl.lit(day))
     asked = judged.with_columns(days_left=_days_left(said, day), expected_heat=_expected_heat(said))
-    columns = [*_KEYS, "status", "p_right", "expected_heat", "strength", "lead_days", "days_left", "day", "reason"]
+    columns = [
+        *_KEYS,
+        "status",
+        "p_right",
+        "expected_heat",
+        "strength",
+        "lead_days",
+        "days_left",
+        "day",
+        "reason",
+        "sales_heat",
+    ]
     lines = proposed_lines(asked.select(columns), goods.items, goods.elements, config=config)
     full = (
         judged.join(alert_money(lines), on=_KEYS, how="left", maintain_order="left")

@@ -19,6 +19,8 @@ __all__ = ["Bursts", "State", "advanced", "fresh_bursts", "states"]
 
 Floats32 = NDArray[np.float32]
 
+_FAST_OF_DAYS = 3
+
 
 class State(IntEnum):
     """State of an element in a region; an element that no product carries is reported as unknown while it rises."""
@@ -60,13 +62,16 @@ def fresh_bursts(n_series: int) -> Bursts:
     )
 
 
-def advanced(before: Bursts, z: Floats32, rise: Floats32, *, day: int, config: TrendConfig) -> Bursts:
+def advanced(
+    before: Bursts, z: Floats32, rise: Floats32, risen: NDArray[np.bool_], *, day: int, config: TrendConfig
+) -> Bursts:
     """Return the automaton after one more day.
 
     Args:
         before: after the day before.
         z: the day's standard units, NaN where nothing fresh is known: then everything waits.
         rise: log ratio of the last 3 days to the baseline, NaN unknown.
+        risen: whether the last days stand out from the weeks before: see :mod:`trends.rises`.
         day: number of the day.
         config: allowance, levels, streak.
     """
@@ -78,7 +83,9 @@ def advanced(before: Bursts, z: Floats32, rise: Floats32, *, day: int, config: T
         np.uint32
     )
     enough = _days_above(above, config.of_days) >= config.days_above
-    starts = ~before.active & enough & (grown >= config.alarm_level) & (rise >= config.min_rise)
+    slowly = enough & (grown >= config.alarm_level) & (rise >= config.min_rise)
+    at_once = known & risen & (_days_above(above, _FAST_OF_DAYS) >= config.fast_days_above)
+    starts = ~before.active & (slowly | at_once)
     shrunk = np.where(known & before.active, np.maximum(before.down + config.end_drift - unit, 0.0), before.down)
     ends = before.active & (shrunk >= config.end_level)
     active = (before.active | starts) & ~ends

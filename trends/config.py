@@ -40,6 +40,16 @@ class TrendConfig(BaseModel):
     min_rise: float = Field(
         default=0.25, ge=0, description="Log ratio of the last 3 days to the baseline that a burst needs at its start."
     )
+    fast_units: float = Field(
+        default=2.5, gt=0, description="Rise of the last days against the weeks before that starts a burst [sd]."
+    )
+    fast_rise: float = Field(
+        default=0.08, ge=0, description="Log rise that the sources but the loudest must then show."
+    )
+    fast_return: float = Field(
+        default=0.05, ge=0, description="Depth below the usual level from which coming back is no rise [log ratio]."
+    )
+    fast_days_above: int = Field(default=2, ge=1, le=28, description="Days above baseline it needs, of the last 3.")
     days_above: int = Field(default=3, ge=1, le=28, description="N: days above baseline that an alarm needs [days].")
     of_days: int = Field(default=5, ge=1, le=28, description="M: of the last so many known days [days].")
     above_units: float = Field(default=0.5, description="Standard units above which a day counts for N of M.")

@@ -43,7 +43,7 @@ class ExposureReason(StrEnum):
 def cold_snaps(weather: pl.DataFrame, *, day: int, config: TrendConfig) -> pl.DataFrame:
     """Return ``region``, ``from_day``, ``to_day``, ``change`` [degC]: forecast turns of the weather, from D + 1 on.
 
-    A turn is a run of forecast days at least ``weather_turn_degrees`` colder (or, positive, warmer) than the mean of
+    A turn is a run of forecast days at least ``weather_turn_degrees`` colder (or, positive, warmer) than the median of
     the last two weeks; ``change`` is its mean difference. Showing begins today: buyers dress for the forecast.
 
     Args:
@@ -55,7 +55,7 @@ def cold_snaps(weather: pl.DataFrame, *, day: int, config: TrendConfig) -> pl.Da
     usual = (
         known.filter(pl.col("day").is_between(day - 13, day))
         .group_by("region")
-        .agg(usual=pl.col("temperature_mean").mean())
+        .agg(usual=pl.col("temperature_mean").median())
     )
     ahead = known.filter(pl.col("day").is_between(day + 1, day + config.exposure_days)).join(usual, on="region")
     turned = ahead.with_columns(change=pl.col("temperature_mean") - pl.col("usual")).filter(

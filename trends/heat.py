@@ -20,13 +20,14 @@ from trends.agreement import agreed_ratio, agreed_units, source_codes, source_me
 from trends.bursts import Bursts, State, advanced, fresh_bursts, states
 from trends.config import TrendConfig
 from trends.levels import Levels
+from trends.rises import Rises
+from trends.sampled import median_of, spread_of
 from trends.signals import Cube, Floats32
 
 __all__ = ["Heat", "heat_of"]
 
 _WEEK = 7
 _NOISE_CLIP = 3.0  # a larger step counts as this many standard units in the running noise: bursts are no noise
-_MAD_TO_SD = 1.4826
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def heat_of(cube: Cube, *, config: TrendConfig) -> Heat:
     noise = _Noise.fresh(n_metrics, n_series)
     sources = source_codes(cube)
     bursts = fresh_bursts(n_series)
+    rises = Rises(config, max(len(sources), 1), n_series)
     last_seen = np.full(n_series, -(10**6))
     out = _Output.empty(n_days, n_series)
     metric_heat = np.full((n_metrics, n_series), np.nan, dtype=np.float32)
@@ -71,7 +73,8 @@ def heat_of(cube: Cube, *, config: TrendConfig) -> Heat:
         rise = agreed_ratio(source_means(_without_common(today.recent, config), sources))
         last_seen = np.where(np.isfinite(z), day, last_seen)
         stale = day - last_seen > np.where(levels.is_weekly, config.stale_days + _WEEK, config.stale_days)
-        bursts = advanced(bursts, z, rise, day=day, config=config)
+        risen = rises.after(source_means(residual, sources), source_means(today.least_variance, sources))
+        bursts = advanced(bursts, z, rise, risen, day=day, config=config)
         growth = agreed_ratio(source_means(_without_common(today.growth, config), sources))
         heat = agreed_ratio(source_means(metric_heat, sources))
         out.store(day, heat=heat, growth=growth, bursts=bursts, stale=stale, config=config)
@@ -82,10 +85,8 @@ def heat_of(cube: Cube, *, config: TrendConfig) -> Heat:
 
 def _without_common(ratios: Floats32, config: TrendConfig) -> Floats32:
     """Return log ratios less the day's median over all elements, metric by metric, where enough are known."""
-    known = np.isfinite(ratios).sum(axis=1)
-    common = np.zeros((len(ratios), 1), dtype=np.float32)
-    for m in np.flatnonzero(known >= config.common_min_elements):
-        common[m] = np.nanmedian(ratios[m])
+    medians = [median_of(row, at_least=config.common_min_elements) for row in ratios]
+    common = np.array([m or 0.0 for m in medians], dtype=np.float32).reshape(-1, 1)
     return np.asarray(ratios - common, dtype=np.float32)
 
 
@@ -121,9 +122,10 @@ class _Noise:
     def _pooled(self, residual: Floats32, config: TrendConfig) -> Floats32:
         pooled = self.pooled.copy()
         weight = 1.0 / config.noise_memory_days
-        for m in np.flatnonzero(np.isfinite(residual).any(axis=1)):
-            spread = float((_MAD_TO_SD * np.nanmedian(np.abs(residual[m]))) ** 2)
-            pooled[m] = spread if np.isnan(pooled[m, 0]) else pooled[m] + weight * (spread - pooled[m])
+        for m, row in enumerate(residual):
+            spread = spread_of(row, at_least=1)
+            if spread is not None:
+                pooled[m] = spread if np.isnan(pooled[m, 0]) else pooled[m] + weight * (spread - pooled[m])
         return pooled
 
     def variance(self, config: TrendConfig) -> Floats32:

@@ -2,8 +2,8 @@
 
 A logistic regression on the elements a style carries, its region, climate zone and quarter of the year, and the heat of
 its elements when the quarter begins; every effect is shrunk to none (ridge), the more the less is known of it. How much
-is chosen on the last quarter that lies in the past, from the quarters before it and from other styles, and so is the
-scale of the log odds: the map is made for a season and for products that nobody trained on, and is calibrated that way.
+is chosen on the last quarter that lies in the past, from the quarters before it, and so is the scale of the log odds:
+the map is made for a season that nobody trained on, of styles most of which sold before, and is calibrated that way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ __all__ = ["HitModel", "brier", "calibration_error", "fit_hits", "hit_map", "ite
 Floats = NDArray[np.float64]
 
 _RIDGES = (10.0, 30.0, 100.0, 300.0)  # prior precision of an effect [1/log odds squared]
-_FOLDS = 3  # a third of the styles is kept from the fit that chooses: the map is of elements, not of styles it knows
 _STEPS = 25
 _MIN_SEASONS = 2
 _MIN_STYLES = 40
@@ -57,8 +56,8 @@ def fit_hits(seasons: pl.DataFrame, features: pl.DataFrame) -> HitModel | None:
     if len(known) < _MIN_SEASONS or seasons["style_id"].n_unique() < _MIN_STYLES:
         return None
     names = {name: i + 1 for i, name in enumerate(sorted(features["feature"].unique().to_list()))}
-    x, y, level, weight, season, fold = _matrix(seasons, features, names)
-    taught, judged = (season != known[-1]) & (fold != 0), (season == known[-1]) & (fold == 0)
+    x, y, level, weight, season = _matrix(seasons, features, names)
+    taught, judged = season != known[-1], season == known[-1]
     losses = []
     for ridge in _RIDGES:
         fitted, _ = _logistic(x[taught], y[taught], weight[taught], ridge)
@@ -150,7 +149,7 @@ def calibration_error(p: Floats, y: Floats, *, bins: int = 10) -> float:
 
 def _matrix(
     seasons: pl.DataFrame, features: pl.DataFrame, names: dict[str, int]
-) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.object_], NDArray[np.int64]]:
+) -> tuple[Floats, Floats, Floats, Floats, NDArray[np.object_]]:
     x = _design(seasons.select("style_id", "region", "season"), features, names)
     # a style that sold in six quarters is still one style: its rows share one weight and a half, not six
     n = seasons.select(n=pl.len().over("style_id", "region"))["n"].to_numpy()
@@ -160,7 +159,6 @@ def _matrix(
         seasons["log_ratio"].to_numpy(),
         1.0 / np.sqrt(n),
         seasons["season"].to_numpy(),
-        (seasons["style_id"].rank("dense").to_numpy().astype(np.int64) % _FOLDS),
     )
 
 

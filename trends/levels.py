@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trends.config import TrendConfig
+from trends.sampled import ordered
 from trends.signals import Cube, Floats32
 
 __all__ = ["DayRatios", "Levels"]
@@ -119,11 +120,12 @@ class Levels:
         at = [day - _WEEK * weeks for weeks in self._config.baseline_weeks if day >= _WEEK * weeks]
         if not at:
             return np.full(self._values.shape[1:], np.nan, dtype=np.float32)
-        ordered = np.sort(self._weekly[at], axis=0)  # NaN goes last
-        n = np.isfinite(ordered).sum(axis=0)
-        low = np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0)[None], axis=0)[0]
-        high = np.take_along_axis(ordered, np.minimum(n // 2, len(at) - 1)[None], axis=0)[0]
-        return np.where(n >= _MIN_BASELINE_WEEKS, (low + high) / 2, np.nan).astype(np.float32)
+        rows = [self._weekly[day] for day in at]
+        n = _known(rows)
+        weeks = ordered(rows)
+        low, high = _place(weeks, (n - 1) // 2), _place(weeks, n // 2)
+        with np.errstate(invalid="ignore"):
+            return np.where(n >= _MIN_BASELINE_WEEKS, (low + high) / 2, np.nan).astype(np.float32)
 
 
 def _count_variance(values: Floats32, base: Floats32, eps: Floats32) -> Floats32:
@@ -139,7 +141,22 @@ def _log_sum(values: Floats32, eps: Floats32) -> Floats32:
 
 
 def _low_median(values: Floats32) -> Floats32:
-    """Return the median of the known days, the lower of the middle two where their number is even."""
-    ordered = np.sort(values, axis=0)  # NaN goes last
-    n = np.isfinite(ordered).sum(axis=0)
-    return np.asarray(np.take_along_axis(ordered, np.maximum((n - 1) // 2, 0)[None], axis=0)[0], dtype=np.float32)
+    """Return the median of the known days, the lower of the middle two where their number is even; NaN of none."""
+    rows = list(values)
+    n = _known(rows)
+    return np.where(n > 0, _place(ordered(rows), (n - 1) // 2), np.nan).astype(np.float32)
+
+
+def _known(rows: list[Floats32]) -> NDArray[np.int8]:
+    n = np.zeros(rows[0].shape, dtype=np.int8)
+    for row in rows:
+        n += np.isfinite(row)
+    return n
+
+
+def _place(rows: list[Floats32], place: NDArray[np.int8]) -> Floats32:
+    """Return from rows, cell by cell, the one at ``place``."""
+    out = rows[0]
+    for i in range(1, len(rows)):
+        out = np.where(place >= i, rows[i], out)
+    return out

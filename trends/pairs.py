@@ -1,8 +1,10 @@
 """Combinations that sell beyond their parts: character and product type, colour and collar ...
 
-The log level of every style is explained by its elements alone (ridge); what is left over of the styles that carry
-both elements of a pair is the pair's. Its lift is shrunk by what other pairs show (method of moments), and pairs are
-reported so that at most ``pair_false_share`` of them are expected to be false (Benjamini and Hochberg 1995).
+The log level of every style is explained by its elements alone, as random effects whose size is learned by element
+type; what is left over of the styles that carry both elements of a pair is the pair's. Only pairs that could show a
+lift at all are tested (independent filtering, Bourgon et al. 2010). A lift is shrunk by what other pairs show (method
+of moments), and pairs are reported so that at most ``pair_false_share`` of them are expected to be false (Benjamini and
+Hochberg 1995).
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ PAIR_TYPES: tuple[tuple[str, str], ...] = (
     ("collar", "sleeve"),
 )
 _MIN_PAIR_STYLES = 3
-_RIDGE = 1.0  # styles' worth of no effect in each element
+_RIDGES = (0.5, 1000.0)  # styles' worth of no effect in an element, at least and at most
+_ROUNDS = 20  # of learning how much the elements of a type differ
+_TESTED_OWN = 5.0  # styles' worth of its own that a pair needs to be tested: with fewer no usual lift would show
 _PAIR_RIDGE = 0.5  # likewise in a pair already found
 _MAX_REPORTED = 60
 _LEAST_OWN = 0.5  # styles' worth of a pair that its elements do not explain: with less nothing can be said
@@ -124,12 +128,17 @@ def _tested(
     keys = ["element_type", "element"]
     names = elements.select(keys).unique().sort(keys)
     x = _members(levels, elements, names, keys)
+    kinds = names["element_type"].rank("dense").to_numpy().astype(np.int64) - 1
     y = levels["level"].to_numpy() - float(np.mean(levels["level"].to_numpy()))
+    penalty = _penalties(x, y, kinds)
     chosen: list[int] = []
     for _ in range(_MAX_REPORTED):
-        mean, error = _beyond_parts(x, y, pairs.member, chosen)
-        p = 2 * stats.t.sf(np.abs(mean / error), df=max(len(y) - x.shape[1], 10))
-        q = _false_discovery(p)
+        mean, error, own = _beyond_parts(x, y, pairs.member, chosen, penalty)
+        # beyond their parts, not below: one side
+        p = stats.t.sf(mean / error, df=max(len(y) - x.shape[1], 10))
+        tested = (own >= _TESTED_OWN) | np.isin(np.arange(len(p)), chosen)
+        q = np.ones(len(p))
+        q[tested] = _false_discovery(p[tested])
         new = [int(i) for i in np.flatnonzero(q <= config.pair_false_share) if i not in chosen]
         if not new:
             break
@@ -137,14 +146,35 @@ def _tested(
     return mean, error, p, q
 
 
-def _beyond_parts(x: Floats, y: Floats, member: Floats, chosen: list[int]) -> tuple[Floats, Floats]:
-    """Return each pair's effect beside the elements and the pairs already chosen, and its standard error.
+def _penalties(x: Floats, y: Floats, kinds: NDArray[np.int64]) -> Floats:
+    """Return by column the noise of a style over the variance between elements of its type [styles].
+
+    Fixed point of the marginal likelihood (MacKay 1992): each type's variance is its effects' sum of squares over the
+    number of them that the data determine.
+    """
+    penalty = np.full(x.shape[1], 1.0)
+    gram, product = x.T @ x, x.T @ y
+    for _ in range(_ROUNDS):
+        inverse = np.linalg.inv(gram + np.diag(penalty))
+        beta = inverse @ product
+        told = 1 - penalty * np.diag(inverse)
+        noise = float(((y - x @ beta) ** 2).sum()) / max(len(y) - float(told.sum()), 1.0)
+        squares, known = np.bincount(kinds, beta**2), np.bincount(kinds, told)
+        between = squares / np.maximum(known, 1e-6)
+        penalty = np.clip(noise / np.maximum(between, 1e-9), *_RIDGES)[kinds]
+    return penalty
+
+
+def _beyond_parts(
+    x: Floats, y: Floats, member: Floats, chosen: list[int], ridge: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Return each pair's effect beside the elements and pairs already chosen, its standard error, its own styles.
 
     The effect of a column that is added to a regression (Frisch and Waugh 1933): its covariance with what is left over,
     over the part of it that the others do not explain.
     """
     both = np.hstack([x, member[:, chosen]])
-    penalty = np.concatenate([np.full(x.shape[1], _RIDGE), np.full(len(chosen), _PAIR_RIDGE)])
+    penalty = np.concatenate([ridge, np.full(len(chosen), _PAIR_RIDGE)])
     inverse = np.linalg.inv(both.T @ both + np.diag(penalty))
     beta = inverse @ (both.T @ y)
     left = y - both @ beta
@@ -157,7 +187,7 @@ def _beyond_parts(x: Floats, y: Floats, member: Floats, chosen: list[int]) -> tu
     for place, pair in enumerate(chosen):
         column = x.shape[1] + place
         mean[pair], own[pair] = beta[column], 1 / inverse[column, column]
-    return mean, spread / np.sqrt(own)
+    return mean, spread / np.sqrt(own), own
 
 
 def _false_discovery(p: Floats) -> Floats:

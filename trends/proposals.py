@@ -16,6 +16,8 @@ from trends.config import TrendConfig
 __all__ = ["Confirmed", "Status", "Withdraw", "alert_money", "capacity_text", "materials_text", "proposed_lines"]
 
 _YEAR = 365.0
+_LOWER_HALF = 0.7979  # sqrt(2 / pi): mean of the lower half of a standard normal, sign turned
+_LEAST_RATE = 1e-6  # [units/day] of what does not sell
 _KEYS = ["element_type", "element", "region"]
 
 
@@ -50,7 +52,8 @@ def proposed_lines(
 
     Args:
         alerts: element and region, ``status``, ``p_right``, ``expected_heat``, ``strength``, ``lead_days``,
-            ``days_left`` (days the burst is expected to go on), ``day`` (run date as day number), ``reason``.
+            ``days_left`` (days the burst is expected to go on), ``day`` (run date as day number), ``reason``,
+            ``sales_heat`` (log rise of sales, null unknown).
         items: ``sku``, ``location_id``, ``region``, ``rate`` [units/day], ``stock``, ``open_orders`` [units],
             ``supplier_id``, ``unit_cost``, ``price``, ``salvage_value``, ``royalty_share``, ``lead_time_days``,
             ``review_period_days``, ``pack_size``, ``days_on_sale`` (until its end of sale).
@@ -84,17 +87,27 @@ def proposed_lines(
 
 
 def _with_money(lines: pl.DataFrame, config: TrendConfig) -> pl.DataFrame:
-    """Return the lines with margin if the burst comes, and capital and write-down if it does not."""
-    quantity = pl.col("proposed_qty")
+    """Return the lines with the margin if the burst comes, and what the units cost if it does not.
+
+    Wrong means that demand goes back to what it was before the rise that sales show already, and to the slower half of
+    that (a Poisson total, by normal approximation). The units are sold after what is there and on order, until the item
+    ends or ``wrong_days`` are over. What sells is held until it does; what is left over is held all that time and
+    written down: ``left * (unit_cost - salvage) + unit_cost * annual_holding_rate * unit_days / 365``.
+    """
+    quantity = pl.col("proposed_qty").cast(pl.Float64)
     margin = (pl.col("price") * (1 - pl.col("royalty_share")) - pl.col("unit_cost")).clip(lower_bound=0)
-    sold_anyway = pl.min_horizontal(pl.lit(config.wrong_days), "days_on_sale") * pl.col("rate")
-    left = (quantity - sold_anyway).clip(lower_bound=0)
-    days_held = (
-        pl.when(pl.col("rate") > 0)
-        .then(pl.min_horizontal(quantity / pl.col("rate") / 2, pl.lit(_YEAR)))
-        .otherwise(_YEAR)
-    )
-    capital = quantity * pl.col("unit_cost") * config.annual_holding_rate * days_held / _YEAR
+    days = pl.min_horizontal(pl.lit(config.wrong_days), "days_on_sale").clip(lower_bound=0.0)
+    usual = pl.col("rate") * (-pl.col("sales_heat").fill_null(0.0).clip(lower_bound=0)).exp()
+    # the mean of the lower half of demand lies 0.8 of its sd below its mean
+    sells = (usual * days - _LOWER_HALF * (usual * days).sqrt()).clip(lower_bound=0)
+    before = pl.col("stock") + pl.col("open_orders")
+    sold = (sells - before).clip(lower_bound=0, upper_bound=quantity)
+    left = quantity - sold
+    pace = (sells / pl.max_horizontal(days, pl.lit(1.0))).clip(lower_bound=_LEAST_RATE)
+    # the first of them sells once what is there has, the last of them sold units so many days later
+    waits = pl.min_horizontal(before / pace, days)
+    held = sold * (waits + sold / pace / 2) + left * days
+    capital = pl.col("unit_cost") * config.annual_holding_rate * held / _YEAR
     write_down = left * (pl.col("unit_cost") - pl.col("salvage_value")).clip(lower_bound=0)
     return lines.with_columns(gain_if_right=quantity * margin, cost_if_wrong=capital + write_down)
 

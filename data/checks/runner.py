@@ -7,6 +7,7 @@ Every rule is counted on all rows; Great Expectations judges those counts, and w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import polars as pl
 import pyarrow as pa
@@ -17,7 +18,7 @@ from data.checks.results import CheckResult
 from data.checks.suites import Rule, RuleKind, contract_rules
 from data.contracts import Table
 
-__all__ = ["check_batches", "check_table"]
+__all__ = ["check_added", "check_batches", "check_table"]
 
 _BATCH_ROWS = 1_000_000  # rows counted at a time [rows]: bounds the memory that the counting takes
 _ALWAYS = (RuleKind.COLUMNS, RuleKind.ROW_FLOOR)  # rules that say something about a table without rows
@@ -36,8 +37,8 @@ def check_table(
         rules: identities of the caller's own, from :func:`data.checks.suites.identity`.
 
     Returns:
-        One result per kind of rule for what holds, and one per broken rule (``bounds.order_qty``), in a fixed order.
-        Row rules are not listed for a table without rows: they saw nothing.
+        One result per rule (``bounds.order_qty``), the broken ones of a kind first, in a fixed order. Row rules are not
+        listed for a table without rows: they saw nothing.
     """
     rows = frame if isinstance(frame, pl.DataFrame) else _as_polars(frame)
     slices = (lambda: rows.iter_slices(_BATCH_ROWS)) if rows.height else (lambda: iter([rows]))
@@ -60,6 +61,28 @@ def check_batches(
     return _verdict(step, table, lambda: _frames(batches()), row_floor=row_floor, rules=rules)
 
 
+def check_added(
+    step: str, table: Table, batches: Callable[[], pa.RecordBatchReader], *, rows_before: int
+) -> list[CheckResult] | None:
+    """Return the verdict on a table to which rows were added since it was found in order as a whole.
+
+    Only the rows that ``batches`` gives are counted, so a night's check does not grow with the shop's history. That
+    none of their keys stands among the rows of before is for the caller to see to.
+
+    Returns:
+        None where one of the added rows breaks a rule: then the whole table is to be looked at.
+    """
+    asked = contract_rules(table)
+    key = [k for k in table.key if k != "run_date"]
+    facts = facts_of(lambda: _frames(batches()), asked, key=key)
+    if any(f.rows_failed for f in facts.by_rule.values()):
+        return None
+    rows = facts.rows + rows_before
+    return _judged(
+        step, table, Facts({r: replace(f, rows_checked=rows) for r, f in facts.by_rule.items()}, rows, facts.sample)
+    )
+
+
 def _frames(reader: pa.RecordBatchReader) -> Iterator[pl.DataFrame]:
     yield _as_polars(reader.schema.empty_table())  # a stream without batches has columns all the same
     for batch in reader:
@@ -78,36 +101,41 @@ def _verdict(step: str, table: Table, batches: Batches, *, row_floor: int, rules
     facts = facts_of(batches, asked, key=key)
     if not facts.rows:
         facts = Facts({r: f for r, f in facts.by_rule.items() if r.kind in _ALWAYS}, 0, facts.sample)
+    return _judged(step, table, facts)
+
+
+def _judged(step: str, table: Table, facts: Facts) -> list[CheckResult]:
+    """Let Great Expectations judge the facts; return one result for what holds of each kind, one for what does not."""
     red, sampled = red_rules(facts)
-    results = []
+    results: list[CheckResult] = []
     for kind in RuleKind:
         of_kind = [r for r in facts.by_rule if r.kind is kind]
-        good = [r for r in of_kind if r not in red and r not in sampled]
-        if good:
-            results.append(_passed(step, table, kind, good, facts.rows))
-        results.extend(_failed(step, table, r, facts.by_rule[r], facts.rows, sampled) for r in of_kind if r not in good)
+        broken = [r for r in of_kind if r in red or r in sampled]
+        results.extend(_failed(step, table, r, facts.by_rule[r], facts.rows, sampled) for r in broken)
+        results.extend(_passed(step, table, r, facts.by_rule[r], facts.rows) for r in of_kind if r not in broken)
     return results
 
 
-def _passed(step: str, table: Table, kind: RuleKind, rules: list[Rule], rows: int) -> CheckResult:
-    one = rules[0]
-    expected, observed = one.expected, f"{rows} rows"
-    if kind is RuleKind.COLUMNS:
-        observed = f"{len(one.columns)} columns" + ("" if rows else "; no rows, so no other rule was asked")
-    elif kind not in (*_ALWAYS, RuleKind.KEY_UNIQUE):
-        observed = f"{rows} rows, {len(rules)} {'expectation' if len(rules) == 1 else 'expectations'}, all met"
-        if len(rules) > 1:
-            expected = f"{kind.value.replace('_', ' ')}: {', '.join(r.name for r in rules)}"
-    return CheckResult(step, table.name, kind.value, "pass", one.severity, observed, expected, rows)
+def _passed(step: str, table: Table, rule: Rule, fact: Fact, rows: int) -> CheckResult:
+    observed = f"{rows} rows" if rule.kind is RuleKind.ROW_FLOOR else f"0 of {rows} rows"
+    if rule.kind is RuleKind.COLUMNS:
+        observed = f"{len(rule.columns)} columns" + ("" if rows else "; no rows, so no other rule was asked")
+    elif fact.lowest is not None and fact.highest is not None:
+        observed += f", from {fact.lowest:g} to {fact.highest:g}"
+    return CheckResult(step, table.name, _check_name(rule), "pass", rule.severity, observed, rule.expected, rows)
+
+
+def _check_name(rule: Rule) -> str:
+    """Return the name of a rule in the table ``checks``: its kind, and the column or identity it is about."""
+    return rule.kind.value if rule.name == rule.kind.value else f"{rule.kind.value}.{rule.name}"
 
 
 def _failed(step: str, table: Table, rule: Rule, fact: Fact, rows: int, sampled: dict[Rule, int]) -> CheckResult:
-    name = rule.kind.value if rule.name == rule.kind.value else f"{rule.kind.value}.{rule.name}"
     failed = max(fact.rows_failed, sampled.get(rule, 0))
     return CheckResult(
         step,
         table.name,
-        name,
+        _check_name(rule),
         "fail" if rule.severity == "error" else "warn",
         rule.severity,
         _observed(rule, fact, rows, sampled.get(rule, 0)),

@@ -44,7 +44,8 @@ _CHARACTERS_PER_IP = 5
 _SIZED = {"costume", "clothing"}
 _PREORDER_TYPES = {"scale_figure", "prize_figure", "acrylic_stand", "uniform_costume", "dress_costume"}
 _ENDED_SHARE, _ENDING_SHARE = 0.14, 0.05
-_PAIR_LIFT = 2.6  # what a planted combination sells beyond its parts [ratio]
+_PAIR_LIFT = 6.0  # what a planted combination sells beyond its parts [ratio]
+_PAIR_STYLES = 13  # that carry it, so that it can be told from their own popularity (log sd 1.2)
 _HOTTEST = 45.0  # no style is more popular than this many times the median [ratio]
 _PLACE_SHARE = (1.0, 0.16, 0.20)  # demand of a style by location, web = 1 [ratio]
 
@@ -208,17 +209,20 @@ def _campaigns(rows: list[dict[str, Any]], config: DemoConfig) -> list[CampaignP
 
 
 def _with_pairs(styles: pl.DataFrame, config: DemoConfig) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Plant combinations that sell beyond their parts: IP x product type, and colour x collar."""
+    """Plant combinations that sell beyond their parts: IP x product type, and colour x motif.
+
+    Styles differ among themselves by a factor of three, so only a combination that a dozen of them carry can be told
+    from luck by anyone; pairs are planted among those, and among the most common ones in a shop too small for them.
+    """
     rng = stream(config.seed, "pairs")
     found: list[dict[str, Any]] = []
-    for kind, first, second, sold in (
-        ("ip_x_product_type", "ip", "product_type", pl.col("ip").is_not_null()),
-        ("colour_x_collar", "colour", "collar", pl.col("collar").is_not_null()),
-    ):
-        counts = styles.filter(sold).group_by(first, second).len().sort([first, second])
-        common = counts.filter(pl.col("len") >= min(3, int(counts["len"].to_numpy().max())))
+    for first, second in (("ip", "product_type"), ("colour", "motif")):
+        both = styles.filter(pl.col(first).is_not_null() & pl.col(second).is_not_null())
+        counts = both.group_by(first, second).len().sort("len", first, second, descending=[True, False, False])
+        common = counts.head(max(int((counts["len"] >= _PAIR_STYLES).sum()), config.n_pairs))
         for i in sorted(int(i) for i in rng.permutation(len(common))[: config.n_pairs // 2]):
-            found.append({"kind": kind, "first": common[first][i], "second": common[second][i], "lift": _PAIR_LIFT})
+            names = {"first": common[first][i], "second": common[second][i]}
+            found.append({"kind": f"{first}_x_{second}", **names, "lift": _PAIR_LIFT})
     lift = pl.lit(1.0)
     for pair in found:
         a, b = str(pair["kind"]).split("_x_")

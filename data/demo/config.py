@@ -43,7 +43,7 @@ class DemoConfig(BaseModel):
     n_bursts: int = Field(default=44, ge=2, description="True trend bursts, slow and sudden.")
     n_false_spikes: int = Field(default=24, ge=1, description="One-day signal spikes with no sales behind.")
     n_source_doublings: int = Field(default=6, ge=1, description="A source that doubles by itself for one element.")
-    n_pairs: int = Field(default=16, ge=2, description="Combinations of elements that sell beyond their parts.")
+    n_pairs: int = Field(default=12, ge=2, description="Combinations of elements that sell beyond their parts.")
     n_brushing_each: int = Field(default=26, ge=1, description="Brushing incidents of each of the three kinds.")
     n_viral: int = Field(default=16, ge=1, description="Real viral spikes, not fake.")
     n_past_campaigns: int = Field(default=30, ge=2, description="Preorder campaigns that were closed before D.")

@@ -19,7 +19,7 @@ from data.demo.shop_events import seasons
 from data.demo.streams import stream
 from data.demo.vocabulary import UNSOLD_IPS
 
-__all__ = ["LAG_DAYS", "LEAD", "STRENGTH", "Interest", "interest"]
+__all__ = ["LAG_DAYS", "LEAD", "STRENGTH", "VISIBLE", "Interest", "interest"]
 
 LAG_DAYS: dict[str, int] = {"ip": 14, "character": 10, "colour": 18, "collar": 21, "motif": 12}
 """Days by which signals lead sales, by element type [days]."""
@@ -29,6 +29,7 @@ STRENGTH: dict[str, float] = {"ip": 0.75, "character": 0.70, "colour": 0.45, "co
 
 LEAD = 30  # days of interest before the first day of the history [days]
 _DRIFT_SD, _DRIFT_MEMORY = 0.018, 0.985
+VISIBLE = 0.25  # what a burst must add to the usual interest to be seen by anyone [ratio]
 _BURST_SPACING = 75  # bursts of one element lie at least this far apart [days]
 
 
@@ -80,7 +81,8 @@ def interest(config: DemoConfig, shop: Catalogue, viral: pl.DataFrame) -> Intere
     viral_rows = _viral_rows(elements, viral)
     for row in viral_rows:
         spikes[int(row["index"])] *= _profile(days, row).astype(np.float32)
-    bursts = pl.DataFrame(planted + viral_rows + false_rows, infer_schema_length=None).drop("index")
+    rows = [row | {"visible_day": _visible_day(row)} for row in planted + viral_rows + false_rows]
+    bursts = pl.DataFrame(rows, infer_schema_length=None).drop("index")
     return Interest(elements, np.exp(log), spikes, bursts)
 
 
@@ -197,6 +199,12 @@ def _false_rows(
         else:
             rows.append(_row(elements, index, "source_doubling", "*", (day, day, day + 20), 2.0, "social_posts"))
     return rows
+
+
+def _visible_day(row: dict[str, Any]) -> int:
+    """Return the first day on which a burst adds ``VISIBLE`` to the usual interest: its start has added nothing yet."""
+    days = np.arange(int(row["start_day"]), int(row["peak_day"]) + 1)
+    return int(days[np.argmax(_profile(days, row) >= 1 + VISIBLE)])
 
 
 def _profile(days: NDArray[np.int64], row: dict[str, Any]) -> NDArray[np.float64]:

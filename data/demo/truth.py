@@ -24,7 +24,14 @@ def truth_tables(world: World) -> dict[str, pl.DataFrame]:
         "elasticities": _elasticities(world),
         "promotions": world.prices.promotions,
         "trend_bursts": _dated(
-            world, world.talk.bursts, {"start_day": "starts_date", "peak_day": "peak_date", "end_day": "ends_date"}
+            world,
+            world.talk.bursts,
+            {
+                "start_day": "starts_date",
+                "visible_day": "visible_date",
+                "peak_day": "peak_date",
+                "end_day": "ends_date",
+            },
         ),
         "element_effects": _element_effects(),
         "planted_pairs": world.shop.pairs,

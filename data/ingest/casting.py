@@ -16,6 +16,7 @@ from decimal import Decimal
 from data.contracts import Column, DType
 from data.ingest.faults import Reason
 from data.ingest.privacy import masked_sql
+from data.ingest.text_values import text_sql
 from data.settings import SourceSettings
 from data.warehouse import quoted
 
@@ -34,7 +35,6 @@ __all__ = [
 ]
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2100, 12, 31)  # a shop's dates; outside lie slips and Excel's zero
-MAX_TEXT_BYTES = 20_000  # [bytes] of one text value
 NAIVE = "NAIVE_TIMESTAMP"  # not a reason for one row: it refuses the delivery
 SWAPPED = "DATE_SWAPPED"  # month above 12 and day at most 12: refuses the delivery likewise
 
@@ -44,9 +44,6 @@ _WHITE = " \t\n\r\f\v" + "".join(
 _ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
 _OFFSET = r" ?(Z|z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)"
-_SCIENTIFIC = (
-    "[0-9０-９]([.．][0-9０-９]+)?[eEｅＥ][+＋][0-9０-９]{1,3}"  # full-width digits too: they become plain ones
-)
 _MIDNIGHT = r"([T ]00:00(:00([.]0+)?)?)?"
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
 _EXCEL_EPOCHS = {"excel": "1899-12-30", "excel1904": "1904-01-01"}
@@ -60,6 +57,8 @@ class CastRules:
     spec: SourceSettings
     shop_timezone: str
     ids: frozenset[str] = field(default=frozenset())  # columns that identify something: no spreadsheet's 6.93E+12
+    is_scanned: bool = True  # control characters of ASCII were looked for already
+    is_ascii: bool = False
 
 
 @dataclass(frozen=True)
@@ -172,14 +171,8 @@ def _not_cast(column: Column, text: str) -> str:
 
 def _text_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
     value = masked_sql(text) if column.free_text else text
-    conditions = [f"strlen({text}) > {MAX_TEXT_BYTES}"]
-    if column.name in rules.ids:
-        conditions.append(f"regexp_full_match({text}, '{_SCIENTIFIC}')")
-    checked = f"case when {' or '.join(conditions)} then null else {value} end"
-    reason = (
-        f"case when strlen({text}) > {MAX_TEXT_BYTES} then '{Reason.TEXT_LENGTH}' else '{Reason.SCIENTIFIC_ID}' end"
-    )
-    return checked, reason
+    is_id = column.name in rules.ids
+    return text_sql(text, value, is_id=is_id, is_scanned=rules.is_scanned, is_ascii=rules.is_ascii)
 
 
 def _json_from_text(text: str) -> tuple[str, str]:
@@ -232,7 +225,11 @@ def _integer_from_text(text: str, rules: CastRules) -> tuple[str, str]:
         f"then try_cast(split_part({plain}, '.', 1) as bigint) end"
     )
     fraction = f"regexp_full_match({plain}, '{numeric}')"
-    return value, f"case when {fraction} then '{Reason.NOT_INTEGER}' else {_number_reason(text)} end"
+    too_long = f"regexp_full_match({plain}, '[+-]?[0-9]{{19,}}([.]0*)?')"
+    return value, (
+        f"case when {too_long} then '{Reason.RANGE}' when {fraction} then '{Reason.NOT_INTEGER}' "
+        f"else {_number_reason(text)} end"
+    )
 
 
 def _money_from_text(text: str, rules: CastRules) -> tuple[str, str]:

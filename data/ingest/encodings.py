@@ -12,6 +12,7 @@ __all__ = ["Normalised", "normalised"]
 
 _UTF8_BOM = codecs.BOM_UTF8
 _UTF16_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF32_BOMS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # the first begins as UTF-16's does
 _UTF8_NAMES = frozenset({"utf-8", "utf8", "utf_8", "utf-8-sig", "utf_8_sig", "ascii"})
 _GUESSES = ("gb18030", "big5", "shift_jis", "cp1252")  # in the order in which a shop's exports have them
 _MIXED_SHARE = 0.1  # of the lines that are not plain ASCII: so many in UTF-8 beside others are no accident
@@ -49,16 +50,22 @@ def _as_utf8(
     pieces = open_pieces()
     first = next(pieces, b"")
     declared = encoding.lower()
-    if first.startswith(_UTF16_BOMS):
+    if first.startswith(_UTF32_BOMS):
+        declared = "utf-32"
+    elif first.startswith(_UTF16_BOMS):
         declared = "utf-16"
     elif first.startswith(_UTF8_BOM):
-        declared, first = "utf-8", first[len(_UTF8_BOM) :]
+        declared = "utf-8"
+        while first.startswith(_UTF8_BOM):  # two of them, where a file with one was marked again
+            first = first[len(_UTF8_BOM) :]
         found.changes.add("bom")
     elif declared not in _UTF8_NAMES and _is_utf8_beyond_ascii(open_pieces()):
         declared = "utf-8"  # declared GBK, delivered UTF-8: reading it as GBK would be mojibake
     if declared not in _UTF8_NAMES:
         yield from _transcoded(_chained(first, pieces), declared, name=name, source=source, found=found)
         return
+    if _has_wide_characters(first):
+        raise _diagnosis(first, name=name, source=source)
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
     for piece in _chained(first, pieces):
         if not (piece.isascii() and not decoder.getstate()[0]):
@@ -129,12 +136,19 @@ def _is_utf8_beyond_ascii(pieces: Iterator[bytes]) -> bool:
     return beyond
 
 
+def _has_wide_characters(text: bytes) -> bool:
+    """Return whether more than a quarter of the bytes are zero, as in UTF-16: plain ASCII so written is valid UTF-8."""
+    head = text[:4096]
+    return head.count(0) > len(head) // 4
+
+
 def _diagnosis(text: bytes, *, name: str, source: str) -> DeliveryRefused:
     """Say what a text that is not UTF-8 is instead."""
-    if text[:4096].count(0) > len(text[:4096]) // 4:
+    if _has_wide_characters(text):
+        kind = "utf-16-le" if text[1:4096:2].count(0) >= text[0:4096:2].count(0) else "utf-16-be"
         return DeliveryRefused(
             Fault.ENCODING,
-            "looks like UTF-16 without a byte-order mark; declare `encoding: utf-16-le`",
+            f"looks like UTF-16 without a byte-order mark; declare `encoding: {kind}`",
             source=source,
             file=name,
         )

@@ -121,11 +121,16 @@ def _catch_up(
     missing: list[tuple[Sighting, int]] = []
     ledger = landing.ledger()
     runs = [line for line in ledger if line["kind"] == "run"]
+    again: dict[date | None, dict[str, list[str]]] = {}
     for sighting in sightings_in(ledger):
         identity = (sighting.table, sighting.source, sighting.sha256)
         if sighting.seq not in known:
+            night = intake.nights[sighting.seq] = night_of(runs, sighting.seq)
+            if identity in ids:
+                again.setdefault(night, {}).setdefault(sighting.table, []).append(sighting.file_name)
             missing.append((sighting, ids.setdefault(identity, sighting.seq)))
-            intake.nights[sighting.seq] = night_of(runs, sighting.seq)
+    for night, names in again.items():
+        intake.notes += [replace(n, night=night) for n in _notes_of_known(names)]
     refused: list[DeliveryRefused] = []
     if missing:
         _load(connection, landing, intake, missing, specs, refused, shop_timezone)
@@ -225,10 +230,17 @@ def _new_sightings(
         )
         newest[name] = sighting
         new.append((sighting, ids.setdefault(identity, seq)))
+    intake.notes += _notes_of_known(again)
+    return new
+
+
+def _notes_of_known(again: dict[str, list[str]]) -> list[Note]:
+    """Return a note for each table with files whose content is known."""
+    notes = []
     for table, names in sorted(again.items()):
         message = f"{len(names)} files of {table} bring content that is known; no row is loaded again."
-        intake.notes.append(Note("DUPLICATE_DELIVERY", table, message, len(names), tuple(names[:5])))
-    return new
+        notes.append(Note("DUPLICATE_DELIVERY", table, message, len(names), tuple(names[:5])))
+    return notes
 
 
 def _is_same(sighting: Sighting, landed: Landed) -> bool:

@@ -154,8 +154,6 @@ class Landing:
                     while piece := file.read(_COPY_BYTES):
                         digest.update(piece)
                         copy.write(piece)
-                    copy.flush()
-                    os.fsync(copy.fileno())
             after = arrival.path.stat()
         except FileNotFoundError as error:
             raise SourceError(f"source {arrival.source}: {arrival.path} vanished while it was read") from error
@@ -194,7 +192,6 @@ class Landing:
                 return None
             with part.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-                os.fsync(file.fileno())
             book.write(person_part(self.folder, sha256), buyer_key())
             self._keep(part, sha256)
             return sha256
@@ -205,6 +202,8 @@ class Landing:
         if path.exists():
             return
         path.parent.mkdir(mode=0o700, exist_ok=True)
+        with copied.open("rb") as file:
+            os.fsync(file.fileno())
         copied.chmod(0o400)
         copied.replace(path)
         _sync_folder(path.parent)
@@ -271,22 +270,25 @@ def _matches_sidecars(arrival: Arrival, copy: _Copy, *, is_last: bool) -> bool:
 
     Returns false where the file is still shorter than promised, or differs, and a retry may help.
     """
-    path = arrival.path
-    manifest = path.with_name(path.name + ".manifest.json")
-    promised: dict[str, Any] = {}
-    if manifest.is_file():
-        promised = json.loads(manifest.read_text(encoding="utf-8"))
-    for kind in ("sha256", "md5"):
-        sidecar = path.with_name(f"{path.name}.{kind}")
-        if sidecar.is_file():
-            promised[kind] = sidecar.read_text(encoding="utf-8").split()[0].lower()
-    size = promised.get("bytes", promised.get("size"))
-    if size is not None and int(size) > copy.size:
+    try:
+        promised = _promised(arrival.path)
+        size = promised.get("bytes", promised.get("size"))
+        size = None if size is None else int(size)
+    except (ValueError, TypeError, IndexError, AttributeError) as error:
+        if not is_last:
+            return False  # it may still be written
+        raise DeliveryRefused(
+            Fault.CHECKSUM_MISMATCH,
+            f"what was sent beside it cannot be read ({error}); deliver the file and its checksum again",
+            source=arrival.source,
+            file=arrival.name,
+        ) from error
+    if size is not None and size > copy.size:
         if not is_last:
             return False
         raise DeliveryRefused(
             Fault.TRUNCATED,
-            f"{copy.size:,} bytes arrived, its manifest promises {int(size):,}",
+            f"{copy.size:,} bytes arrived, its manifest promises {size:,}",
             source=arrival.source,
             file=arrival.name,
         )
@@ -301,6 +303,21 @@ def _matches_sidecars(arrival: Arrival, copy: _Copy, *, is_last: bool) -> bool:
                 file=arrival.name,
             )
     return True
+
+
+def _promised(path: Path) -> dict[str, Any]:
+    """Return what the sidecars of a file say of it: ``bytes`` or ``size``, ``sha256``, ``md5``."""
+    manifest = path.with_name(path.name + ".manifest.json")
+    promised: dict[str, Any] = {}
+    if manifest.is_file():
+        promised = {k.lower(): v for k, v in json.loads(manifest.read_text(encoding="utf-8-sig")).items()}
+    for kind in ("sha256", "md5"):
+        sidecar = path.with_name(f"{path.name}.{kind}")
+        if sidecar.is_file():
+            promised[kind] = sidecar.read_text(encoding="utf-8-sig").split()[0]
+        if kind in promised:
+            promised[kind] = promised[kind].lower()
+    return promised
 
 
 def _digest(copy: _Copy, kind: str) -> str:

@@ -15,9 +15,9 @@ from data.ingest.casting import literal
 from data.ingest.deliveries import Batch, DeliveredFile, delivery_key
 from data.ingest.exchange import keep_rows, let_go
 from data.ingest.faults import DeliveryRefused, Fault, Reason
-from data.ingest.parsing import parse
+from data.ingest.parsing import forget_cast_rows, parse, readable, reject
 from data.ingest.rejects import create_rejected, reject_unreadable
-from data.ingest.store import raw_name, remember_delivery
+from data.ingest.store import count_deliveries, raw_name, remember_delivery
 from data.warehouse import quoted
 
 __all__ = ["Accounts", "load_batch", "mark_duplicates", "store_accounts"]
@@ -62,13 +62,17 @@ def load_batch(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_time
     connection.execute("create or replace temp table respelled (delivery_id bigint, row_number bigint)")
     connection.execute("create or replace temp table made_keys (delivery_id bigint, row_number bigint)")
     columns = ", ".join(quoted(n) for n in table.names)
+    day = f", timezone({literal(shop_timezone)}, ordered_at)::date" if table.name == "order_lines" else ""
     for part in batch.parts:
-        parse(connection, part, shop_timezone=shop_timezone)
-        _note_odd_rows(connection, part)
-        connection.execute(
-            f"insert into {raw_name(table)} select delivery_id, row_number, false, {columns} from {_keyed(table, part)}"
-        )
-    connection.execute("drop table if exists cast_rows cascade")
+        parsed = parse(connection, part, shop_timezone=shop_timezone)
+        with readable(part):
+            _note_odd_rows(connection, part)
+            inserted = connection.execute(
+                f"insert into {raw_name(table)} select delivery_id, row_number, false, {columns}{day} from "
+                f"{_keyed(table, part)}"
+            ).fetchall()
+        reject(connection, parsed, loaded=int(inserted[0][0]))
+    forget_cast_rows(connection)
     _number_equal_lines(connection, batch)
     _resolve_within_files(connection, batch)
     _refuse_beyond_limit(connection, batch)
@@ -81,10 +85,15 @@ def _note_odd_rows(connection: duckdb.DuckDBPyConnection, part: Batch) -> None:
     if any(f.text is None or f.text.needs_strip for f in part.files):
         connection.execute("insert into respelled select delivery_id, row_number from typed where spelled is not null")
     made = _MADE_KEYS.get(part.first.table.name)
-    if made in part.first.mapping.taken:
+    if made in part.first.mapping.taken and _is_missing(connection, made):
         connection.execute(
             f"insert into made_keys select delivery_id, row_number from typed where {quoted(made)} is null"
         )
+
+
+def _is_missing(connection: duckdb.DuckDBPyConnection, column: str) -> bool:
+    """Return whether a row that was read lacks a value: one column is soon looked through."""
+    return bool(connection.execute(f"select 1 from cast_rows where {quoted(column)} is null limit 1").fetchall())
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
@@ -270,8 +279,7 @@ def mark_duplicates(connection: duckdb.DuckDBPyConnection, table: Table, ids: Se
     if table.mode is Mode.SNAPSHOT or not ids:
         return
     raw = raw_name(table)
-    others = connection.execute(f"select count(distinct delivery_id) from {raw}").fetchone()
-    if others is None or others[0] < 2:
+    if count_deliveries(connection, table, ids) < 2:
         return
     key = key_sql(table, "r")
     aliased = ", ".join(f"{k} as k{i}" for i, k in enumerate(key))

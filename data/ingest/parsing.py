@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import duckdb
@@ -20,7 +22,7 @@ from data.ingest.reading import delivered, placed
 from data.ingest.rejects import Verdict, future_sql, refuse_on_file_faults, reject_cast_rows
 from data.warehouse import quoted
 
-__all__ = ["parse"]
+__all__ = ["Parsed", "forget_cast_rows", "parse", "readable", "reject"]
 
 _ID_COLUMNS = frozenset(
     {
@@ -39,37 +41,92 @@ _ID_COLUMNS = frozenset(
 _NORMALISED_COLUMNS = ("sku", "component_sku", "replaces_sku")
 
 
-def parse(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_timezone: str) -> None:
-    """Read a batch, or a part of one, into the temporary table ``cast_rows`` and lay the view ``typed`` over it.
+@dataclass(frozen=True)
+class Parsed:
+    """A part of a batch, read: what stands in the view ``typed``, and what the other rows are refused for."""
+
+    part: Batch
+    rows: str
+    casts: dict[str, ColumnCast]
+    verdicts: list[Verdict]
+
+
+def parse(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_timezone: str) -> Parsed:
+    """Read a batch, or a part of one, as ``cast_rows`` and lay the temporary view ``typed`` over it.
 
     ``typed`` has ``delivery_id, row_number``, the contract's columns and, where a SKU was delivered in another
-    spelling, that as ``spelled``; good rows alone. The rows that may not be loaded are added to ``rejected``.
+    spelling, that as ``spelled``; good rows alone. The others are for :func:`reject`. Text is read once, into a table
+    that is numbered and compared with the other reader's count; Parquet numbers its rows itself, so nothing of it is
+    written down before its rows reach their table.
 
     Raises:
-        DeliveryRefused: ``PARSER_DISAGREEMENT``, ``NAIVE_TIMESTAMP`` or ``DATE_SWAPPED``.
+        DeliveryRefused: ``PARSER_DISAGREEMENT`` or ``FORMAT``.
     """
     table = batch.first.table
     casts = _casts(batch, shop_timezone)
-    with delivered(batch) as scan:
-        try:
-            connection.execute(f"create or replace temp table cast_rows as {_cast_sql(connection, batch, scan, casts)}")
-        except duckdb.InvalidInputException as error:
-            sighting = batch.first.sighting
-            message = f"DuckDB cannot read it: {str(error).splitlines()[0][:200]}"
-            raise DeliveryRefused(Fault.FORMAT, message, source=sighting.source, file=sighting.file_name) from error
-    _normalise_spellings(connection, batch)
+    with delivered(batch) as scan, readable(batch):
+        _read(connection, _cast_sql(connection, batch, scan, casts), batch)
     rows = placed(connection, batch)
     verdicts = _verdicts(batch, shop_timezone)
     if (currency := batch.first.spec.currency) is not None:
         rows = with_rates(connection, rows, table, currency=currency, shop_timezone=shop_timezone)
         verdicts.append(Verdict(NO_RATE, Reason.CURRENCY_UNKNOWN, "currency", literal(currency)))
     refused = " or ".join(v.condition for v in verdicts) or "false"
-    values, joins = _kept_columns(connection, batch, casts)
+    with readable(batch):
+        values, joins = _kept_columns(connection, batch, casts)
     connection.execute(
         f"create or replace temp view typed as select p.delivery_id, p.row_number, {values}, p.spelled from ({rows}) p"
         f"{joins} where not p.is_bad and not ({refused})"
     )
-    reject_cast_rows(connection, batch, rows, casts, verdicts)
+    return Parsed(batch, rows, casts, verdicts)
+
+
+@contextmanager
+def readable(batch: Batch) -> Iterator[None]:
+    """Refuse the delivery where DuckDB trips over it.
+
+    Raises:
+        DeliveryRefused: ``FORMAT``.
+    """
+    try:
+        yield
+    except duckdb.InvalidInputException as error:
+        sighting = batch.first.sighting
+        message = f"DuckDB cannot read it: {str(error).splitlines()[0][:200]}"
+        raise DeliveryRefused(Fault.FORMAT, message, source=sighting.source, file=sighting.file_name) from error
+
+
+def _read(connection: duckdb.DuckDBPyConnection, query: str, batch: Batch) -> None:
+    """Make ``cast_rows``: of Parquet a view, unless spellings change; of text a table."""
+    forget_cast_rows(connection)
+    if batch.first.text is None:
+        connection.execute(f"create temp view cast_rows as {query}")
+        if not _other_spellings(connection, batch):
+            return
+        forget_cast_rows(connection)
+    connection.execute(f"create temp table cast_rows as {query}")
+    _normalise_spellings(connection, batch)
+
+
+def forget_cast_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let go of the rows that were read."""
+    connection.execute("drop view if exists typed")
+    for kind, found in (("view", "duckdb_views() where view_name"), ("table", "duckdb_tables() where table_name")):
+        if connection.execute(f"select 1 from {found} = 'cast_rows'").fetchall():
+            connection.execute(f"drop {kind} cast_rows")
+
+
+def reject(connection: duckdb.DuckDBPyConnection, parsed: Parsed, *, loaded: int) -> None:
+    """Add the rows that ``typed`` left out to ``rejected``; without any, nothing is read again.
+
+    Raises:
+        DeliveryRefused: ``NAIVE_TIMESTAMP`` or ``DATE_SWAPPED``.
+    """
+    batch = parsed.part
+    if loaded == sum(batch.good(f) for f in batch.files):
+        return
+    with readable(batch):
+        reject_cast_rows(connection, batch, parsed.rows, parsed.casts, parsed.verdicts)
     refuse_on_file_faults(connection, batch)
 
 
@@ -170,18 +227,7 @@ def _stripped(connection: duckdb.DuckDBPyConnection, batch: Batch, scan: str) ->
 
 def _normalise_spellings(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     """Normalise (NFKC) the few SKUs that are not plain ASCII; a SKU that changes is kept as ``spelled``."""
-    if not any(f.text is None or not f.text.scan.is_ascii for f in batch.files):
-        return
-    for name in _NORMALISED_COLUMNS:
-        if name not in batch.first.mapping.taken:
-            continue
-        found = connection.execute(
-            f"select distinct {name} from cast_rows where strlen({name}) <> length({name})"
-        ).fetchall()
-        spellings = {str(row[0]): unicodedata.normalize("NFKC", str(row[0])).strip() for row in found}
-        changed = {k: v for k, v in spellings.items() if k != v}
-        if not changed:
-            continue
+    for name, changed in _other_spellings(connection, batch).items():
         rows = pa.table({"delivered": list(changed), "normalised": list(changed.values())})
         keep_rows(connection, "spellings", rows)
         kept = f", spelled = coalesce(spelled, {name})" if name == "sku" else ""
@@ -190,10 +236,34 @@ def _normalise_spellings(connection: duckdb.DuckDBPyConnection, batch: Batch) ->
         )
 
 
+def _other_spellings(connection: duckdb.DuckDBPyConnection, batch: Batch) -> dict[str, dict[str, str]]:
+    """Return the delivered codes that NFKC spells otherwise, with that spelling, by column."""
+    if not any(f.text is None or not f.text.scan.is_ascii for f in batch.files):
+        return {}
+    others = {}
+    for name in _NORMALISED_COLUMNS:
+        if name not in batch.first.mapping.taken:
+            continue
+        found = connection.execute(
+            f"select distinct {name} from cast_rows where strlen({name}) <> length({name})"
+        ).fetchall()
+        spellings = {str(row[0]): unicodedata.normalize("NFKC", str(row[0])).strip() for row in found}
+        changed = {k: v for k, v in spellings.items() if k != v}
+        if changed:
+            others[name] = changed
+    return others
+
+
 def _casts(batch: Batch, shop_timezone: str) -> dict[str, ColumnCast]:
     """Return the cast of every contract column: delivered, from a default, or null."""
     first = batch.first
-    rules = CastRules(first.spec, shop_timezone, _ID_COLUMNS)
+    rules = CastRules(
+        first.spec,
+        shop_timezone,
+        _ID_COLUMNS,
+        is_scanned=all(f.text is not None for f in batch.files),
+        is_ascii=all(f.text is not None and f.text.scan.is_ascii for f in batch.files),
+    )
     casts = {}
     for column in first.table.columns:
         text = quoted(f"x_{column.name}")

@@ -100,7 +100,9 @@ def pseudonym(who: str, key: bytes) -> str:
     >>> pseudonym("17850.0", b"k") == pseudonym(" 17850", b"k") != pseudonym("17851", b"k")
     True
     """
-    plain = _WHOLE_NUMBER.sub(r"\1", who.strip())
+    plain = who.strip()
+    if "." in plain:
+        plain = _WHOLE_NUMBER.sub(r"\1", plain)
     return hmac.digest(key, plain.encode("utf-8"), "sha256").hex()[:HASH_HEX_DIGITS]
 
 

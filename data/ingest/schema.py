@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from dataclasses import dataclass
 
 from data.contracts import Table
@@ -11,6 +12,7 @@ from data.settings import SourceSettings
 
 __all__ = ["Mapping", "mapped", "required_in_source"]
 
+_SHOWN_CHARACTERS = 40  # of a column's name in a message
 _ALIKE = 0.75  # of difflib's ratio: a renamed column is recognised, an unrelated new one is not
 
 
@@ -74,7 +76,7 @@ def mapped(
     if missing:
         raise DeliveryRefused(
             Fault.SCHEMA_DRIFT,
-            f"expected column {_listed(missing)}, found {list(header)[:30]}"
+            f"expected column {_listed(missing)}, found {_clipped(header)}"
             + _did_you_mean(list(missing.values()), [h for h in header if h not in spec.columns.values()])
             + "; map it under `columns:` or deliver it",
             source=source,
@@ -130,9 +132,15 @@ def _listed(missing: dict[str, str]) -> str:
     return ", ".join(shown)
 
 
+def _clipped(header: tuple[str, ...]) -> str:
+    """Return the first names of a header, long ones cut; a quote that never closes makes one of the whole file."""
+    shown = [h if len(h) <= _SHOWN_CHARACTERS else f"{h[:_SHOWN_CHARACTERS]}..." for h in header[:30]]
+    return f"{shown}" + (" (a quote in it never closes)" if any(h.count("\n") > 1 for h in header) else "")
+
+
 def _did_you_mean(names: list[str], known: list[str] | tuple[str, ...]) -> str:
     hints = []
-    lowered = {k.lower(): k for k in known}
+    lowered = {unicodedata.normalize("NFKC", k).lower(): k for k in known}
     for name in names[:5]:
         close = difflib.get_close_matches(name.lower(), list(lowered), 1, 0.6)
         if close:

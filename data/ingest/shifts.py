@@ -13,7 +13,7 @@ import duckdb
 
 from data.contracts import Table
 from data.ingest.faults import DeliveryRefused, Fault
-from data.ingest.store import raw_name
+from data.ingest.store import count_deliveries, raw_name
 from data.warehouse import quoted
 
 __all__ = ["refuse_unit_shift"]
@@ -53,11 +53,9 @@ def _shifted(
     connection: duckdb.DuckDBPyConnection, table: Table, column: str, ids: Sequence[int]
 ) -> list[tuple[int, int, float]]:
     """Return delivery, SKUs compared and median ratio of the deliveries beyond the band."""
-    raw = raw_name(table)
-    deliveries = connection.execute(f"select count(distinct delivery_id) from {raw}").fetchone()
-    if deliveries is None or deliveries[0] < 2:
+    medians = _medians(connection, table, column, ids)
+    if count_deliveries(connection, table, ids) < 2:
         return []
-    medians = _medians(connection, table, column)
     return connection.execute(
         f"""
         with new_medians as (select * from {medians} where delivery_id in (select unnest($1))),
@@ -77,13 +75,20 @@ def _shifted(
     ).fetchall()
 
 
-def _medians(connection: duckdb.DuckDBPyConnection, table: Table, column: str) -> str:
+def _medians(connection: duckdb.DuckDBPyConnection, table: Table, column: str, ids: Sequence[int]) -> str:
     """Return the name of a table of each delivery's medians by SKU. They are worked out once, when it is new."""
-    name, value, raw = f"medians_{table.name}_{column}", quoted(column), raw_name(table)
+    name, value = f"medians_{table.name}_{column}", quoted(column)
     connection.execute(f"create table if not exists {name} (delivery_id bigint, sku varchar, m double)")
-    connection.execute(
-        f"insert into {name} select delivery_id, sku, median({value}::double) from {raw} where {value} > 0 and not "
-        f"is_duplicate and delivery_id in (select distinct delivery_id from {raw} where delivery_id > (select "
-        f"coalesce(max(delivery_id), -1) from {name})) group by delivery_id, sku"
-    )
+    rows = connection.execute(
+        f"select delivery_id from (select delivery_id from deliveries where table_name = $1 union select unnest($2)) "
+        f"where delivery_id > (select coalesce(max(delivery_id), -1) from {name}) order by 1",
+        [table.name, list(ids)],
+    ).fetchall()
+    if rows:
+        listed = ", ".join(str(row[0]) for row in rows)
+        connection.execute(
+            f"insert into {name} select delivery_id, sku, median({value}::double) from {raw_name(table)} where "
+            f"delivery_id >= {rows[0][0]} and delivery_id in ({listed}) and {value} > 0 and not is_duplicate "
+            "group by delivery_id, sku"
+        )
     return name

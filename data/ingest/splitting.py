@@ -8,22 +8,18 @@ for the delivery itself.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from data.contracts import Table
 from data.ingest.encodings import Normalised, normalised
 from data.ingest.faults import DeliveryRefused, Fault
 from data.ingest.formats import FileFormat, content, file_format
-from data.ingest.people import PersonBook, Roles, may_hold_people, roles_of
-from data.ingest.privacy import masked
+from data.ingest.parquet_split import split_parquet
+from data.ingest.people import PersonBook, may_hold_people, roles_of
 from data.ingest.record_split import RecordSplitter, header_of
 from data.ingest.records import RecordLimit
 from data.settings import SourceSettings
@@ -129,74 +125,11 @@ def _split_parquet(
     path: Path, into: Path, *, table: Table, spec: SourceSettings, name: str, source: str, tag: str
 ) -> PersonBook | None:
     try:
-        file = pq.ParquetFile(path)
-        roles = roles_of(table, spec, file.schema_arrow.names)
-        if not roles:
-            return None
-        book, has_changed = PersonBook(tag, roles.people), False
-        schema = file.schema_arrow
-        for column in (*roles.people, *roles.masked):
-            if column in roles.people or _is_text(schema.field(column).type):
-                schema = schema.set(schema.get_field_index(column), pa.field(column, pa.string()))
-        with pq.ParquetWriter(into, schema, compression="lz4") as writer:
-            for n in range(file.num_row_groups):
-                rows, changed = _split_frame(file.read_row_group(n), roles, book, nulls=spec.null_values)
-                has_changed = has_changed or changed
-                writer.write_table(rows.cast(schema))
+        return split_parquet(path, into, lambda header: roles_of(table, spec, header), tag=tag, nulls=spec.null_values)
     except (pa.ArrowException, OSError) as error:
         raise DeliveryRefused(
             Fault.FORMAT, f"not a readable Parquet file: {error}", source=source, file=name
         ) from error
-    return book if has_changed else None
-
-
-def _is_text(dtype: pa.DataType) -> bool:
-    inner = dtype.value_type if pa.types.is_dictionary(dtype) else dtype
-    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner))
-
-
-def _split_frame(rows: pa.Table, roles: Roles, book: PersonBook, *, nulls: Sequence[str]) -> tuple[pa.Table, bool]:
-    """Return rows without people, and whether anything was taken out."""
-    changed = False
-    if roles.people:
-        codes = [_codes(rows[c], nulls) for c in roles.people]
-        keys = np.stack([c for c, _ in codes], axis=1)
-        distinct, row = np.unique(keys, axis=0, return_inverse=True)
-        order = np.argsort(_first_rows(row.reshape(-1), len(distinct)), kind="stable")
-        refs: list[str | None] = [None] * len(distinct)
-        for i in order.tolist():
-            values = tuple(words[code] for (_, words), code in zip(codes, distinct[i].tolist(), strict=True))
-            refs[i] = book.ref(values) or None
-            if roles.buyer and not values[0]:
-                refs[i] = None
-        shown = pa.array(refs, pa.string()).take(pa.array(row.reshape(-1)))
-        changed = any(r is not None for r in refs) or bool(roles.sealed)
-        for column in roles.people:
-            at = rows.column_names.index(column)
-            rows = rows.set_column(at, column, shown if column == roles.buyer else pa.nulls(rows.num_rows, pa.string()))
-    for column in roles.masked:
-        if _is_text(rows.schema.field(column).type):
-            encoded = pc.dictionary_encode(rows[column].cast(pa.string())).combine_chunks()
-            words = encoded.dictionary.to_pylist()
-            clean = [None if w is None else masked(w) for w in words]
-            if clean != words:
-                changed = True
-                column_now = pa.array(clean, pa.string()).take(encoded.indices)
-                rows = rows.set_column(rows.column_names.index(column), column, column_now)
-    return rows, changed
-
-
-def _codes(column: pa.ChunkedArray, nulls: Sequence[str]) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """Return each row's value as a number, and the values; null is the blank one."""
-    encoded = pc.dictionary_encode(pc.fill_null(column.cast(pa.string()), "")).combine_chunks()
-    words = [w.strip() for w in encoded.dictionary.to_pylist()]
-    return encoded.indices.to_numpy().astype(np.int64), ["" if w in nulls else w for w in words]
-
-
-def _first_rows(row: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
-    first = np.full(n, len(row), dtype=np.int64)
-    np.minimum.at(first, row, np.arange(len(row)))
-    return first
 
 
 def split_cells(

@@ -6,6 +6,8 @@ landed copy, so a lost or damaged warehouse is made anew by the next run.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import duckdb
 
 from data.contracts import INPUTS, Table
@@ -50,7 +52,8 @@ def create_store(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the ingest's tables and a ``raw_<table>`` for each input table, unless they exist.
 
     A raw table has the contract's columns behind where each row comes from. ``is_duplicate`` marks a row that an
-    earlier delivery already brought, value for value; it stays, for the earlier delivery may be superseded.
+    earlier delivery already brought, value for value; it stays, for the earlier delivery may be superseded. Order
+    lines have their day in the shop's timezone behind them: it is worked out once, and spares reading whole years.
     """
     for statement in _STORE:
         connection.execute(statement)
@@ -62,6 +65,7 @@ def create_store(connection: duckdb.DuckDBPyConnection) -> None:
                 f"create table {raw_name(table)} (delivery_id bigint, row_number bigint, is_duplicate boolean, "
                 f"{columns})"
             )
+    connection.execute("alter table raw_order_lines add column if not exists business_date date")
 
 
 def set_buyer_key(connection: duckdb.DuckDBPyConnection) -> None:
@@ -74,6 +78,15 @@ def set_buyer_key(connection: duckdb.DuckDBPyConnection) -> None:
 def raw_name(table: Table) -> str:
     """Return the name of the raw table of an input table."""
     return f"raw_{table.name}"
+
+
+def count_deliveries(connection: duckdb.DuckDBPyConnection, table: Table, ids: Sequence[int]) -> int:
+    """Return how many deliveries of ``table`` there are, the new ones ``ids`` included."""
+    row = connection.execute(
+        "select count(*) from (select delivery_id from deliveries where table_name = $1 union select unnest($2))",
+        [table.name, list(ids)],
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 def known_sightings(connection: duckdb.DuckDBPyConnection) -> list[tuple[Sighting, int]]:

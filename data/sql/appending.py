@@ -18,7 +18,7 @@ from data.contracts import DType, Table
 from data.ingest.store import raw_name
 from data.warehouse import quoted
 
-__all__ = ["Staged", "append_new", "remember_staged", "staged_before"]
+__all__ = ["Staged", "append_new", "clashes", "make_fresh", "remember_staged", "staged_before"]
 
 _SLACK_DAYS = 3  # between an instant's UTC day and its day in any timezone, twice
 _VERDICTS = ("unknown_skus", "not_products", "excess_returns", "returned_twice")
@@ -30,6 +30,7 @@ class Staged:
 
     run_date: date
     deliveries: tuple[int, ...]
+    is_view: bool = False
 
 
 def staged_before(
@@ -44,7 +45,8 @@ def staged_before(
         return None
     rows = connection.execute(
         "select run_date, fingerprint, rows_raw, rows_duplicate, deliveries from stage_state s where table_name = $1 "
-        "and exists (from duckdb_tables() t where t.table_name = 'stg_' || $1)",
+        "and (exists (from duckdb_tables() t where t.table_name = 'stg_' || $1) or exists (from duckdb_views() t where "
+        "t.view_name = 'stg_' || $1))",
         [table.name],
     ).fetchall()
     if not rows:
@@ -57,7 +59,8 @@ def staged_before(
         return None
     if (raw, duplicate) != _counts(connection, table, deliveries):
         return None
-    return Staged(day, tuple(deliveries))
+    views = connection.execute("select 1 from duckdb_views() where view_name = 'stg_' || ?", [table.name]).fetchall()
+    return Staged(day, tuple(deliveries), bool(views))
 
 
 def remember_staged(
@@ -94,16 +97,12 @@ def append_new(
         day: SQL of the day on which a candidate ``c`` is known; ``v`` is its delivery.
     """
     stage = f"stg_{table.name}"
-    connection.execute(f"create or replace temp table fresh as {_fresh_sql(table, before, day)}")
+    make_fresh(connection, table, before, day=day)
     last = connection.execute(f"select coalesce(max(rowid), -1) from {stage}").fetchall()[0][0]
     identity = _identity(table, "f")
     on = " and ".join(f"{a} is not distinct from {b}" for a, b in zip(_identity(table, "s"), identity, strict=True))
-    clash = connection.execute(
-        f"select (select count(*) from {stage} s semi join fresh f on {on}) + (select count(*) from (select 1 from "
-        f"fresh f group by {', '.join(identity)} having count(*) > 1))"
-    ).fetchall()[0][0]
     winners = "fresh"
-    if clash:
+    if clashes(connection, table):
         rivals = " and ".join(
             f"{a} is not distinct from {b}" for a, b in zip(_identity(table, "c"), identity, strict=True)
         )
@@ -116,6 +115,22 @@ def append_new(
         winners = "decided"
     connection.execute(f"insert into {stage} select {columns} from {winners} w")
     return f"from {stage} where rowid > {last}"
+
+
+def make_fresh(connection: duckdb.DuckDBPyConnection, table: Table, before: Staged, *, day: str) -> None:
+    """Make the temporary table ``fresh`` of the candidates that ``before`` did not hold."""
+    connection.execute(f"create or replace temp table fresh as {_fresh_sql(table, before, day)}")
+
+
+def clashes(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    """Return whether a row of ``fresh`` shares its key with another, or with one that is staged."""
+    identity = _identity(table, "f")
+    on = " and ".join(f"{a} is not distinct from {b}" for a, b in zip(_identity(table, "s"), identity, strict=True))
+    found = connection.execute(
+        f"select (select count(*) from stg_{table.name} s semi join fresh f on {on}) + (select count(*) from (select 1 "
+        f"from fresh f group by {', '.join(identity)} having count(*) > 1))"
+    ).fetchall()
+    return bool(found[0][0])
 
 
 def _fresh_sql(table: Table, before: Staged, day: str) -> str:

@@ -7,8 +7,9 @@ newest on or before D replaces all before it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 
 import duckdb
 
@@ -16,12 +17,14 @@ from data.contracts import TABLES, DType, Mode, Table
 from data.ingest.casting import literal, sql_type
 from data.ingest.store import raw_name
 from data.ingest.versions import VisibleDelivery
-from data.sql.appending import append_new, remember_staged, staged_before
+from data.sql.appending import Staged, append_new, remember_staged, staged_before
+from data.sql.viewing import drop_staged, every_row_counts, keep_business_dates, stage_view
 from data.warehouse import quoted
 
 __all__ = ["create_visible", "local_day", "stage_history", "stage_table"]
 
 _WINS = "version desc, row_number desc"  # of several rows with one key
+_ALL = "select * from candidates"
 _FIRST_DAY = "date '0001-01-01'"
 
 
@@ -73,6 +76,7 @@ def stage_table(
     if not connection.execute("select 1 from visible where table_name = $1 limit 1", [table.name]).fetchall():
         _stage_nothing(connection, table)
         return f"from stg_{table.name}"
+    keep_business_dates(connection, table, zone)
     before = staged_before(connection, table, run_date=run_date, zone=zone, period_days=period_days)
     if table.mode is Mode.SNAPSHOT:
         candidates = _snapshot_candidates(connection, table, run_date)
@@ -83,22 +87,43 @@ def stage_table(
     columns = ", ".join(
         _column_sql(table, name, run_date=run_date, zone=zone) for name in TABLES[f"stg_{table.name}"].names
     )
-    written = f"from stg_{table.name}"
-    if before is not None:
-        known = _known_on(table, "c", zone=zone, period_days=period_days)
-        written = append_new(connection, table, before, columns=columns, winners_order=_WINS, day=known)
-    else:
-        winners = _winners(connection, table)
-        # Readers order by key; to sort the largest tables here too would take longer than all the rest.
-        order = "" if table.is_sales else f" order by {', '.join(quoted(k) for k in table.key)}"
-        connection.execute(f"create or replace table stg_{table.name} as select {columns} from ({winners}) w{order}")
+    known = partial(_known_on, table, zone=zone, period_days=period_days)
+    written = _write(connection, table, before, columns=columns, known=known, run_date=run_date)
     remember_staged(connection, table, run_date=run_date, zone=zone, period_days=period_days)
     return written
 
 
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    before: Staged | None,
+    *,
+    columns: str,
+    known: Callable[[str], str],
+    run_date: date,
+) -> str:
+    """Write the winners among ``candidates``, or lay a view where all of them win; return SQL for what is new."""
+    stage = f"stg_{table.name}"
+    winners = "" if before is not None else _winners(connection, table)
+    day = known("c") if table.is_sales else ""
+    if every_row_counts(connection, table, before, is_alone=winners == _ALL, day=day):
+        shown = columns.replace("(from not_products)", "(from staged_non_products)")
+        stage_view(connection, table, columns=shown, known_on=known("r"), until=literal(run_date.isoformat()))
+        return f"from {stage}" if before is None else f"from (select {shown} from fresh w)"
+    if before is not None and not before.is_view:
+        return append_new(connection, table, before, columns=columns, winners_order=_WINS, day=known("c"))
+    winners = winners or _winners(connection, table)
+    # Readers order by key; to sort the largest tables here too would take longer than all the rest.
+    order = "" if table.is_sales else f" order by {', '.join(quoted(k) for k in table.key)}"
+    drop_staged(connection, table)
+    connection.execute(f"create table {stage} as select {columns} from ({winners}) w{order}")
+    return f"from {stage}"
+
+
 def _stage_nothing(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     columns = ", ".join(f"{quoted(c.name)} {sql_type(c.dtype)}" for c in TABLES[f"stg_{table.name}"].columns)
-    connection.execute(f"create or replace table stg_{table.name} ({columns})")
+    drop_staged(connection, table)
+    connection.execute(f"create table stg_{table.name} ({columns})")
 
 
 def local_day(column: str, zone: str) -> str:
@@ -124,6 +149,8 @@ def _dated_candidates(table: Table, *, run_date: date, zone: str, period_days: i
 def _day(alias: str, table: Table, zone: str) -> str:
     """Return SQL for the business date of a row."""
     assert table.business_date is not None
+    if table.name == "order_lines":
+        return f"{alias}.business_date"
     column = f"{alias}.{quoted(table.business_date)}"
     return local_day(column, zone) if table.column(table.business_date).dtype is DType.TIMESTAMP else column
 
@@ -169,14 +196,14 @@ def _winners(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
     key = ", ".join(identity)
     row = connection.execute("select count(distinct delivery_id) from candidates").fetchone()
     if (row is None or row[0] < 2) and table.known_at is None:
-        return "select * from candidates"
+        return _ALL
     aliased = ", ".join(f"{k} as k{i}" for i, k in enumerate(identity))
     connection.execute(
         f"create or replace temp table rivals as select {aliased} from candidates c group by all having count(*) > 1"
     )
     row = connection.execute("select count(*) from rivals").fetchone()
     if row is None or row[0] == 0:
-        return "select * from candidates"
+        return _ALL
     on = " and ".join(f"r.k{i} is not distinct from {k}" for i, k in enumerate(identity))
     return (
         f"select c.* from candidates c anti join rivals r on {on} union all "
@@ -193,7 +220,7 @@ def _column_sql(table: Table, name: str, *, run_date: date, zone: str) -> str:
     if name == "as_of_date" and table.mode is Mode.SNAPSHOT:
         return "coalesce(w.as_of_date, w.snapshot) as as_of_date"
     if name == "business_date" and table.business_date is not None:
-        return f"{local_day('w.' + quoted(table.business_date), zone)} as business_date"
+        return f"{_day('w', table, zone)} as business_date"
     if name == "placed_date":
         return f"{local_day('w.placed_at', zone)} as placed_date"
     if table.name == "preorders" and name in ("cancelled_at", "cancelled_date"):

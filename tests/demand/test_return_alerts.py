@@ -78,7 +78,7 @@ def test_a_handful_of_returns_is_no_evidence():
 def test_returns_of_excluded_or_old_sales_and_without_reason_do_not_count():
     sales, returns, items = season(np.random.default_rng(4), factor=(3, "M", "size", 2.5))
     assert alerts((sales, returns.with_columns(reason=pl.lit(None, dtype=pl.String)), items)).is_empty()
-    old = sales.with_columns(day=pl.col("day") - 400)
+    old = sales.with_columns(day=pl.col("day") - 800)
     assert alerts((old, returns, items)).is_empty()
 
 
@@ -110,3 +110,67 @@ def test_reasons_are_told_apart_in_both_languages():
     found = return_reasons(texts)
     assert found["reason"].to_list() == ["size", "size", "fabric", "fabric", None, None, "size"]
     assert found["side"].to_list() == ["small", "large", None, None, None, None, "small"]
+
+
+def cells(rng, *, factor, n_styles=150, sold=150, rate=0.10):
+    """Many styles of three sizes, ``sold`` units each, ``factor`` of (style, size) -> times its size returns."""
+    lines, back = [], []
+    for style in range(n_styles):
+        usual = rate * rng.lognormal(0, 0.1)
+        for size in SIZES:
+            came = rng.binomial(sold, usual * factor.get((style, size), 1.0))
+            for nth in range(sold):
+                lines.append((f"{style}{size}{nth}", RUN_DAY - 150 - nth, f"T{style}-{size}", 1.0))
+                if nth < came:
+                    back.append((f"{style}{size}{nth}", RUN_DAY - 100 - nth, 1.0, "too small"))
+    items = [(f"T{i}-{s}", f"T{i}", s, "tops") for i in range(n_styles) for s in SIZES]
+    return (
+        pl.DataFrame(lines, schema=["order_line_id", "day", "sku", "units"], orient="row"),
+        pl.DataFrame(back, schema=["order_line_id", "day", "units", "reason"], orient="row"),
+        pl.DataFrame(items, schema=["sku", "style_id", "size", "category"], orient="row"),
+    )
+
+
+def test_few_faults_among_many_small_ordinary_cells_are_neither_drowned_nor_multiplied():
+    """Six sizes of 150 units at 2.5 times; a bell curve fitted to all 600 sizes would shrink them to the ordinary."""
+    planted = {(style, "M"): 2.5 for style in range(6)}
+    found = [alerts(cells(np.random.default_rng(seed), factor=planted)) for seed in range(3)]
+    named = [(row["style_id"], row["size"]) for f in found for row in f.iter_rows(named=True)]
+    right = [n for n in named if n[1] == "M" and n[0] in {f"T{i}" for i in range(6)}]
+    assert len(right) >= 12  # of 18
+    assert len(named) - len(right) <= 1
+
+
+def test_a_whole_style_at_fault_is_found_though_no_size_of_it_stands_out():
+    factor = {(3, size): 2.5 for size in SIZES}
+    found = [alerts(cells(np.random.default_rng(seed), factor=factor, sold=70)) for seed in range(5)]
+    named = [f.select("style_id", "size").rows() for f in found]
+    assert named.count([("T3", "*")]) >= 3
+    assert all(rows in ([], [("T3", "*")]) for rows in named)
+
+
+def test_an_alert_is_taken_back_once_recent_sales_come_back_no_more_than_others():
+    sales, returns, items = season(np.random.default_rng(4), factor=(3, "M", "size", 2.5))
+    assert alerts((sales, returns, items)).height == 1
+    later = RUN_DAY + 300  # a year's sales again, T3 in M now as ordinary as the rest
+    fresh, back, _ = season(np.random.default_rng(5))
+    fresh, back = (
+        f.with_columns(day=pl.col("day") + 300, order_line_id="n" + pl.col("order_line_id")) for f in (fresh, back)
+    )
+    both = pl.concat([sales, fresh]), pl.concat([returns, back])
+    assert return_alerts(*both, items, run_day=later, config=CONFIG).is_empty()
+    never = CONFIG.model_copy(update={"alert_taken_back": 1e-9})
+    assert return_alerts(*both, items, run_day=later, config=never).height == 1
+
+
+def test_one_buyer_who_sends_many_back_is_one_verdict():
+    frames = cells(np.random.default_rng(2), factor={})
+    sales, returns, items = frames
+    bulk = pl.DataFrame(
+        {"order_line_id": ["bulk"], "day": [RUN_DAY - 200], "sku": ["T9-M"], "units": [40.0]}, schema=sales.schema
+    )
+    came = pl.DataFrame(
+        {"order_line_id": ["bulk"], "day": [RUN_DAY - 190], "units": [40.0], "reason": ["too small"]},
+        schema=returns.schema,
+    )
+    assert alerts((pl.concat([sales, bulk]), pl.concat([returns, came]), items)).is_empty()

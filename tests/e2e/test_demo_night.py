@@ -121,6 +121,14 @@ def test_running_again_gives_the_same_bytes(night, merchcast):
     assert digests(home / "published" / RUN_DATE) == before
 
 
+def test_rebuilding_from_landing_gives_the_same_bytes(night, merchcast):
+    home = night[0]
+    before = digests(home / "published" / RUN_DATE)
+    merchcast("rebuild", "--home", str(home))
+    merchcast("run", "--home", str(home))
+    assert digests(home / "published" / RUN_DATE) == before
+
+
 def test_some_steps_alone_publish_nothing(night, merchcast):
     home = night[0]
     before = (home / "published" / "current").readlink()

@@ -26,7 +26,7 @@ def without_great_expectations(monkeypatch: pytest.MonkeyPatch, request: pytest.
     def nothing(*_: Any, **__: Any) -> list[Any]:
         return []
 
-    monkeypatch.setattr("data.step.check_batches", nothing)
+    monkeypatch.setattr("data.checks.staged.check_batches", nothing)
     monkeypatch.setattr("data.step_io.check_table", nothing)
     yield
 

@@ -67,6 +67,9 @@ def test_fault_50_late_rows_go_into_their_own_day(shop: DropShop):
     shop.run(D)
     days = shop.query("select business_date, count(*) from stg_order_lines group by 1 order by 1")
     assert days == [(date(2026, 2, 28), 70), (D, 5)]
+    shown = "10 rows of order_lines came late or were corrected after the run for 2026-02-28: 1 days are restated"
+    assert shown in shop.notes()["RESTATED"]
+    assert "2026-02-28: 10" in shop.notes()["RESTATED"]
 
 
 def test_fault_51_a_correction_leaves_the_earlier_runs_view_readable(shop: DropShop):

@@ -9,7 +9,15 @@ from forecast_shops import no_tables, panel_of, shop_units
 from forecasting.backtest import Inputs, candidates, learner_as_of, origins, run_trials
 from forecasting.config import ForecastConfig, LearnerConfig
 from forecasting.features import price_matrix
-from forecasting.models import CONTROL, LEARNER, control_forecast, statistical_forecasts, weekday_profile
+from forecasting.learner import _rounds
+from forecasting.models import (
+    CONTROL,
+    LEARNER,
+    control_forecast,
+    in_stock_ratio,
+    statistical_forecasts,
+    weekday_profile,
+)
 
 CONFIG = ForecastConfig(learner=LearnerConfig(trees=20, leaves=8, min_rows=500))
 
@@ -125,3 +133,21 @@ def test_series_that_ended_teach_but_are_not_forecast() -> None:
     found = candidates(inputs, inputs.panel, origin=160, horizon=7, config=CONFIG, learner=learner)
     assert np.isnan(found[LEARNER][0]).all()
     assert np.isfinite(found[LEARNER][1:]).all()
+
+
+def test_means_that_count_stocked_out_periods_come_down_to_the_level_in_stock() -> None:
+    units = shop_units(6, 70) + 2
+    out = np.zeros(units.shape, dtype=bool)
+    out[:, ::3] = True
+    more, told = np.where(out, units * 2, units), np.zeros(units.shape, dtype=bool)
+    fair = panel_of(units, is_censored=out, recovered_units=more, recovered_teaches=told)
+    assert 0.8 <= in_stock_ratio(fair) < 0.85
+    assert in_stock_ratio(panel_of(units, is_censored=out, recovered_units=more, recovered_teaches=out)) == 1
+    assert in_stock_ratio(panel_of(units)) == 1
+    assert in_stock_ratio(panel_of(np.full((2, 20), np.nan))) == 1
+
+
+def test_fewer_rows_are_learnt_in_fewer_rounds() -> None:
+    rounds = [_rounds(LearnerConfig(trees=200), rows) for rows in (1, 50_000, 400_000, 4_000_000)]
+    assert rounds == [70, 100, 200, 200]
+    assert _rounds(LearnerConfig(trees=5), 1) == 2

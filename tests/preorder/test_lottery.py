@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from benchmarks.preorder_events import PreorderShop
 from preorder.allocation import Rule, allocate, tickets
+from preorder.campaigns import campaign_histories
+from preorder.step import _check_lotteries
 
 N_LINES = 50
 
@@ -74,6 +76,37 @@ def test_another_seed_than_the_committed_one_is_seen(script, tmp_path):
     plan = drawn(tmp_path).batch_plan
     plan.assign(seed=plan["seed"].mask(plan["campaign_id"] == "C3", "mine")).to_csv(tmp_path / "batch_plan.csv")
     assert "not the one committed to" in script.verify(tmp_path, "C3")[0]
+
+
+class Asked:
+    """What a step would report."""
+
+    def __init__(self):
+        self.red = {}
+
+    def check(self, name, *, failed, **_):
+        self.red[name] = failed
+
+
+@pytest.mark.parametrize(
+    ("committed", "revealed", "wrong"),
+    [(0, 9, 0), (None, 9, 1), (2, 9, 1), (0, 5, 1), (0, None, 0)],  # days; placed on day 1, closed on day 6
+)
+def test_a_seed_that_could_have_been_chosen_to_please_is_said(committed, revealed, wrong):
+    def day(n):
+        return pd.Timestamp("2026-06-01", tz="UTC") + pd.Timedelta(days=n)
+
+    seed = "s" * 64
+    moves = [("open", 0, None, None), ("closed", 6, None, None)]
+    moves += [("open", committed, hashlib.sha256(seed.encode()).hexdigest(), None)] if committed is not None else []
+    moves += [("closed" if revealed > 6 else "open", revealed, None, seed)] if revealed is not None else []
+    events = pd.DataFrame(moves, columns=["state", "at", "seed_commitment", "seed"])
+    events = events.assign(campaign_id="C", at=events["at"].map(day), ledger_root=None).sort_values("at")
+    campaigns = pd.DataFrame({"campaign_id": ["C"], "allocation": ["lottery"], "closes_at": [day(6)]})
+    ledger = pd.DataFrame({"campaign_id": ["C"], "placed_at": [day(1)]})
+    io = Asked()
+    _check_lotteries(io, campaigns, ledger, campaign_histories(["C"], events))
+    assert io.red == {"lottery_seed_in_order": wrong}
 
 
 def test_a_lottery_is_fair():

@@ -172,3 +172,46 @@ def test_eighty_percent_intervals_hold_eighty_percent_of_a_thousand_demo_campaig
     rows = pd.concat(parts)
     assert len(rows) >= 1_000
     assert 0.77 <= rows["inside"].mean() <= 0.83
+
+
+def expected_of(firm, final, here):
+    """What each forecaster expects of an item with ``here`` units, taught by past ones."""
+    n, firm = len(final), np.append(np.asarray(firm, dtype=float), here)
+    nothing = np.full(n + 1, np.nan)
+    cohorts = np.column_stack([firm, *[np.zeros(n + 1)] * 3])
+    taught = Case(
+        firm=firm,
+        spread=np.sqrt(firm),
+        cohorts=cohorts,
+        kept=cohorts[:-1],
+        later=np.asarray(final) - firm[:-1],
+        level=nothing,
+        pick_up=nothing,
+        final=np.asarray(final, dtype=float),
+        weights=np.ones(n),
+    )
+    return {c.name: c for c in centres(taught)}
+
+
+FIRM = np.linspace(10, 200, 400)
+
+
+@pytest.mark.parametrize(
+    ("name", "final", "answer"),
+    [
+        ("additive", FIRM + 30, 90 + 30),
+        ("by_age", FIRM + 30, 90 + 30),
+        ("multiplicative", 3 * FIRM, 3 * 90),
+        ("linear", 20 + 1.5 * FIRM, 20 + 1.5 * 90),
+        ("log_linear", 8 * (1 + FIRM) ** 0.6 - 1, 8 * 91**0.6 - 1),
+    ],
+)
+def test_each_pick_up_is_right_where_its_own_law_holds(name, final, answer):
+    found = expected_of(FIRM, final, 90.0)
+    assert found[name].here == pytest.approx(answer, rel=0.01)
+    assert found[name].left_out == pytest.approx(final, rel=0.05, abs=5)  # each past one without its own outcome
+
+
+def test_additive_and_multiplicative_pick_up_part_where_the_other_law_holds():
+    found = expected_of(FIRM, 3 * FIRM, 10.0)
+    assert found["additive"].here > 5 * found["multiplicative"].here

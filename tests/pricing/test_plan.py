@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from textwrap import dedent
+
+import numpy as np
 
 from pricing.book import load_book
 from pricing.config import PricingConfig
@@ -64,7 +67,8 @@ def test_lines_that_differ_from_the_book_in_force_come_first_with_a_star(lines):
     assert body[0] == "Price plan for 2026-11-22   pricing_rules.yml aaaaaa -> working copy   currency CNY"
     assert body[3].startswith("  ~*COS-0131")
     assert "in force 241.90" in body[4]
-    assert body[5].startswith("  ! BDG-0044")
+    assert body[5].startswith("      would change it: ")
+    assert body[6].startswith("  ! BDG-0044")
 
 
 def test_the_same_book_says_so(lines):
@@ -124,3 +128,31 @@ def test_pricing_looks_at_no_field_about_a_person():
     people = {c.name for t in TABLES.values() for c in t.columns if c.person}
     assert people
     assert not people & (set(LINE_COLUMNS) | set(When.model_fields))
+
+
+def test_a_moved_line_says_which_elasticity_would_change_the_answer(lines, book):
+    cut = book("\n  - {id: cut, type: markdown, when: {all: true}, percent: 10}")
+    text = preview_of(lines({"elasticity": -6.0, "elasticity_lo": -6.5, "elasticity_hi": -5.5}), cut, PricingConfig())
+    told = re.search(r"would change it: profit falls with an elasticity above (-\d\.\d\d) \(here -6\.00\)", text)
+    assert told
+    tip = float(told.group(1))
+    for elasticity, sign in ((tip - 0.1, 1), (tip, -1)):
+        known = {"elasticity": elasticity, "elasticity_lo": elasticity - 0.5, "elasticity_hi": elasticity + 0.5}
+        table = suggest_prices(lines(known), cut, run_date=D, config=PricingConfig())
+        assert np.sign(table["profit_change"].iloc[0]) == sign
+    raised = book("\n  - {id: up, type: markup, when: {all: true}, percent: 5}")
+    assert "profit falls with an elasticity below" in preview_of(lines(), raised, PricingConfig())
+    assert "would change it" not in preview_of(lines(), book(), PricingConfig())
+
+
+def test_the_plan_says_what_share_is_tried_and_held_out(lines, book):
+    frame = lines(*({"sku": f"S{i}", "elasticity_lo": -3.4, "elasticity_hi": -0.8} for i in range(60)))
+    text = preview_of(frame, book(), PricingConfig(exploration_share=0.4, holdout_share=0.2))
+    assert re.search(r"Trials: 40% of styles explore \(\d+ lines\), [1-9]\d* prices tried tonight", text)
+    assert "Holdout: 20% of styles" in text
+    assert "Trials" not in preview_of(frame, book(), PricingConfig())
+
+
+def preview_of(frame, rules, config):
+    shown = PreviewBook(rules, "0" * 64)
+    return preview_plan(frame, shown, shown, run_date=D, config=config)

@@ -320,8 +320,11 @@ def _other_frames(plan: pd.DataFrame, rng: np.random.Generator) -> dict[str, pd.
                     "from_location_id": "main",
                     "to_location_id": "tokyo",
                     "qty": [5, 9, 12],
-                    "why_from": "surplus_elsewhere",
+                    "why_from": "beyond_kept_cover",
+                    "surplus_qty": [5, 30, 12],
                     "why_to": "runs_out_before_receipt",
+                    "needed_qty": [8, 9, 20],
+                    "reason": ["whole_surplus", "whole_need", "shared_by_return"],
                     "value": [50.0, 90.0, 120.5],
                     "freight": [5.0, 6.0, 7.0],
                 }

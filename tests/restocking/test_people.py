@@ -127,19 +127,22 @@ def test_a_first_run_has_no_changes(shop):
     assert shop().item(demand=4.0, stock=70).plan().plan_changes.empty
 
 
-def with_history(case, *, runs, demand_mean=84.0, order_value=50.0, flags=()):
+def with_history(case, *, runs, demand_mean=84.0, order_value=50.0, level=84.0, flags=()):
     rows = [
         {
             "run_date": TODAY - timedelta(days=7 * (i + 1)),
             "sku": "A",
             "location_id": "main",
             "demand_mean": demand_mean,
+            "order_up_to_level": level,
             "order_value": order_value,
         }
         for i in range(runs)
     ]
     case.earlier_plans = pd.DataFrame(rows)
-    case.last_plan = case.plan().restock_plan.assign(flags=[list(flags)], proposal_id=None, first_proposed_date=pd.NaT)
+    plan = case.plan().restock_plan
+    said = [list(flags) for _ in range(len(plan))]
+    case.last_plan = plan.assign(flags=said, proposal_id=None, first_proposed_date=pd.NaT)
     return case
 
 
@@ -180,6 +183,55 @@ def test_a_supplier_that_seems_to_count_in_another_unit_is_held_until_somebody_l
     assert plain["status"] == "ok"
     assert (suspect["status"], suspect["reason"]) == ("held", "rail_unit_suspect")
     assert suspect["order_qty"] == plain["order_qty"]  # the quantity is kept for the person to see
+
+
+def a_jump(shop):
+    return with_history(shop().item(demand=4.0, stock=10), runs=4, demand_mean=10.0, order_value=1e6)
+
+
+def test_a_quantity_that_a_person_set_releases_a_line_that_a_rail_on_demand_holds(shop):
+    assert a_jump(shop).line()["reason"] == "rail_demand_jump"
+    tables = override(a_jump(shop), "set", 20).plan()
+    assert tables.restock_plan["status"].tolist() == ["ok"]
+    assert tables.supplier_orders["qty"].tolist() == [20]
+
+
+def test_a_factor_on_a_doubted_quantity_releases_nothing(shop):
+    assert override(a_jump(shop), "multiply", 1.5).line()["status"] == "held"
+
+
+def test_limits_in_money_and_doubts_about_units_stand_against_a_slip_of_the_hand(shop):
+    dear = override(shop().tune(max_line_value=55.0).item(demand=4.0, stock=70), "set", 140).line()
+    assert (dear["status"], dear["reason"]) == ("held", "rail_line_value")
+    unit = override(shop().item(demand=4.0, stock=70, supply={"flags": ["unit_suspect"]}), "set", 14).line()
+    assert (unit["status"], unit["reason"]) == ("held", "rail_unit_suspect")
+
+
+@pytest.mark.parametrize(("typed", "status"), [(13, ["held", "ok"]), (1400, ["held", "held"])])
+def test_a_plan_far_too_large_is_held_but_for_what_a_person_set_in_reason(shop, typed, status):
+    case = shop().item("B", demand=4.0, stock=70).item(demand=4.0, stock=70)
+    case = with_history(override(case, "set", typed), runs=4, order_value=18.0)  # 54 at most
+    plan = case.plan().restock_plan.sort_values("sku", ascending=False)
+    assert plan["status"].tolist() == status
+
+
+@pytest.mark.parametrize("limit", ["line", "budget", "none"])
+def test_where_a_limit_in_money_stands_a_line_of_unknown_cost_is_held(shop, limit):
+    case = shop().item(demand=4.0, stock=70, unit_cost=None, supply={"unit_cost": None})
+    case = case.tune(max_line_value=1e9) if limit == "line" else case.set(budget=1e9 if limit == "budget" else None)
+    line = case.line()
+    assert line["order_qty"] == 14
+    assert (line["status"], line["reason"]) == (
+        ("ok", "cover_target") if limit == "none" else ("held", "rail_unknown_value")
+    )
+
+
+@pytest.mark.parametrize(("level", "status"), [(84.0, "held"), (400.0, "ok")])
+def test_a_need_far_above_the_level_of_earlier_runs_is_held(shop, level, status):
+    case = shop().item(demand=4.0, stock=-1_000)  # owed: a thousand of an item that sells 4 a day
+    line = with_history(case, runs=4, level=level, order_value=1e6).line()
+    assert line["order_qty"] > 1_000
+    assert line["status"] == status
 
 
 def answered_override(shop, *, ordered_date, location_id="main"):

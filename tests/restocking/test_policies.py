@@ -16,6 +16,7 @@ from restocking.policies import (
     newsvendor_normal_explicit,
     newsvendor_poisson,
     rq_poisson,
+    rs_normal,
     ss_poisson,
     wagner_whitin,
 )
@@ -46,6 +47,29 @@ def test_newsvendor_explicit(case, answer):
 def test_base_stock_covers_the_lead_time_and_one_period():
     level, cost = base_stock_normal(h=0.18, p=0.70, mean=50, sd=8, lead=4)
     assert (round(level, 6), round(cost, 6)) == (264.766894, 4.466781)
+
+
+def test_periodic_review_of_every_period_is_the_base_stock_of_the_textbook():
+    level, cost = rs_normal(h=0.18, p=0.70, mean=50, sd=8, lead=4, review=1)
+    assert (round(level, 6), round(cost, 6)) == (264.766894, 4.466781)
+
+
+@pytest.mark.parametrize(("lead", "review"), [(0, 2), (2, 3), (4, 7)])
+def test_periodic_review_costs_what_a_long_simulation_costs_and_no_other_level_less(lead, review):
+    h, p, mean, sd, n = 1.0, 9.0, 20.0, 4.0, 42_000
+    level, cost = rs_normal(h=h, p=p, mean=mean, sd=sd, lead=lead, review=review)
+    demand = np.random.default_rng(7).normal(mean, sd, n)
+    total = np.concatenate([[0.0], np.cumsum(demand)])
+    # what the order of period t leaves at the end of the k-th period after: all demand since its position was raised
+    starts = np.arange(0, n - lead - review, review)
+    since = np.stack([total[starts + k] - total[starts] for k in range(lead + 1, lead + review + 1)])
+
+    def simulated(s):
+        left = s - since
+        return float((h * np.maximum(left, 0) + p * np.maximum(-left, 0)).mean())
+
+    assert simulated(level) == pytest.approx(cost, rel=0.02)
+    assert min(simulated(s) for s in level + np.arange(-20, 21)) >= simulated(level) * 0.999
 
 
 @pytest.mark.parametrize(

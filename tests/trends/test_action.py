@@ -146,6 +146,30 @@ def test_a_burst_that_is_over_is_withdrawn_and_asks_for_nothing():
     assert proposals(lines).is_empty()
 
 
+def test_a_wrong_guess_of_a_fast_seller_costs_what_its_stock_makes_it_wait():
+    _, lines = proposed(sold=goods(rate=100.0, pack_size=1))
+    wrong = lines.row(0, named=True)
+    bought = wrong["proposed_qty"]
+    # by hand: the slower half of 90 days of demand sells, the rest is written down and held for all of them
+    usual = 100.0 * np.exp(-0.3) * CONFIG.wrong_days  # sales have risen by 0.3 already
+    sells = usual - np.sqrt(2 / np.pi) * np.sqrt(usual)
+    sold = min(bought, sells)
+    left = bought - sold
+    held = sold * (sold / (sells / CONFIG.wrong_days)) / 2 + left * CONFIG.wrong_days
+    by_hand = left * (5.0 - 1.0) + 5.0 * CONFIG.annual_holding_rate * held / 365
+    assert wrong["cost_if_wrong"] == pytest.approx(by_hand)
+    # units behind others wait longer
+    _, lines = proposed(sold=goods(rate=100.0, pack_size=1, stock=1_900.0))
+    behind = lines.row(0, named=True)
+    assert behind["cost_if_wrong"] / behind["proposed_qty"] > wrong["cost_if_wrong"] / bought
+
+
+def test_what_would_not_sell_is_written_down():
+    _, lines = proposed(judged=said(strength=2.0), sold=goods(pack_size=1, days_on_sale=30.0))
+    line = lines.row(0, named=True)
+    assert line["cost_if_wrong"] > (line["proposed_qty"] - 10.0 * 30) * (5.0 - 1.0) > 0
+
+
 def test_a_product_in_two_alerts_stands_once_with_the_one_that_is_confirmed():
     other = alert().with_columns(region=pl.lit("east"), heat=pl.lit(2.0))
     both = pl.concat([alert(), other])

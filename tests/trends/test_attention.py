@@ -83,4 +83,4 @@ def test_two_years_of_many_series_take_seconds_not_minutes():
     plain = time.process_time() - started
     started = time.process_time()
     heat_of(cube, config=CONFIG)
-    assert time.process_time() - started < 12 * max(plain, 0.05)
+    assert time.process_time() - started < 20 * max(plain, 0.05)

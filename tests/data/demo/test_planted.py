@@ -210,12 +210,12 @@ def test_demand_answers_price_as_planted(small_world):
 
 def test_planted_pairs_sell_beyond_their_parts(full):
     pairs = full.truth("planted_pairs")
-    assert set(pairs["kind"]) == {"ip_x_product_type", "colour_x_collar"}
+    assert set(pairs["kind"]) == {"ip_x_product_type", "colour_x_motif"}
     assert pairs.select("kind", "first", "second").is_duplicated().sum() == 0
     products = full.clean("products").unique("sku", keep="last")
     for kind, first, second, _ in pairs.rows():
         a, b = kind.split("_x_")
-        b_column = pl.col("attributes").str.json_path_match("$.collar") if b == "collar" else pl.col(b)
+        b_column = pl.col("attributes").str.json_path_match("$.motif") if b == "motif" else pl.col(b)
         assert products.filter((pl.col(a) == first) & (b_column == second)).height >= 1
 
 

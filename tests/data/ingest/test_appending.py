@@ -1,4 +1,4 @@
-"""Staging that only adds gives what staging anew gives, night after night."""
+"""Staging that only adds, or lays a view, gives what writing the table anew gives, night after night."""
 
 from __future__ import annotations
 
@@ -39,10 +39,17 @@ def night(twins: tuple[DropShop, DropShop], day: int) -> list[tuple[Any, ...]]:
     if (anew.home / "warehouse.duckdb").exists():
         with duckdb.connect(str(anew.home / "warehouse.duckdb")) as connection:
             connection.execute("drop table if exists stage_state")
-    anew.run(D + timedelta(days=day))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("data.sql.staging.every_row_counts", lambda *_, **__: False)
+        anew.run(D + timedelta(days=day))
     sql = "select * exclude (source) from stg_order_lines order by all"
     assert adding.query(sql) == anew.query(sql)
     return adding.query(sql)
+
+
+def kind(shop: DropShop) -> str:
+    found = shop.query("select table_type from information_schema.tables where table_name = 'stg_order_lines'")
+    return str(found[0][0])
 
 
 def drop(twins: tuple[DropShop, DropShop], name: str, lines: list[str], *, mtime: float) -> None:
@@ -63,7 +70,33 @@ def test_nights_that_add_correct_and_reveal_rows_stage_what_staging_anew_does(tw
     assert len(rows) == 113
     assert sum("NEW-" in str(row) for row in rows) == 5
     night(twins, 3)  # the same night again
-    assert appended == ["order_lines"] * 4
+    assert appended == ["order_lines"]
+    drop(twins, "d.csv", order_lines(7, day="2026-03-05", start=950), mtime=4_000)
+    assert len(night(twins, 4)) == 120
+    assert appended == ["order_lines"] * 2
+
+
+def test_a_view_is_staged_while_every_row_counts_and_a_table_once_one_does_not(twins):
+    drop(twins, "a.csv", order_lines(60), mtime=1_000)
+    night(twins, 0)
+    assert kind(twins[0]) == "VIEW"
+    drop(twins, "b.csv", order_lines(9, day="2026-03-02", start=100), mtime=2_000)
+    night(twins, 1)
+    assert kind(twins[0]) == "VIEW"
+    drop(twins, "c.csv", [line.replace(",SKU-", ",NEW-") for line in order_lines(5)], mtime=3_000)
+    night(twins, 2)
+    assert kind(twins[0]) == "BASE TABLE"
+
+
+def test_a_shop_that_moves_to_another_timezone_gets_other_days(tmp_path):
+    shop = DropShop(tmp_path / "home")
+    shop.drop("order_lines", "a.csv", order_lines(5), mtime=1_000)
+    shop.run(D)
+    before = shop.query("select distinct business_date from stg_order_lines")
+    shop.timezone = "Pacific/Honolulu"  # 18 hours behind Shanghai
+    shop.run(D + timedelta(days=1))
+    day_before = [(day - timedelta(days=1),) for (day,) in before]
+    assert shop.query("select distinct business_date from stg_order_lines") == day_before
 
 
 def test_a_delivery_that_is_superseded_makes_the_table_anew(twins, appended):

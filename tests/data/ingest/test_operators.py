@@ -141,13 +141,18 @@ def test_a_rebuilt_warehouse_gives_every_run_what_it_had(night: DropShop, tmp_pa
     night.drop("products", "p_2026-03-03.csv", "sku\n" + skus + "SKU-029\n")
     path = decide(night.home, tmp_path / "out", {6: {"action": "load", "why": WHY, "quantity": "2"}})
     import_repairs(night.home, [path])
+    night.drop("products", "p_again_2026-03-03.csv", "sku,wonder\n" + "".join(f"SKU-{i:03d},x\n" for i in range(30)))
+    night.drop("products", "p_copy_2026-03-03.csv", "sku\n" + skus)  # known content: a note of its night
     last = NEXT + timedelta(days=1)
     night.run(last)
-    before = everything(night)
+    notes = "select run_date, code, table_name, message, rows from run_notes order by all"
+    before, told = everything(night), night.query(notes)
+    assert {row[1] for row in told} >= {"DUPLICATE_DELIVERY", "UNKNOWN_COLUMNS"}
     assert {row[-1] for row in before[1]} == {"open", "replayed"}
     (night.home / "warehouse.duckdb").write_bytes(b"damaged")
     counts = rebuild(night.home)
-    assert (counts["files"], counts["rows_in"], counts["runs"]) == (3, 259, 3)
+    assert (counts["files"], counts["rows_in"], counts["runs"]) == (4, 289, 3)
+    assert night.query(notes) == told
     night.run(last)
     assert everything(night) == before
     assert not (night.home / "warehouse.duckdb.old").exists()

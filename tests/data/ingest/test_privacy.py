@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -48,6 +49,9 @@ def texts_of(home: Path) -> list[tuple[str, bytes]]:
         found.append((str(path.relative_to(home)), data))
         if data.startswith(b"\x1f\x8b"):
             found.append((f"{path.name} unpacked", gzip.decompress(data)))
+        if data.startswith(b"PK"):
+            with zipfile.ZipFile(path) as book:
+                found.extend((f"{path.name} {name}", book.read(name)) for name in book.namelist())
         if data.startswith(b"PAR1"):
             found.append((f"{path.name} read", repr(pq.read_table(io.BytesIO(data)).to_pylist()).encode()))
     return found
@@ -58,7 +62,7 @@ def leaks(home: Path, words: tuple[str, ...] = CANARIES) -> list[str]:
     return [f"{word} in {name}" for name, data in texts_of(home) for word in words if word.encode() in data]
 
 
-@pytest.mark.parametrize("kind", ["csv", "csv.gz", "gbk", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "gbk", "parquet", "jsonl", "xlsx"])
 def test_canaries_planted_in_every_column_reach_no_file(shop: DropShop, kind: str):
     encoding = {"encoding": "gbk"} if kind == "gbk" else {}
     shop.source("order_lines", timezone="Asia/Shanghai", **encoding)
@@ -66,6 +70,14 @@ def test_canaries_planted_in_every_column_reach_no_file(shop: DropShop, kind: st
     if kind == "parquet":
         frame = pd.read_csv(io.StringIO(text), on_bad_lines="skip", dtype=str)
         shop.frame("order_lines", "a.parquet", frame)
+    elif kind == "jsonl":
+        frame = pd.read_csv(io.StringIO(text), on_bad_lines="skip", dtype=str)
+        lines = frame.to_json(orient="records", lines=True, force_ascii=False)
+        shop.drop("order_lines", "a.jsonl", lines + '{"buyer_ref": "Zhang-Wei-Canary", "phone": \n')
+    elif kind == "xlsx":
+        frame, book = pd.read_csv(io.StringIO(text), on_bad_lines="skip", dtype=str), io.BytesIO()
+        frame.to_excel(book, index=False)
+        shop.drop("order_lines", "a.xlsx", book.getvalue())
     else:
         shop.drop(
             "order_lines", "a.csv.gz" if kind == "csv.gz" else "a.csv", text.encode(encoding.get("encoding", "utf-8"))

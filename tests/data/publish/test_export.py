@@ -31,7 +31,8 @@ MONEY = """
 """
 WHOLE = """
     reserved_capacity
-    rank order_qty packs min_order_qty pack_size override_qty qty qty_before qty_now base_qty units_booked
+    surplus_qty needed_qty rank order_qty packs min_order_qty pack_size override_qty qty qty_before qty_now base_qty
+    units_booked
     units_cancelled units_firm identities batch_qty tier_from_qty claimed_qty allocated_qty backlog_qty proposed_qty
     rows_checked rows_failed row_number rows_in rows_loaded rows_quarantined rows_duplicate files_new rows_out
     fallback_level streak_days n_periods n_prices n_series supply_qty ledger_line quantity alerts hits misses pending
