@@ -44,6 +44,7 @@ def run_ledger(home: Path, run_date: date) -> dict[str, int]:
         io.write("preorder_deposits", deposits if len(deposits) else io.empty("preorder_deposits"))
         _check_ledger(io, ledger, histories)
         _check_lotteries(io, campaigns, ledger, histories)
+        _check_quotas(io, campaigns, _config(io))
         _check_deposits(io, deposits)
     return io.counts
 
@@ -233,6 +234,23 @@ def _check_lotteries(
         sample=wrong,
         expected="a seed committed before the first preorder and revealed after the close",
         advice="Nobody can be shown that this draw is fair: settle it in another way, or draw anew in public.",
+    )
+
+
+def _check_quotas(io: StepIO, campaigns: pd.DataFrame, config: PreorderConfig) -> None:
+    """A channel's quota is a share of the largest batch: without one it holds nobody back."""
+    if not config.channel_quotas:
+        return
+    without = campaigns.loc[campaigns["max_batch_qty"].isna(), "campaign_id"].astype(str)
+    io.check(
+        "channel_quotas_apply",
+        failed=len(without),
+        rows=len(campaigns),
+        table="stg_preorder_campaigns",
+        severity="warn",
+        sample=sorted(set(without)),
+        expected="max_batch_qty for every campaign, for preorder.channel_quotas are shares of it",
+        advice="No channel is held back in these campaigns: state their max_batch_qty.",
     )
 
 

@@ -81,9 +81,9 @@ def _book_tonight(io: StepIO) -> tuple[str, RuleBook]:
 
 
 def _book_without_copy(io: StepIO, currency: str) -> tuple[str, RuleBook]:
-    """The book in force where there is no working copy: at first the one that comes with merchcast."""
     own = _DEFAULT_BOOK.read_text(encoding="utf-8").replace("currency: CNY", f"currency: {currency}")
     text = in_force(io.home) or own
+    # the same words on the first night and on its rerun, when the book that comes with merchcast is in force already
     used = "the book that comes with merchcast is used" if text == own else "prices follow the last book in force"
     io.note("NO_RULE_BOOK", f"No pricing_rules.yml: {used}.")
     return text, load_book(text, currency=currency)

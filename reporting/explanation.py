@@ -30,7 +30,10 @@ _ORDER = (
 )  # fmt: skip
 _PRICE = (
     ("current_price", "money"), ("suggested_price", "money"), ("status", "code"), ("reason", "code"),
-    ("binding_rule", "code"), ("clamp_trail", "phrase"), ("elasticity", "number2"), ("profit_change", "money"),
+    ("rule_ids", "list"), ("binding_rule", "code"), ("clamp_trail", "phrase"), ("elasticity", "number2"),
+    ("elasticity_lo", "number2"), ("elasticity_hi", "number2"), ("elasticity_level", "code"), ("units_now", "quantity"),
+    ("units_new", "quantity"), ("profit_change", "money"), ("profit_change_p10", "money"),
+    ("profit_change_p90", "money"), ("p_profit_up", "percent"),
 )  # fmt: skip
 
 
@@ -105,6 +108,7 @@ def _facts(row: _Row, columns: tuple[tuple[str, str], ...], words: Catalogue) ->
         "day": words.day,
         "number2": lambda value: words.number(value, digits=2),
         "phrase": words.phrase,
+        "list": lambda value: ", ".join(value) or "–",
         "plain": lambda value: "–" if value is None or pd.isna(value) else str(value),
     }
     # The currency stands in merchcast.yml, not in the tables: amounts are told without it.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from preorder.campaigns import campaign_histories
 from preorder.config import PreorderConfig
 from preorder.deposits import settle_deposits
 from preorder.ledger import preorder_ledger
+from preorder.step import _check_quotas
 
 NOW = pd.Timestamp("2026-06-28T16:00Z")
 OPENED = pd.Timestamp("2026-06-01T00:00Z")
@@ -101,3 +104,12 @@ def test_every_cent_paid_is_somewhere(orders):
     parts = deposits[["refund_amount", "held_amount", "offset_amount", "forfeit_amount"]]
     assert (parts >= 0).all(axis=None)
     assert parts.sum(axis=1).to_numpy() == pytest.approx(deposits["deposit_paid"].to_numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize(("quotas", "red"), [({"live": 0.4}, {"channel_quotas_apply": 1}), ({}, {})])
+def test_a_quota_that_holds_nobody_back_is_said(quotas, red):
+    found = {}
+    io = SimpleNamespace(check=lambda name, *, failed, **_: found.update({name: failed}))
+    campaigns = pd.DataFrame({"campaign_id": ["C1", "C2"], "max_batch_qty": pd.array([100, None], dtype="Int64")})
+    _check_quotas(io, campaigns, PreorderConfig(channel_quotas=quotas))
+    assert found == red
