@@ -27,7 +27,7 @@ D = date(2026, 6, 28)
 MONEY = """
     unit_price unit_cost order_value cumulative_value money_at_risk excess_value value freight profit tail_loss
     current_price suggested_price regular_price reference_price profit_change profit_change_p10 profit_change_p90
-    competitor_median money_gained gain_if_right cost_if_wrong money gain cost
+    competitor_median money_gained gain_if_right cost_if_wrong money gain cost at_price
 """
 WHOLE = """
     reserved_capacity
@@ -54,7 +54,7 @@ NUMBERS = """
     wape bias rmsse pinball coverage_80 value_added margin wape_before wape_after seconds peak_memory_mb
     recovered_units p_right stock_units open_order_units extra_demand sales_lift precision precision_lo precision_hi
     median_lead_days strength strength_lo strength_hi gain_percent elsewhere_percent p_value lift lift_lo lift_hi
-    q_value p_hit p_hit_lo p_hit_hi base_rate expected_units p_above
+    q_value p_hit p_hit_lo p_hit_hi base_rate expected_units p_above curvature
 """
 
 
