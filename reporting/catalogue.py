@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -184,11 +183,6 @@ def as_float(value: Any, default: float = 0.0) -> float:
         return default
     figure = float(value)
     return figure if math.isfinite(figure) else default
-
-
-def as_decimal(value: Any) -> Decimal:
-    """Return money exactly as its shortest decimal form reads."""
-    return Decimal(str(value))
 
 
 @cache
