@@ -76,15 +76,6 @@ def m5_tables(folder: Path, *, cutoff: date, snap: bool) -> Tables:
         prices=prices.filter(pl.col("from_date") <= cutoff).with_columns(channel=pl.lit("*")),
         planned_prices=pl.DataFrame(schema=nothing),
         events=pl.concat(events).with_columns(ip=pl.lit("*")),
-        heat=pl.DataFrame(
-            schema={
-                "element_type": pl.String,
-                "element": pl.String,
-                "region": pl.String,
-                "ds": pl.Date,
-                "heat": pl.Float64,
-            }
-        ),
         paid=pl.DataFrame(schema={"sku": pl.String, "location_id": pl.String, "ds": pl.Date, "unit_price": pl.Float64}),
     )
 

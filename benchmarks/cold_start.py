@@ -26,6 +26,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.accuracy_m5 import m5_history, m5_keys
+from forecasting.event_lift import event_lift
 from forecasting.new_items import launch_analogues, launch_forecast, was_launched
 from forecasting.panel import Panel, build_panel
 
@@ -44,8 +45,8 @@ def m5_panel(folder: Path) -> Panel:
     return build_panel(history, keys, last_period=LAST, period_days=1, max_periods=800)
 
 
-def demo_panel(home: Path | None, run_date: date) -> Panel:
-    """Return the panel of a demo home; one is made where none is named."""
+def demo_panel(home: Path | None, run_date: date) -> tuple[Panel, pl.DataFrame]:
+    """Return the panel of a demo home and its events; one is made where none is named."""
     from data.step_io import open_step
     from forecasting.config import ForecastConfig
     from forecasting.step import load_inputs
@@ -55,7 +56,8 @@ def demo_panel(home: Path | None, run_date: date) -> Panel:
             home = Path(made) / "shop"
             _night(home, run_date)
         with open_step("backtest", home=home, run_date=run_date) as io:
-            return load_inputs(io, ForecastConfig())[0].panel
+            inputs = load_inputs(io, ForecastConfig())[0]
+            return inputs.panel, inputs.tables.events
 
 
 def _night(home: Path, run_date: date) -> None:
@@ -107,33 +109,42 @@ class Score:
         return f"{self.name}: {len(actual)} items, {'; '.join(parts)}; bias {lean[0]:+.2f} and {lean[1]:+.2f}"
 
 
-def launches(panel: Panel, origin: int, score: Score) -> None:
+def launches(panel: Panel, events: pl.DataFrame | None, origin: int, score: Score) -> None:
     """Judge the launches of the four weeks after ``origin``."""
     first = panel.first
     rows = np.flatnonzero(
         was_launched(panel) & (first >= origin) & (first < origin + AHEAD) & (first + AHEAD <= panel.n_periods)
     )
     past = panel.until(origin)
-    analogues = launch_analogues(past).rows(rows)
-    made = launch_forecast(past.rows(rows), analogues, np.full(len(rows), np.nan), horizon=2 * AHEAD, pooling=POOLING)
-    # the life-cycle curve starts at the launch, the weekday at the date
-    level = made[:, :AHEAD].mean(axis=1, keepdims=True)
+    made = _published(past, events, rows, horizon=2 * AHEAD)
     column = (first[rows] - origin)[:, None] + np.arange(AHEAD)[None, :]
-    shape = np.take_along_axis(made, column, axis=1)
-    forecast = level * shape / np.maximum(shape.mean(axis=1, keepdims=True), 1e-9)
+    forecast = np.take_along_axis(made, column, axis=1)
+    if "launch_date" not in panel.keys.columns:  # else the life-cycle curve has begun at the launch by itself
+        level = made[:, :AHEAD].mean(axis=1, keepdims=True)
+        forecast = level * forecast / np.maximum(forecast.mean(axis=1, keepdims=True), 1e-9)
     score.add(_came(panel, rows, first[rows]), forecast, _flat(category_means(past, origin)[rows]))
 
 
-def young(panel: Panel, origin: int, score: Score) -> None:
+def young(panel: Panel, events: pl.DataFrame | None, origin: int, score: Score) -> None:
     """Judge the next four weeks of items launched in the three weeks before ``origin``."""
     first = panel.first
     rows = np.flatnonzero(was_launched(panel) & (first < origin) & (first >= origin - YOUNG_DAYS))
     if origin + AHEAD > panel.n_periods or not len(rows):
         return
     past = panel.until(origin)
-    analogues = launch_analogues(past).rows(rows)
-    made = launch_forecast(past.rows(rows), analogues, np.full(len(rows), np.nan), horizon=AHEAD, pooling=POOLING)
+    made = _published(past, events, rows, horizon=AHEAD)
     score.add(_came(panel, rows, np.full(len(rows), origin)), made, _flat(category_means(past, origin)[rows]))
+
+
+def _published(past: Panel, events: pl.DataFrame | None, rows: np.ndarray, *, horizon: int) -> np.ndarray:
+    """Return (k, horizon) means of the series ``rows`` as the ladder gives them, events taken out and put back."""
+    lift = np.ones((past.n_series, past.n_periods + horizon), dtype=np.float32)
+    if events is not None:
+        lift = event_lift(past, events, horizon=horizon)
+    usual = replace(past, demand=past.demand / lift[:, : past.n_periods])
+    analogues = launch_analogues(usual).rows(rows)
+    made = launch_forecast(usual.rows(rows), analogues, np.full(len(rows), np.nan), horizon=horizon, pooling=POOLING)
+    return made * lift[rows, past.n_periods :]
 
 
 def _came(panel: Panel, rows: np.ndarray, start: np.ndarray) -> np.ndarray:
@@ -145,18 +156,18 @@ def _flat(means: np.ndarray) -> np.ndarray:
     return means[:, None] + np.zeros((1, AHEAD))
 
 
-def report(panel: Panel, *, by_origin: bool) -> None:
+def report(panel: Panel, events: pl.DataFrame | None, *, by_origin: bool) -> None:
     """Print the figures of launches, without their first orders too, and of young items."""
     without = replace(panel, keys=panel.keys.drop([c for c in ("launch_qty",) if c in panel.keys.columns]))
     kinds = {"launches": panel} | ({"without first orders": without} if "launch_qty" in panel.keys.columns else {})
     scores = {name: Score(name) for name in [*kinds, "launched in the last three weeks"]}
     for origin in range(140, panel.n_periods - 27, 28):
         for name, given in kinds.items():
-            launches(given, origin, scores[name])
-        young(panel, origin, scores["launched in the last three weeks"])
+            launches(given, events, origin, scores[name])
+        young(panel, events, origin, scores["launched in the last three weeks"])
         if by_origin:
             one = Score(f"launched from {panel.start + timedelta(days=origin)}")
-            launches(panel, origin, one)
+            launches(panel, events, origin, one)
             print(one.line() if len(one.cells[0][0]) else f"{one.name}: none", flush=True)
     for score in scores.values():
         print(score.line(), flush=True)
@@ -170,8 +181,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MERCHCAST_TEST_DATA", "../shared/data")))
     parser.add_argument("--origins", action="store_true", help="a line for each origin")
     asked = parser.parse_args()
-    panel = m5_panel(asked.data / "m5") if asked.what == "m5" else demo_panel(asked.home, asked.date)
-    report(panel, by_origin=asked.origins)
+    panel, events = (m5_panel(asked.data / "m5"), None) if asked.what == "m5" else demo_panel(asked.home, asked.date)
+    report(panel, events, by_origin=asked.origins)
 
 
 if __name__ == "__main__":

@@ -159,9 +159,7 @@ def forecast_as_of(shop: WeeklySales, week: int, *, config: ForecastConfig, seed
     last = labels[-1]
     panel = build_panel(history, shop.keys, last_period=last, period_days=7, max_periods=config.max_history_weeks)
     known = shop.prices.filter(pl.col("from_date") <= last + timedelta(days=6))
-    tables = Tables(
-        prices=known, planned_prices=shop.prices.clear(), events=shop.events, heat=_no_heat(), paid=_no_paid()
-    )
+    tables = Tables(prices=known, planned_prices=shop.prices.clear(), events=shop.events, paid=_no_paid())
     inputs = Inputs(panel, rows, tables, price_matrix(panel, tables, horizon=HORIZON + 30))
     days = np.full(len(rows), 7.0)
     made = make_forecast(
@@ -177,11 +175,6 @@ def forecast_as_of(shop: WeeklySales, week: int, *, config: ForecastConfig, seed
     return AsOfForecast(
         rows, made.mean, made.quantiles, made.totals.quantiles, made.totals.mean, made.correlation, made.scale
     )
-
-
-def _no_heat() -> pl.DataFrame:
-    names = ("element_type", "element", "region")
-    return pl.DataFrame(schema=dict.fromkeys(names, pl.String) | {"ds": pl.Date, "heat": pl.Float64})
 
 
 def _no_paid() -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """What orders cost on sales that really came: the plan's policy against cover policies, week by week.
 
-    python -m benchmarks.decisions [m5] [online_retail] [--windows 3] [--data ../shared/data] [--cache FOLDER]
+    python -m benchmarks.decisions [m5] [online_retail] [--windows 3] [--back 0] [--data FOLDER] [--cache FOLDER]
 
 Six orders a window, L two weeks, holding 0.2 a week, lost sale 1.0, opening stock two weeks of demand and one week in
 each of two transits, cost of weeks 3 to 8, windows two weeks apart. Forecasts are the room's own, as of every order
@@ -123,10 +123,10 @@ class Window:
         return self.cost(mixed_policy(policy or UNTUNED, paths, past=self.past, setup=SETUP))
 
 
-def decide(shop: WeeklySales, *, n_windows: int, cache: Path | None) -> None:
+def decide(shop: WeeklySales, *, n_windows: int, back: int, cache: Path | None) -> None:
     """Print what every policy costs on the reported windows, with settings from earlier ones."""
     forecasts = Forecasts(shop, cache)
-    last = shop.n_weeks - WEEKS
+    last = shop.n_weeks - WEEKS - back
     starts = [last - STEP * k for k in range(n_windows)]
     before = [starts[-1] - WEEKS - STEP * k for k in range(TUNING_WINDOWS)]
     early = [Window(shop, start, forecasts) for start in before]
@@ -166,6 +166,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shops", nargs="*", default=["m5", "online_retail"])
     parser.add_argument("--windows", type=int, default=3)
+    parser.add_argument("--back", type=int, default=0, help="end so many weeks before the sales do")
     parser.add_argument("--every", type=int, help="take every so many series: M5 30, online_retail 1")
     parser.add_argument("--data", type=Path, default=Path(__file__).resolve().parents[2] / "shared" / "data")
     parser.add_argument("--cache", type=Path, help="keep forecasts here, to look at policies again")
@@ -181,7 +182,7 @@ def main() -> None:
             if name == "m5"
             else online_retail_by_weeks(asked.data, every=asked.every or 1)
         )
-        decide(shop, n_windows=asked.windows, cache=asked.cache)
+        decide(shop, n_windows=asked.windows, back=asked.back, cache=asked.cache)
 
 
 if __name__ == "__main__":

@@ -144,9 +144,10 @@ def files(kind: str, rows: int, folder: Path) -> None:
     (home / "merchcast.yml").write_text(SETTINGS.format())
     size = year.stat().st_size
     bare, bare_gb, _ = in_process_of_its_own("bare", str(year), str(folder))
+    _make_room(folder)
     first, first_gb, counts = in_process_of_its_own("ingest", str(home), (D - timedelta(days=1)).isoformat())
     assert counts["rows_in"] == rows, counts
-    print(f"{kind}: {rows:,} rows, {size / 1e9:.2f} GB")
+    print(f"{kind}: {rows:,} rows, {size / 1e9:.2f} GB", flush=True)
     print(f"  bare: copy, sha256, typed read_{kind} {bare:7.1f} s  peak {bare_gb:.1f} GB")
     print(f"  ingest step, everything           {first:7.1f} s  peak {first_gb:.1f} GB  {first / bare:.2f} times")
     write_orders(day, rows=per_day, first=rows + 1, days=1, start=D)
@@ -155,6 +156,13 @@ def files(kind: str, rows: int, folder: Path) -> None:
     print(
         f"  a night that adds one day         {night:7.1f} s  peak {night_gb:.1f} GB  {night / first:.1%} of the load"
     )
+
+
+def _make_room(folder: Path) -> None:
+    """Remove what the bare side wrote: at fifty million rows it is seven gigabytes."""
+    for path in folder.iterdir():
+        if path.is_file():
+            path.unlink()
 
 
 def bare_postgres(url: str, folder: Path) -> None:

@@ -76,6 +76,7 @@ def random_states(n: int, *, seed: int, odd_share: float = 0.04) -> pd.DataFrame
     """Return lines in states drawn at random, each number odd with a small probability."""
     rng = np.random.default_rng(seed)
     price = np.round(np.exp(rng.normal(3.5, 1.2, n)), 2)
+    price = np.where(rng.random(n) < 0.7, price[np.arange(n) // 3 * 3], price)  # most SKUs of a style have one price
     cover = np.exp(rng.normal(4, 1.5, n))
     demand = np.exp(rng.normal(2, 1.5, n)) * rng.choice([1, 1, 1, 1000], n)
     usual = {
@@ -94,6 +95,7 @@ def random_states(n: int, *, seed: int, odd_share: float = 0.04) -> pd.DataFrame
     }  # fmt: skip
     usual["elasticity_lo"], usual["elasticity_hi"] = usual["elasticity"] - 0.7, usual["elasticity"] + 0.5
     usual["override_price"] = np.where(rng.random(n) < 0.02, price * rng.uniform(0.1, 10, n), np.nan)
+    usual["switchback_price"] = np.where(rng.random(n) < 0.02, price * rng.uniform(0.3, 3, n), np.nan)
     for name in usual:
         odd = rng.random(n) < odd_share
         usual[name] = np.where(odd, rng.choice(_ODD, n), usual[name])
@@ -101,6 +103,7 @@ def random_states(n: int, *, seed: int, odd_share: float = 0.04) -> pd.DataFrame
     return frame.assign(
         sku=[f"S{i:07d}" for i in range(n)], location_id="web", channel="*", elasticity_level="sku",
         style_id=[f"Y{i // 3:07d}" for i in range(n)], size=np.where(np.arange(n) % 3 == 0, "L", "S"), category="c",
+        switchback_level=np.where(np.isfinite(usual["switchback_price"]), "higher", None),
         has_planned_price=rng.random(n) < 0.03, is_held=rng.random(n) < 0.03,
     )  # fmt: skip
 

@@ -1,10 +1,13 @@
 """Stocked-out demand on freshretail: planted truth found again, and forecasts beside a masked 28-day mean.
 
     python -m benchmarks.stocked_out planted [--data ../shared/data]
+    python -m benchmarks.stocked_out absent [--every 1]
     python -m benchmarks.stocked_out forecast [--origins 6] [--every 1]
 
 ``planted``: series that are nearly always in stock get a stock that their demand exceeds on a third of days; sales are
 cut there, a flag is all that is told, and the mean of recovered demand is set beside the true one.
+``absent``: a tenth of the series runs out with a sale and stays out to the end; recovered demand of the last fortnight
+beside what really sold, and beside the level of the eight weeks before carried on.
 ``forecast``: rolling origins a week apart, seven days each; judged on days in stock all day, where sales are demand.
 """
 
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -44,13 +48,15 @@ def fresh_sales(folder: Path, *, every: int = 1) -> pl.DataFrame:
     return frame.with_row_index("row").filter((pl.col("row") // DAYS) % every == 0).drop("row")
 
 
-def recovered(units: np.ndarray, share: np.ndarray, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return recovered demand of (n, t) arrays, and where it teaches."""
+def recovered(
+    units: np.ndarray, share: np.ndarray, out: np.ndarray, groups: Sequence[np.ndarray] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return recovered demand of (n, t) arrays, and where it teaches; ``groups`` of series that sell alike."""
     n, t = units.shape
     keys = pl.DataFrame({"sku": [f"{i:06d}" for i in range(n)], "location_id": ["main"] * n})
     panel = DemandPanel(keys, np.full(n, -t), np.full(n, -1))
     flat = (units.ravel(), share.ravel(), out.ravel(), np.zeros(n * t, dtype=bool))
-    demand, teaches = recovered_demand(*flat, panel, config=CensoringConfig(), season=7)
+    demand, teaches = recovered_demand(*flat, panel, config=CensoringConfig(), season=7, groups=groups)
     return demand.reshape(n, t), teaches.reshape(n, t)
 
 
@@ -78,6 +84,36 @@ def planted(folder: Path) -> None:
                 f"{sold.mean() / usual - 1:+.1%}, masked {np.nanmean(masked, axis=1).mean() / usual - 1:+.1%}, "
                 f"recovered by flag {flag:+.1%}, by share of the day {share:+.1%}"
             )
+
+
+def absent(folder: Path, *, every: int) -> None:
+    """Print how near recovered demand comes to what sold, for planted absences of three to eight weeks."""
+    sales = fresh_sales(folder, every=every)
+    units = sales["units"].to_numpy().astype(float).reshape(-1, DAYS)
+    share = 1 - sales["stockout_hours_6_22"].to_numpy().reshape(-1, DAYS) / HOURS
+    keys = sales.group_by("sku", "location_id", maintain_order=True).agg(pl.col("^category_.*$", "region").first())
+    names = (("category_3", "location_id"), ("category_3", "region"), ("category_2", "location_id"), ("location_id",))
+    groups = [keys.select(pl.struct(n).rank("dense")).to_series().to_numpy().astype(np.int64) for n in names]
+    rng = np.random.default_rng(5)
+    steady = np.flatnonzero((share[:, -14:] == 1).mean(axis=1) >= 0.8)
+    drawn = np.sort(rng.choice(steady, len(steady) // 10, replace=False))
+    came = np.where(share[drawn, -14:] == 1, units[drawn, -14:], np.nan)
+    then = np.full(len(drawn), np.nan)
+    for number, row in enumerate(drawn.tolist()):
+        last = DAYS - int(rng.integers(21, 57))
+        sold = np.flatnonzero(units[row, :last] > 0)
+        if not len(sold) or sold[-1] < 21:
+            continue
+        past = slice(max(sold[-1] - 56, 0), sold[-1])
+        then[number] = units[row, past][share[row, past] == 1].mean() if (share[row, past] == 1).any() else np.nan
+        share[row, sold[-1]] = np.minimum(share[row, sold[-1]], 0.5)
+        units[row, sold[-1] + 1 :] = share[row, sold[-1] + 1 :] = 0
+    kept = np.flatnonzero(np.isfinite(then))
+    actual = np.nanmean(came[kept], axis=1)
+    found = recovered(units, share, share < 1, groups)[0][drawn[kept], -14:].mean(axis=1)
+    for name, level in (("recovered", found), ("level before, carried on", then[kept])):
+        error = np.abs(level - actual).sum() / actual.sum()
+        print(f"{len(kept)} series, {name}: {level.sum() / actual.sum() - 1:+.1%} of what sold, WAPE {error:.3f}")
 
 
 def fresh_inputs(sales: pl.DataFrame, *, until: date, config: ForecastConfig) -> tuple[Inputs, float]:
@@ -119,7 +155,6 @@ def fresh_tables(sales: pl.DataFrame, *, until: date) -> Tables:
             name=pl.lit("holiday"), starts_date="date", ends_date="date", kind=pl.lit("holiday"), region=pl.lit("*"),
             ip=pl.lit("*"),
         ),
-        heat=pl.DataFrame(schema={"element_type": text, "element": text, "region": text, "ds": day, "heat": number}),
         paid=pl.DataFrame(schema={"sku": text, "location_id": text, "ds": day, "unit_price": number}),
         weather=sales.filter(pl.col("date") <= until).group_by("date", "region").agg(
             pl.col("temperature_mean", "precipitation").cast(pl.Float64).mean()
@@ -176,13 +211,15 @@ def _figures(actual: np.ndarray, mean: np.ndarray, control: np.ndarray) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["planted", "forecast"])
+    parser.add_argument("what", choices=["planted", "absent", "forecast"])
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MERCHCAST_TEST_DATA", "../shared/data")))
     parser.add_argument("--origins", type=int, default=6)
     parser.add_argument("--every", type=int, default=1)
     asked = parser.parse_args()
     if asked.what == "planted":
         planted(asked.data)
+    elif asked.what == "absent":
+        absent(asked.data, every=asked.every)
     else:
         forecast(asked.data, origins=asked.origins, every=asked.every)
 

@@ -68,6 +68,8 @@ def forget(
     load_settings(home)
     with _alone(home, "forget"):
         done = made_stranger(home, buyer)
+    if not done.deliveries and not done.rows:
+        say(f"Nobody is known here as {buyer!r}: write the reference exactly as the shop's files do.")
     print(f"Forgotten: {done.deliveries} deliveries named them, {done.rows} rows are now a stranger's.")
     if done.files:
         shown = ", ".join(done.files[:10]) + (f" and {len(done.files) - 10} more" if len(done.files) > 10 else "")

@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 from cli.landing import forget, rebuild, replay_app
@@ -22,6 +23,7 @@ from cli.options import DEFAULT_HOME, DateOption, HomeOption, JsonOption
 from cli.overrides import overrides_app
 from cli.prices import prices_app
 from cli.render import closing_line, fail, print_json, print_rows, print_table, print_text, say
+from cli.shown import SHOWN, for_people, of_sku, similar
 from data.errors import ConfigError, MerchcastError, SourceError
 from data.settings import Settings, load_settings
 
@@ -31,33 +33,6 @@ app = typer.Typer(
 app.add_typer(prices_app, name="prices")
 app.add_typer(overrides_app, name="overrides")
 app.add_typer(replay_app, name="replay")
-app.command()(rebuild)
-app.command()(forget)
-
-_SHOWN: dict[str, tuple[str, list[str]]] = {
-    "restock": (
-        "restock_plan",
-        ["rank", "sku", "location_id", "action", "status", "order_qty", "order_value", "order_by_date",
-         "expected_receipt_date", "on_hand", "on_order", "days_of_cover", "money_at_risk", "reason"],
-    ),
-    "batches": (
-        "batch_plan",
-        ["campaign_id", "sku", "decision", "units_firm", "forecast_final_p10", "forecast_final_p50",
-         "forecast_final_p90", "p_min_batch_met", "batch_qty", "commit_by_date", "promise_p90_date"],
-    ),
-    "prices": (
-        "price_suggestions",
-        ["sku", "location_id", "channel", "status", "current_price", "suggested_price", "change_percent",
-         "binding_rule", "profit_change", "reason"],
-    ),
-    "forecast": ("forecasts", ["sku", "location_id", "ds", "mean", "q10", "q50", "q90", "model", "reason"]),
-    "trends": (
-        "trend_scores",
-        ["element_type", "element", "region", "state", "score", "heat", "growth", "streak_days"],
-    ),
-    "checks": ("checks", ["step", "table", "check", "status", "observed", "expected", "rows_failed", "advice"]),
-    "quarantine": ("quarantine", ["source", "row_number", "table", "reason", "column", "value", "status"]),
-}  # fmt: skip
 
 
 def main() -> None:
@@ -98,7 +73,8 @@ def init(
     from cli.home import make_home
 
     make_home(folder, demo=demo, seed=seed)
-    say(f"{folder} is ready. Run it with: merchcast run --home {folder}")
+    first = "" if demo else f"Say in {folder / 'merchcast.yml'} where its sales are, put them there, then r"
+    say(f"{folder} is ready. {first or 'R'}un it with: merchcast run --home {folder}")
 
 
 @app.command()
@@ -131,7 +107,7 @@ def run(
 
 @app.command()
 def show(
-    what: Annotated[str, typer.Argument(help=", ".join(_SHOWN))],
+    what: Annotated[str, typer.Argument(help=", ".join(SHOWN))],
     sku: Annotated[str | None, typer.Argument(help="Only this SKU.")] = None,
     home: HomeOption = DEFAULT_HOME,
     as_json: JsonOption = False,
@@ -140,21 +116,18 @@ def show(
     """Print a table of the current run."""
     from data.publish.published import read_published
 
-    if what not in _SHOWN:
-        raise ConfigError(f"show what? {what!r} is none of {', '.join(_SHOWN)}")
-    table, columns = _SHOWN[what]
-    rows = read_published(home, table)
+    if what not in SHOWN:
+        raise ConfigError(f"show what? {what!r} is none of {', '.join(SHOWN)}")
+    shown = SHOWN[what]
+    rows = read_published(home, shown.table)
     if sku is not None:
-        if "sku" not in rows.columns:
-            raise ConfigError(f"show {what} knows no SKU; leave it out")
-        rows = rows[rows["sku"] == sku]
-        if rows.empty:
-            raise ConfigError(f"SKU {sku!r} is not in {table} of the current run")
+        rows = of_sku(rows, sku, what=what, table=shown.table)
     if as_json:
         print_json(rows)
         return
-    shown = rows.sort_values("rank") if "rank" in rows.columns else rows
-    print_table(shown.head(limit), columns, title=f"{table}: {min(limit, len(rows))} of {len(rows)} rows")
+    more = "" if len(rows) <= limit else "; more with --limit N, all with --json"
+    title = f"{shown.table}: {min(limit, len(rows))} of {len(rows)} rows{more}"
+    print_table(for_people(rows, shown).head(limit), list(shown.columns), title=title)
 
 
 @app.command()
@@ -171,7 +144,7 @@ def explain(
     tables = {name: read_published(home, name) for name in EXPLAINED}
     rows = explained_rows(sku, location, tables=tables)
     if rows is None:
-        raise ConfigError(f"SKU {sku!r} is neither planned nor listed as not replenished in the current run")
+        raise ConfigError(_unknown(sku, location, pd.concat([tables["restock_plan"], tables["not_replenished"]])))
     if as_json:
         print_rows(rows)
     else:
@@ -276,6 +249,16 @@ def _check_steps(only: list[str]) -> None:
         raise ConfigError(f"--only {unknown[0]!r}: expected one of {', '.join(known)}")
 
 
+def _unknown(sku: str, location: str | None, known: pd.DataFrame) -> str:
+    """Return why a SKU cannot be explained: its location, or the SKU itself, is not among what the run knows."""
+    places = sorted(known.loc[known["sku"] == sku, "location_id"].unique())
+    if places:
+        return f"SKU {sku!r} is not planned for location {location!r}; it is for {', '.join(places)}"
+    return (
+        f"SKU {sku!r} is neither planned nor listed as not replenished in the current run{similar(sku, known['sku'])}"
+    )
+
+
 def _closing(home: Path, settings: Settings, day: date) -> str:
     from data.publish.published import read_published, run_folder
 
@@ -303,6 +286,9 @@ def _stdout_to_stderr() -> Iterator[None]:
         os.dup2(kept, 1)
         os.close(kept)
 
+
+app.command()(rebuild)
+app.command()(forget)
 
 if __name__ == "__main__":
     main()

@@ -63,6 +63,9 @@ def overrides_import(
         sync(home)
     for row in rows:
         print(f"{row['sku']},{row['location_id']},{row['value']},{row['expires_date']},{row['reason']}")
+    if not rows:
+        say(f"{file} holds no typed quantity: the blue column override_qty is empty on every sheet")
+        return
     known = len(rows) - added
     say(f"{added} overrides added to {target}" + (f", {known} were there already" if known else ""))
     if added:

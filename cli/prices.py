@@ -36,11 +36,14 @@ def prices_lint(home: HomeOption = DEFAULT_HOME) -> None:
 
 
 @prices_app.command("diff")
-def prices_diff(home: HomeOption = DEFAULT_HOME) -> None:
+def prices_diff(
+    home: HomeOption = DEFAULT_HOME,
+    everything: Annotated[bool, typer.Option("--all", help="Every line on its own, held ones too.")] = False,
+) -> None:
     """Show what the working copy of pricing_rules.yml would change against the book in force."""
     from pricing.loop_step import preview
 
-    print(preview(home))
+    print(preview(home, everything=everything))
 
 
 @prices_app.command("simulate")

@@ -152,7 +152,8 @@ def _settings_intro() -> str:
     return (
         "Every key of `merchcast.yml`, with its default. Unknown keys are refused with a hint. Editors that know YAML "
         "take [schemas/merchcast.yml.schema.json](schemas/merchcast.yml.schema.json). The rooms' own tuning "
-        "(`forecasting:`, `restocking:` ...) is described in each room's `config.py`."
+        "(`forecasting:`, `restocking:` ...) is described in each room's `config.py`; `merchcast schema config` prints "
+        "it with all the rest."
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from data.contracts import TABLES
 from data.errors import ConfigError
 from data.ingest.connected import sources_of
-from data.ingest.faults import Reason
+from data.ingest.faults import JUDGED_ANEW
 from data.ingest.intake import catch_up
 from data.ingest.landing import Landing, sightings_in
 from data.ingest.privacy import masked
@@ -28,7 +28,6 @@ _PLACE = ("source", "file_sha256", "row_number", "reason", "column", "value")
 _DECIDED = ("action", "why")
 _ACTIONS = ("load", "dismiss")
 _MIN_WHY_CHARACTERS = 10
-_JUDGED_ANEW = (Reason.UNKNOWN_SKU, Reason.RETURN_EXCEEDS_SALES)  # on every run: they load by themselves
 _FORMULA = re.compile(r"^(?:[=@\t\r]|[+-](?![0-9.]))")  # a spreadsheet would run it
 
 
@@ -43,7 +42,7 @@ def export_quarantine(home: Path, folder: Path) -> dict[Path, int]:
         rows = warehouse.connection.execute(
             "select table_name, source, file_sha256, row_number, reason, column_name, value, raw_row from "
             "quarantine_rows where status = 'open' and reason not in (select unnest($1)) order by all",
-            [[str(r) for r in _JUDGED_ANEW]],
+            [[str(r) for r in JUDGED_ANEW]],
         ).fetchall()
     folder.mkdir(parents=True, exist_ok=True)
     by_table: dict[str, list[Any]] = {}
@@ -93,7 +92,7 @@ def import_repairs(home: Path, files: Sequence[Path]) -> dict[str, int]:
         rows = connection.execute(
             "select table_name, source, file_sha256, row_number from quarantine_rows where status = 'open' "
             "and reason not in (select unnest($1))",
-            [[str(r) for r in _JUDGED_ANEW]],
+            [[str(r) for r in JUDGED_ANEW]],
         ).fetchall()
         seq = max([0, *(s.seq for s in sightings_in(ledger)), *(r.seq for r in repairs_in(ledger))]) + 1
         repairs, left = _decided(files, {tuple(r) for r in rows}, seq)

@@ -172,13 +172,21 @@ class Publish(Frozen):
     order_columns: dict[str, str] = Field(default={}, description="Column of supplier_orders -> its name in the ERP.")
 
 
+def _one_source_or_more(schema: dict[str, Any]) -> None:
+    """Let the JSON Schema of ``sources`` take what the file may hold: a source, or a list of them."""
+    several = schema["additionalProperties"]
+    schema["additionalProperties"] = {"anyOf": [several["items"], several]}
+
+
 class Settings(Frozen):
     """All settings of a home folder."""
 
     shop: Shop = Shop()
     planning: Planning = Planning()
     demand: DemandSettings = DemandSettings()
-    sources: dict[str, tuple[SourceSettings, ...]] = Field(default={}, description="Input table -> its sources.")
+    sources: dict[str, tuple[SourceSettings, ...]] = Field(
+        default={}, description="Input table -> its sources.", json_schema_extra=_one_source_or_more
+    )
     connections: dict[str, ConnectionSettings] = Field(default={}, description="Name -> where its secret is found.")
     publish: Publish = Publish()
     trends: dict[str, Any] = Field(default={}, description="Settings of the room, see its config.py.")

@@ -14,6 +14,7 @@ from data.errors import DataError
 from data.ingest.accounts import (
     find_excess_returns,
     find_returned_twice,
+    find_unknown_campaigns,
     find_unknown_skus,
     quarantine,
     row_accounts,
@@ -103,6 +104,7 @@ def _stage(io: StepIO, intake: Intake, view: View) -> None:
     intake.notes += snapshot_notes(v for v in visible if v.table not in _ROW_DATED)
     _report_non_products(io, *find_non_products(connection, settings))
     find_excess_returns(connection)
+    find_unknown_campaigns(connection, run_date)
     written = {name: _staged(io, TABLES[name]) for name in STAGED_FIRST}
     has_products = _learn_known_skus(io)
     unknown = find_unknown_skus(connection, has_products=has_products)

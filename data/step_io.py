@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from data.checks.results import CheckResult, Severity, Status
 from data.checks.runner import check_table
 from data.contracts import TABLES, Table, TableKind
-from data.contracts.frames import conform_arrow, empty_frame, to_pandas
+from data.contracts.frames import conform_arrow, empty_frame, in_names, to_pandas
 from data.errors import ChecksFailed, DataError
 from data.progress import Progress
 from data.publish.published import previous_runs
@@ -92,11 +92,15 @@ class StepIO:
         return frame
 
     def previous(self, table: str, *, runs: int = 1, columns: Sequence[str] | None = None) -> pd.DataFrame | None:
-        """Return ``table`` as the last ``runs`` published runs before D had it, with ``run_date``; None without one."""
-        names = None if columns is None else ["run_date", *(c for c in columns if c != "run_date")]
+        """Return ``table`` as the last ``runs`` published runs before D had it, with ``run_date``; None without one.
+
+        A column that an earlier version of merchcast did not publish yet is null.
+        """
+        contract = TABLES[table]
+        names = ["run_date", *(c for c in columns or contract.names if c != "run_date")]
         files = [path / "tables" / f"{table}.parquet" for path in previous_runs(self.home, self.run_date, runs)]
-        frames = [pq.read_table(file, columns=names) for file in files if file.is_file()]
-        return to_pandas(pa.concat_tables(frames), TABLES[table]) if frames else None
+        frames = [in_names(contract, _held(file, names), names) for file in files if file.is_file()]
+        return to_pandas(pa.concat_tables(frames), contract) if frames else None
 
     def write(self, table: str, frame: pd.DataFrame | pl.DataFrame | pa.Table, *, row_floor: int = 0) -> None:
         """Check ``frame`` against its contract and replace this run's rows of ``table`` by it.
@@ -168,6 +172,12 @@ class StepIO:
 
     def _select(self, table: Table, columns: Sequence[str] | None) -> pa.Table:
         names = [n for n in table.names if n != "run_date"] if columns is None else list(columns)
+        missing = sorted(set(names) - set(self.warehouse.columns(table.name)))
+        if missing:
+            raise DataError(
+                f"table {table.name} was written by another version of merchcast, without {', '.join(missing)}: "
+                f"run the steps before `{self.step}` again"
+            )
         select = ", ".join(quoted(n) for n in names)
         order = ", ".join(quoted(k) for k in table.key)
         by_run = " where run_date = $1" if table.name in ("checks", "run_log") else ""
@@ -203,6 +213,12 @@ def open_step(step: str, *, home: Path, run_date: date) -> Iterator[StepIO]:
             with warehouse.transaction():
                 _store_results(io)
                 _store_log(io, started_at=started_at, seconds=seconds, outcome=outcome)
+
+
+def _held(file: Path, names: Sequence[str]) -> pa.Table:
+    """Return those of the named columns that a published file holds."""
+    held = set(pq.read_schema(file).names)
+    return pq.read_table(file, columns=[n for n in names if n in held])
 
 
 def _usual_seconds(warehouse: Warehouse, step: str) -> float | None:

@@ -8,7 +8,12 @@ from datetime import date
 import duckdb
 
 from data.contracts import TABLES, Table
-from data.ingest.accounts import find_excess_returns, find_unknown_skus, settle_quarantine
+from data.ingest.accounts import (
+    find_excess_returns,
+    find_unknown_campaigns,
+    find_unknown_skus,
+    settle_quarantine,
+)
 from data.ingest.landing import Sighting
 from data.ingest.products import non_products
 from data.ingest.repairs import show_repairs
@@ -69,6 +74,8 @@ def left_out(table: Table) -> list[str]:
         without.append("r.sku in (select sku from unknown_skus)")
     if table.name == "returns":
         without.append("(r.delivery_id, r.row_number) in (select delivery_id, row_number from excess_returns)")
+    if table.name == "preorders":
+        without.append("(r.delivery_id, r.row_number) in (select delivery_id, row_number from unknown_campaigns)")
     if table.name == "order_lines":
         without.append("(r.delivery_id, r.row_number) in (select delivery_id, row_number from returned_twice)")
     return without
@@ -87,6 +94,7 @@ def take_verdicts(
     see_deliveries(connection, sightings, settings=settings, run_date=run_date, view=view)
     find_non_products(connection, settings)
     find_excess_returns(connection)
+    find_unknown_campaigns(connection, run_date)
     period_days = settings.calendar(run_date).period_days
     table = TABLES["products"]
     stage_table(connection, table, run_date=run_date, zone=settings.shop.timezone, period_days=period_days)

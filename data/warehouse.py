@@ -47,6 +47,10 @@ class Warehouse:
         names = "select table_name from duckdb_tables() union all select view_name from duckdb_views()"
         return bool(self._rows(f"select 1 from ({names}) where table_name = ?", [table]))
 
+    def columns(self, table: str) -> list[str]:
+        """Return the names of the columns of ``table``, as it was written."""
+        return [row[0] for row in self._rows(f"describe {quoted(table)}")]
+
     def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> None:
         """Run one statement."""
         self.connection.execute(sql, list(parameters or [])).fetchall()

@@ -1,6 +1,7 @@
 """The assortment: every SKU and location that matters, whether it is planned, and what planning must know of it.
 
-Active items get forecasts and a plan line; every other one is listed with the reason why it is not replenished.
+Active items get forecasts and a plan line; every other one is listed with the reason why it is not replenished. A
+launch ahead is active where the shop is known to sell it: its demand from the launch on has to be ordered before.
 """
 
 from __future__ import annotations
@@ -189,6 +190,9 @@ def _rules(*, run_day: int, config: StatusConfig) -> list[tuple[pl.Expr, Status,
     unsold = pl.col("first_sale").is_null()
     # a feed that still states the item's zeros says that it is on sale
     silent = (pl.col("last_sale") <= run_day - config.dormant_days) & pl.col("feed_end").is_null()
+    coming = (pl.col("launch") > run_day) & unsold
+    # where a launch will be sold is known where stock or its first order is, or where there is one place
+    placed = pl.col("is_held") | (pl.col("location_id").n_unique() == 1)
     return [
         (~pl.col("is_product"), Status.NOT_PRODUCT, StatusReason.NOT_A_PRODUCT, pl.col("first_seen")),
         (pl.col("end_of_sale") <= run_day, Status.ENDED, StatusReason.END_OF_SALE, pl.col("end_of_sale")),
@@ -201,7 +205,7 @@ def _rules(*, run_day: int, config: StatusConfig) -> list[tuple[pl.Expr, Status,
             pl.col("feed_end"),
         ),
         (
-            (pl.col("launch") > run_day) & unsold,
+            coming & ~placed,
             Status.NOT_LAUNCHED,
             StatusReason.LAUNCH_AHEAD,
             pl.lit(None, dtype=pl.Int64),
@@ -213,7 +217,7 @@ def _rules(*, run_day: int, config: StatusConfig) -> list[tuple[pl.Expr, Status,
             pl.col("last_sale") + config.dormant_days,
         ),
         (
-            unsold & ~pl.col("is_held"),
+            unsold & ~pl.col("is_held") & ~coming.fill_null(value=False),
             Status.DORMANT,
             StatusReason.NEVER_SOLD_HERE,
             pl.col("first_seen"),

@@ -7,6 +7,7 @@ same lines give the same bytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -253,6 +254,7 @@ def history_frame(
     *,
     periods: Periods,
     config: CensoringConfig = CensoringConfig(),  # noqa: B008 -- frozen
+    groups: Sequence[Ints] = (),
 ) -> pl.DataFrame:
     """Return ``demand_history`` in its contract's columns, ordered by key; keys are dictionary-encoded.
 
@@ -263,6 +265,7 @@ def history_frame(
         fallback_price: price where nothing was paid, NaN unknown, shape (panel.size,) [currency].
         periods: the periods of ``panel``.
         config: how demand of stocked-out periods is recovered.
+        groups: group numbers of the series, the narrowest first, as :func:`demand.items.alike` gives them.
     """
     index = panel.index()
     flags = _flags_of(index, kinds)
@@ -275,6 +278,7 @@ def history_frame(
         panel,
         config=config,
         season=7 if periods.days == 1 else 1,
+        groups=groups,
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         price = np.where(cells.priced > 0, cells.revenue / cells.priced, fallback_price)

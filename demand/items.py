@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
-__all__ = ["item_facts", "prices_by_location", "regular_prices"]
+from demand.panel import Ints
+
+__all__ = ["alike", "item_facts", "prices_by_location", "regular_prices"]
 
 _KEYS = ["sku", "location_id"]
 _DAY = pl.Int64
 _DEFAULT_LOCATION = "main"  # of rows that state no location
+_ALIKE = (
+    ("style_id", "location_id"),
+    ("style_id",),
+    ("product_type", "location_id"),
+    ("category", "location_id"),
+    ("location_id",),
+)
 
 
 def prices_by_location(prices: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
@@ -98,3 +108,20 @@ def item_facts(keys: pl.DataFrame, products: pl.DataFrame, supply: pl.DataFrame,
         )
         .drop("own_supplier", "own_cost")
     )
+
+
+def alike(keys: pl.DataFrame, products: pl.DataFrame) -> list[Ints]:
+    """Return groups of items that sell alike, the narrowest first: group numbers of ``keys``, -1 where not stated.
+
+    Args:
+        keys: ``sku``, ``location_id``.
+        products: ``sku``, ``style_id``, ``product_type``, ``category``; may be empty.
+    """
+    facts = products.select("sku", "style_id", "product_type", "category")
+    described = keys.select(_KEYS).join(facts, on="sku", how="left", maintain_order="left")
+    found = []
+    for names in _ALIKE:
+        stated = pl.all_horizontal(pl.col(name).is_not_null() for name in names)
+        group = pl.when(stated).then(pl.struct(names).rank("dense").cast(pl.Int64)).otherwise(-1)
+        found.append(described.select(group=group)["group"].to_numpy().astype(np.int64))
+    return found

@@ -13,7 +13,7 @@ from demand.closed_days import classify_periods
 from demand.config import DemandConfig
 from demand.feed import feed_history
 from demand.history import Cells, coarsened, coarser_panel, history_frame, price_in_force
-from demand.items import prices_by_location
+from demand.items import alike, prices_by_location
 from demand.lines import LineBook, daily_cells, stock_flow, with_stock
 from demand.panel import Floats, Ints, Mask, Panel, Periods
 
@@ -179,12 +179,15 @@ def _spans(world: World, book: LineBook, days: pl.DataFrame, *, run_day: int, co
     return series_span(items, first_day=first_day, run_day=run_day, config=config.status)
 
 
-def joined_history(parts: list[Part], prices: pl.DataFrame, *, periods: Periods, config: DemandConfig) -> pl.DataFrame:
+def joined_history(
+    parts: list[Part], prices: pl.DataFrame, products: pl.DataFrame, *, periods: Periods, config: DemandConfig
+) -> pl.DataFrame:
     """Return ``demand_history`` of all parts, ordered by key; where two hold a period, their units add up.
 
     Args:
         parts: histories by shape of sales.
         prices: ``sku``, ``location_id``, ``channel``, ``from_day``, ``price``: for periods without a sale.
+        products: the product table: which items sell alike.
         periods: the planning periods.
         config: the room's settings.
     """
@@ -193,7 +196,15 @@ def joined_history(parts: list[Part], prices: pl.DataFrame, *, periods: Periods,
         in_force = price_in_force(prices_by_location(prices, part.panel.keys), part.panel, periods)
         price = np.where(np.isfinite(part.price), part.price, in_force)
         frames.append(
-            history_frame(part.cells, part.panel, part.kinds, price, periods=periods, config=config.censoring)
+            history_frame(
+                part.cells,
+                part.panel,
+                part.kinds,
+                price,
+                periods=periods,
+                config=config.censoring,
+                groups=alike(part.panel.keys, products),
+            )
         )
     return frames[0] if len(frames) == 1 else _added_up(frames)
 

@@ -13,11 +13,13 @@ Levels look backwards: at the weeks before the one that is put right; a launch's
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
+from demand.absence import Siblings, siblings_of
 from demand.config import CensoringConfig
 from demand.panel import Floats, Ints, Mask, Panel
 
@@ -34,6 +36,7 @@ _LEAST_SHARE = 0.25  # of a period's usual sales, made before stock ran out, fro
 _SPREAD_PRIOR = 20.0  # [periods] weight of the shop's typical spread against the series' own
 _SETTLED = 5  # periods from which a series' own spread counts
 _LAUNCH_SEASONS = 4  # weeks of a launch that are seen as one block
+_AWAY_SEASONS = 2  # weeks unseen after which a level is no longer read from the weeks before, which say less and less
 _MOST = 8.0  # [ratio] recovered demand above so many times the level is noise, unless it was sold
 
 
@@ -60,6 +63,7 @@ def recovered_demand(
     *,
     config: CensoringConfig,
     season: int,
+    groups: Sequence[Ints] = (),
 ) -> tuple[Floats, Mask]:
     """Return demand of each cell had the item been in stock all the time [units], and where that may teach a model.
 
@@ -74,6 +78,8 @@ def recovered_demand(
         panel: the series.
         config: weeks of history a level is read from.
         season: periods in a week, 1 with weekly periods.
+        groups: (n_series,) numbers of the groups whose members sell alike, the narrowest first; -1: in none. They
+            carry the level of items that have long been out of stock.
     """
     hit = censored & ~ignored
     if not hit.any():
@@ -85,7 +91,11 @@ def recovered_demand(
     at = np.searchsorted(rows, series[kept]), index[kept]
     grid = _grid(units, in_stock, censored, ignored, index, kept, at, len(rows), season=season, config=config)
     window = config.level_weeks_weekly if season == 1 else config.level_weeks * season
-    found = _recovered(grid, first=panel.first[rows] - int(panel.first.min()), season=season, window=window)
+    first = panel.first - int(panel.first.min())
+    siblings = siblings_of(
+        units / grid.weekday[index], ~censored & ~ignored, series, index, first, groups, season=season, window=window
+    )
+    found = _recovered(grid, rows, siblings, first=first[rows], season=season, window=window)
     if grid.is_fair:
         found = _as_usual(grid, found)
     out = units.copy()
@@ -204,26 +214,44 @@ def _weekdays(units: Floats, plain: Mask, index: Ints, width: int, *, season: in
     return out
 
 
-def _recovered(grid: _Grid, *, first: Ints, season: int, window: int) -> Floats:
-    """Return (n, t) demand of the censored cells, block by block, from the levels before each block."""
+def _recovered(grid: _Grid, series: Ints, siblings: Siblings, *, first: Ints, season: int, window: int) -> Floats:
+    """Return (n, t) demand of the censored cells, block by block, from the levels before each block.
+
+    An item that was not seen for weeks keeps the level of the last weeks in which it was, carried on by its siblings.
+    """
     n, width = grid.units.shape
-    launch = _LAUNCH_SEASONS * season
+    launch, seen = _LAUNCH_SEASONS * season, _last_seen(grid)
     mean, spread = np.full(n, np.nan), np.full(n, 1.0)
+    left = np.full(n, -1)
     out = np.full((n, width), np.nan)
     for start in range(0, width, season):
         stop = min(start + season, width)
         young = (first <= start) & (start < first + launch)
-        columns = np.arange(max(start - window, 0), min(start + launch, width))
-        rows = np.flatnonzero(first < stop)
-        if not len(rows):
-            continue
-        limit = np.where(young, np.minimum(first + launch, width), start)[rows]
-        low = np.maximum(first, start - window)[rows]
-        inside = (columns[None, :] >= low[:, None]) & (columns[None, :] < limit[:, None])
-        mean[rows], spread[rows] = _level(grid, rows, columns, inside, mean[rows], spread[rows])
-        block = np.ix_(rows, np.arange(start, stop))
-        out[block] = _expected(grid, block, mean[rows], spread[rows]) * grid.weekday[None, start:stop]
+        away = ~young & (seen[:, start] >= 0) & (start - seen[:, start] > _AWAY_SEASONS * season)
+        gone, left = away & (left < 0), np.where(away, left, -1)
+        left[gone] = seen[gone, start] // season + 1
+        limit = np.where(young, np.minimum(first + launch, width), np.where(gone, seen[:, start], start))
+        rows = np.flatnonzero((first < stop) & (~away | (gone & (limit > first))))
+        if len(rows):
+            low = np.maximum(first, np.where(young, start, limit) - window)[rows]
+            columns = np.arange(low.min(), limit[rows].max())
+            inside = (columns[None, :] >= low[:, None]) & (columns[None, :] < limit[rows][:, None])
+            mean[rows], spread[rows] = _level(grid, rows, columns, inside, mean[rows], spread[rows])
+        once = np.flatnonzero(gone & (limit <= first))  # seen in one period alone, by the sale that emptied it
+        mean[once] = np.maximum(np.nan_to_num(grid.units[once, first[once]]) - grid.sale, 0)
+        moved = np.ones(n)
+        for row in np.flatnonzero(away):
+            moved[row] = siblings.since(int(series[row]), int(left[row]), start // season)
+        block = np.ix_(np.arange(n), np.arange(start, stop))
+        out[block] = _expected(grid, block, mean * moved, spread) * grid.weekday[None, start:stop]
     return out
+
+
+def _last_seen(grid: _Grid) -> Ints:
+    """Return (n, t) the last period before each that sold, or in which the item was in stock; -1 without one."""
+    told = grid.usable & (~grid.flagged | (np.nan_to_num(grid.units) > 0))
+    last = np.maximum.accumulate(np.where(told, np.arange(told.shape[1])[None, :], -1), axis=1)
+    return np.concatenate([np.full((len(told), 1), -1), last[:, :-1]], axis=1)
 
 
 def _level(grid: _Grid, rows: Ints, columns: Ints, inside: Mask, mean: Floats, spread: Floats) -> tuple[Floats, Floats]:

@@ -49,7 +49,7 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         )
         parts = _parts(io, world, book, periods, config)
         assortment = _assortment(io, world, parts, book, periods, config)
-        history = joined_history(parts, world.prices, periods=periods, config=config)
+        history = joined_history(parts, world.prices, world.products, periods=periods, config=config)
         del parts  # the history of a large shop is large: one copy is enough
         io.write("demand_history", history)
         io.write("excluded_lines", _ledger(book.excluded, periods))

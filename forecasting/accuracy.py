@@ -138,10 +138,11 @@ def with_confidence(keys: pl.DataFrame, errors: pl.DataFrame, level: NDArray[np.
 def confidence(error: NDArray[np.float64], tilt: NDArray[np.float64], level: NDArray[np.int64]) -> list[str]:
     """Return high, medium or low for each series.
 
-    High: rung 0 or 1, WAPE at most 0.5 and bias within 25% over the last window. Low: a rung above 1, or WAPE above
-    1.2 together with a bias beyond 75%. Otherwise, and with nothing sold to measure by, medium.
+    High: rung 0 or 1, WAPE at most 0.5 and bias within 25% over the last window. Low: a rung above 1, WAPE above 1.2
+    together with a bias beyond 75%, or less than a quarter of what sold foreseen: there WAPE stays below 1. Otherwise,
+    and with nothing sold to measure by, medium.
     """
     with np.errstate(invalid="ignore"):
         high = (level <= 1) & (error <= _HIGH_WAPE) & (np.abs(tilt) <= _HIGH_BIAS)
-        low = (level >= 2) | ((error > _LOW_WAPE) & (np.abs(tilt) > _LOW_BIAS))
+        low = (level >= 2) | ((error > _LOW_WAPE) & (np.abs(tilt) > _LOW_BIAS)) | (tilt < -_LOW_BIAS)
     return [str(c) for c in np.select([low, high], ["low", "high"], "medium").tolist()]

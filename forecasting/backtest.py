@@ -11,11 +11,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forecasting.config import ForecastConfig
-from forecasting.event_lift import event_lift
+from forecasting.event_lift import calm, event_lift
 from forecasting.features import Tables, closed_ahead, known_features
+from forecasting.heat_lift import beyond_level, heat_lift
 from forecasting.learner import Learner, fit_learner
 from forecasting.metrics import scale
 from forecasting.models import CONTROL, LEARNER, control_forecast, in_stock_ratio, statistical_forecasts
+from forecasting.month_days import month_lift
 from forecasting.new_items import Analogues, launch_analogues
 from forecasting.panel import Panel
 from forecasting.selection import Window
@@ -127,7 +129,9 @@ def candidates(
         workers: who works on the shards of series.
     """
     out = {CONTROL: control_forecast(past, horizon=horizon, weeks=config.control_weeks)}
-    lift = event_lift(past, inputs.tables.events, horizon=horizon)
+    told = heat_lift(past, inputs.tables.signals, horizon=horizon)
+    lift = event_lift(past, inputs.tables.events, horizon=horizon) * told
+    lift *= month_lift(replace(past, demand=past.demand / lift[:, :origin]), horizon=horizon)
     out |= statistical_forecasts(past, horizon=horizon, config=config, lift=lift, workers=workers)
     out = {name: forecast * np.float32(in_stock_ratio(past)) for name, forecast in out.items()}
     if learner is not None:
@@ -135,7 +139,8 @@ def candidates(
         known = known_features(
             whole, inputs.tables, inputs.prices, origin=origin, horizon=horizon, values=learner.values
         )
-        out[LEARNER] = learner.predict(past, known.rows(inputs.targets), horizon=horizon, workers=workers)
+        made = learner.predict(past, known.rows(inputs.targets), horizon=horizon, workers=workers)
+        out[LEARNER] = made * beyond_level(told, past)
     closed = closed_ahead(past, origin=origin, horizon=horizon, closed_days=inputs.closed_days)
     return {name: np.where(closed & ~np.isnan(f), 0, f).astype(np.float32) for name, f in out.items()}
 
@@ -186,7 +191,7 @@ def _trial(
     scales = scale(np.where(past.teaches, past.demand, np.nan))
     sold = np.where(judged & whole.censored[:, window], whole.units[:, window], np.nan).astype(np.float32)
     seen = _window(inputs, past, forecasts, actual, scales)
-    compared = launch_analogues(inputs.panel.until(origin))
+    compared = launch_analogues(calm(inputs.panel.until(origin), inputs.tables.events))
     return Trial(origin, past, forecasts, actual, sold, total_actual, scales, seen, compared)
 
 

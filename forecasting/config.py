@@ -98,7 +98,10 @@ class ForecastConfig(_Frozen):
         default=0.5, ge=0, le=1, description="Pull of a segment's blend weights to the whole shop's (0-1)."
     )
     dispersion_prior_periods: float = Field(
-        default=20.0, ge=0, description="Weight of the class's dispersion against the series' own [periods]."
+        default=300.0, ge=0, description="Weight of the class's dispersion against the series' own, daily [periods]."
+    )
+    dispersion_prior_weeks: float = Field(
+        default=20.0, ge=0, description="Weight of the class's dispersion against the series' own, weekly [periods]."
     )
     min_calibration_cases: int = Field(
         default=300, ge=10, description="Cases a calibration cell needs; else a wider one [cases]."
@@ -109,3 +112,7 @@ class ForecastConfig(_Frozen):
     max_failed_share: float = Field(
         default=0.05, ge=0, le=1, description="More series with an unusable first choice stop the step (0-1)."
     )
+
+    def dispersion_prior(self, period_days: int) -> float:
+        """Return the weight of the class's dispersion against the series' own [periods]."""
+        return self.dispersion_prior_periods if period_days == 1 else self.dispersion_prior_weeks

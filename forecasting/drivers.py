@@ -1,10 +1,11 @@
 """What moved a forecast: the total over the protection period, split into parts that add up exactly.
 
-The published mean is made again with the learner's price, event, weather and heat features at their neutral values,
-then with one group after the other as it really is; each part is what the mean changed by. Before them stand the level
-(what sold on a usual period lately, times the open periods) and the season (what weekday, month, life-cycle age and the
-models' own view make of it); after them what preorders and overrides added. Taking groups in one fixed order makes the
-parts add up; a group's effect is therefore stated with the groups before it in place.
+The published mean is made again with the learner's price, event and weather features at their neutral values and
+without what signals do (``heat``, see :mod:`forecasting.heat_lift`), then with one group after the other as it really
+is; each part is what the mean changed by. Before them stand the level (what sold on a usual period lately, times the
+open periods) and the season (what weekday, month, life-cycle age and the models' own view make of it); after them what
+preorders and overrides added. Taking groups in one fixed order makes the parts add up; a group's effect is therefore
+stated with the groups before it in place.
 """
 
 from __future__ import annotations

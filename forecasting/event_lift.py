@@ -9,13 +9,15 @@ that of all events of its kind, the more so the fewer times it came, and believe
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from forecasting.panel import Panel
 
-__all__ = ["event_lift"]
+__all__ = ["calm", "event_lift"]
 
 _SHORTEST = 3  # [days] a day or two hardly move a level, and differ more from each other than from usual (M5)
 _PHASES = 4  # quarters of an event: festivals build up to their last days
@@ -53,6 +55,11 @@ def event_lift(panel: Panel, events: pl.DataFrame, *, horizon: int) -> NDArray[n
             at = rows["at"].to_numpy()
             out[at] = _lifts(panel.demand[at], states, width)[None, :]
     return out
+
+
+def calm(panel: Panel, events: pl.DataFrame) -> Panel:
+    """Return the panel with demand as it would have been without what events did to whole locations."""
+    return replace(panel, demand=panel.demand / event_lift(panel, events, horizon=0))
 
 
 def _states(events: pl.DataFrame, panel: Panel, width: int) -> dict[int, _State]:

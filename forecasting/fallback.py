@@ -7,7 +7,7 @@ cannot fail.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from forecasting.backtest import Inputs
 from forecasting.config import ForecastConfig
+from forecasting.event_lift import calm, event_lift
 from forecasting.models import CONTROL, LEARNER
-from forecasting.new_items import Analogues, launch_analogues, launch_forecast, preorder_levels
+from forecasting.new_items import Analogues, launch_analogues, launch_forecast
 from forecasting.panel import Panel
+from forecasting.preorder_pace import preorder_levels
 from forecasting.segments import observed_periods
 from forecasting.selection import Choice, blend, single
 
@@ -130,13 +132,16 @@ def published(
         firm_preorders: sku, firm_qty as known at that time; None: left out.
         analogues: of all series at that time; None: they are worked out here.
     """
-    whole = inputs.panel.until(past.n_periods)
-    analogues = launch_analogues(whole) if analogues is None else analogues
+    horizon, whole = forecasts[CONTROL].shape[1], inputs.panel.until(past.n_periods)
+    lift = event_lift(past, inputs.tables.events, horizon=horizon)  # first weeks may lie in a festival
+    analogues = launch_analogues(calm(whole, inputs.tables.events)) if analogues is None else analogues
     pace = np.full(past.n_series, np.nan)
     if firm_preorders is not None:
         pace = preorder_levels(whole, firm_preorders, analogues.level)[inputs.targets]
     analogues = analogues.rows(inputs.targets)
-    launch = launch_forecast(past, analogues, pace, horizon=forecasts[CONTROL].shape[1], pooling=config.pooling_periods)
+    usual = replace(past, demand=past.demand / lift[:, : past.n_periods])
+    launch = launch_forecast(usual, analogues, pace, horizon=horizon, pooling=config.pooling_periods)
+    launch = launch * lift[:, past.n_periods :]
     origin = Launches(analogues.basis, ~np.isnan(pace))
     return climb(past, forecasts, segment, choices, launch, origin, config=config)
 

@@ -1,7 +1,7 @@
-"""What a model may know about a period before it happens: calendar, events, prices, trend heat, the item's attributes.
+"""What a model may know about a period before it happens: calendar, events, prices, weather, the item's attributes.
 
-Everything is laid out per period from the panel's first column to the end of the horizon. As of an origin, prices and
-trend heat after it are held at their last known value (planned prices are used by tonight's run, whose origin is D);
+Everything is laid out per period from the panel's first column to the end of the horizon. As of an origin, prices
+after it are held at their last known value (planned prices are used by tonight's run, whose origin is D);
 the calendar and events are known in advance.
 """
 
@@ -16,6 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forecasting.events import FAR_DAYS, event_features
+from forecasting.heat_lift import Signals
+from forecasting.month_days import month_days
 from forecasting.panel import Panel
 from forecasting.weather import weather_features
 
@@ -24,7 +26,6 @@ __all__ = ["Known", "Tables", "closed_ahead", "known_features", "price_matrix"]
 _STATIC = ("sku", "location_id", "category", "ip", "product_type", "size", "style_id", "region")
 _LARGEST_CODE = 32_000  # 16-bit codes: mlforecast's matrix would turn to 64-bit floats with larger integers
 _DISTANCES = ("_ahead", "_behind")  # ends of the names of days to and since an event
-_HEAT_LAGS_DAYS = (7, 14)  # [days] social signals lead sales by one to three weeks
 _AGE_CAP_DAYS = 120  # [days] a launch is over by then
 _CLOSED_WEEKS = 8  # [weeks] contracts.md: a weekday without any row in each of the last 8 weeks is closed
 
@@ -37,17 +38,17 @@ class Tables:
         prices: sku, location_id, channel, from_date, price.
         planned_prices: sku, location_id, from_date, price.
         events: name, starts_date, ends_date, kind, region, ip.
-        heat: element_type, element, region, ds, heat.
         paid: sku, location_id, ds, unit_price: used where there is no price table.
         weather: date, region, temperature_mean, precipitation; rows after the run date are forecasts.
+        signals: attention of elements, for :func:`forecasting.heat_lift.heat_lift`.
     """
 
     prices: pl.DataFrame
     planned_prices: pl.DataFrame
     events: pl.DataFrame
-    heat: pl.DataFrame
     paid: pl.DataFrame
     weather: pl.DataFrame = field(default_factory=pl.DataFrame)
+    signals: Signals = field(default_factory=Signals.none)
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,13 @@ def known_features(
     series["age"] = _age(panel, origin, width)
     for names, rows in (
         _event_features(panel, tables.events, labels),
-        _heat_features(panel, tables.heat, labels, origin),
         _weather_features(panel, tables.weather, labels, origin),
     ):
         for name, feature in names.items():
             series[name] = feature
             group[name] = rows
+    if panel.period_days == 1:
+        series["month_day_ratio"], group["month_day_ratio"] = month_days(panel, labels, origin=origin)
     counted = _static_values(panel.keys) if values is None else {name: list(known) for name, known in values.items()}
     codes = _static_codes(panel.keys, counted)
     return Known(codes, counted, _calendar_features(labels, panel.period_days), series, group, width)
@@ -271,36 +273,6 @@ def _event_features(
     """Return the features of events, by region, location and IP."""
     distinct, rows = _groups(panel, ("region", "location_id", "ip"))
     return event_features(events, distinct, labels, period_days=panel.period_days), rows
-
-
-def _heat_features(
-    panel: Panel, heat: pl.DataFrame, labels: list[date], origin: int
-) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.int64]]:
-    """Return the lagged heat of each item's IP in its region, held at its last known value after the origin."""
-    distinct, rows = _groups(panel, ("region", "ip"))
-    mine = heat.filter(
-        (pl.col("element_type") == "ip") & (pl.col("ds") < labels[0] + timedelta(days=origin * panel.period_days))
-    )
-    if not mine.height or all(ip == "*" for _, ip in distinct):
-        return {}, rows
-    length = panel.period_days
-    daily_width = origin * length
-    by_element: dict[tuple[str, str], NDArray[np.float32]] = {}
-    for (element, region), part in mine.sort("element", "region", "ds").group_by(
-        ["element", "region"], maintain_order=True
-    ):
-        values = np.full(daily_width, np.nan, dtype=np.float32)
-        day = (part["ds"] - labels[0]).dt.total_days().to_numpy()
-        kept = day >= 0
-        values[day[kept]] = part["heat"].to_numpy()[kept]
-        by_element[str(element), str(region)] = np.nan_to_num(_filled_forward(values[None, :])[0])
-    zero = np.zeros(daily_width, dtype=np.float32)
-    level = np.stack([by_element.get((ip, region), by_element.get((ip, "*"), zero)) for region, ip in distinct])
-    out: dict[str, NDArray[np.float32]] = {}
-    for lag in _HEAT_LAGS_DAYS:
-        day = np.minimum(np.arange(len(labels)) * length + length - 1 - lag, daily_width - 1)
-        out[f"heat_lag{lag}"] = np.where(day >= 0, level[:, np.maximum(day, 0)], 0).astype(np.float32)
-    return out, rows
 
 
 def _weather_features(

@@ -85,7 +85,8 @@ def fit(
         for t in trials
     ]
     coherence, means = choose_coherence([t.past for t in trials], means, [t.actual for t in trials])
-    spread = [dispersions(t.past, classes, prior_periods=config.dispersion_prior_periods) for t in trials]
+    prior_periods = config.dispersion_prior(inputs.panel.period_days)
+    spread = [dispersions(t.past, classes, prior_periods=prior_periods) for t in trials]
     calibration = _period_calibration(trials, means, spread, classes, config=config, seed=seed)
     lengths = np.minimum(spans.fixed, reference)
     error, total_calibration = _total_calibration(

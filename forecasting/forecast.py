@@ -14,17 +14,19 @@ from forecasting.backtest import Inputs, Trial, candidates, learner_as_of, run_t
 from forecasting.coherence import RECONCILED, pull
 from forecasting.config import ForecastConfig
 from forecasting.drivers import parts, staged
+from forecasting.event_lift import calm
 from forecasting.fallback import Ladder, published
 from forecasting.features import closed_ahead, known_features
 from forecasting.fitting import Fitted, fit, level_error_of
+from forecasting.heat_lift import beyond_level, heat_lift
 from forecasting.intervals import LEVELS, dispersions, quantiles
 from forecasting.learner import Learner
-from forecasting.models import LEARNER
+from forecasting.models import CONTROL, LEARNER
 from forecasting.new_items import Analogues, launch_analogues
 from forecasting.overrides import with_overrides
 from forecasting.panel import Panel
 from forecasting.protection import Spans, Totals, copula, protection_totals
-from forecasting.segments import demand_classes, given_or_own
+from forecasting.segments import demand_classes, given_or_own, unseen_error
 from forecasting.week_model import WeekModel
 from forecasting.workers import HERE, Workers
 
@@ -114,7 +116,7 @@ def make_forecast(
     forecasts = candidates(
         inputs, panel, origin=panel.n_periods, horizon=horizon, config=config, learner=week.learner, workers=workers
     )
-    analogues = launch_analogues(inputs.panel)
+    analogues = launch_analogues(calm(inputs.panel, inputs.tables.events))
     ladder = published(
         inputs, panel, forecasts, classes, fitted.choices, config=config, firm_preorders=firm_preorders,
         analogues=analogues,
@@ -132,9 +134,9 @@ def make_forecast(
         inputs, panel, forecasts, week, {"preorder": baseline, "override": mean}, sold=sold, pulled=pulled,
         lengths=np.minimum(spans.fixed, horizon), config=config, workers=workers, analogues=analogues,
     )  # fmt: skip
-    dispersion = dispersions(panel, classes, prior_periods=config.dispersion_prior_periods)
-    values = period_quantiles(mean, dispersion, classes, fitted)
-    totals = _totals(mean, spans, dispersion, classes, fitted)
+    dispersion = dispersions(panel, classes, prior_periods=config.dispersion_prior(panel.period_days))
+    values = period_quantiles(mean, dispersion + unseen_error(panel), classes, fitted)
+    totals = _totals(panel, mean, spans, dispersion, classes, fitted)
     correlation, scale = copula(values, totals, spans.fixed)
     return Forecast(
         mean=mean.astype(np.float64) * step,
@@ -156,6 +158,7 @@ def make_forecast(
 
 
 def _totals(
+    panel: Panel,
     mean: NDArray[np.float32],
     spans: Spans,
     dispersion: NDArray[np.float64],
@@ -166,7 +169,7 @@ def _totals(
         mean,
         spans,
         dispersion=dispersion,
-        level_error=level_error_of(classes, fitted),
+        level_error=level_error_of(classes, fitted) + unseen_error(panel),
         classes=classes,
         calibration=fitted.total_calibration,
         reference=fitted.reference,
@@ -220,7 +223,9 @@ def learnt(
     trials = run_trials(inputs, config=config, seed=seed, workers=workers)
     fitted = fit(inputs, trials, classes, spans, config=config, seed=seed, prior=prior)
     learner = learner_as_of(inputs, origin=panel.n_periods, config=config, seed=seed, workers=workers)
-    accuracy, judged = judged_trial(inputs, trials, classes, spans, config=config, seed=seed)
+    accuracy, judged = judged_trial(
+        inputs, trials, classes, spans, config=config, seed=seed, coherence=fitted.coherence
+    )
     errors = series_errors(panel.keys, trials[-1] if trials else None, judged, n_windows=len(trials))
     return WeekModel(learner, fitted, accuracy, errors)
 
@@ -241,13 +246,21 @@ def learner_stages(
     known = known_features(
         inputs.panel, inputs.tables, inputs.prices, origin=origin, horizon=horizon, values=learner.values
     )
+    told = heat_lift(panel, inputs.tables.signals, horizon=horizon)
     stages = staged(
         lambda features: learner.predict(panel, features, horizon=horizon, workers=workers),
         known.rows(inputs.targets),
-        forecasts[LEARNER],
+        (forecasts[LEARNER] / beyond_level(told, panel)).astype(np.float32),
         origin=origin,
     )
-    return {name: {**forecasts, LEARNER: values} for name, values in stages.items()}
+    if inputs.tables.signals.attention.is_empty():
+        return {name: {**forecasts, LEARNER: values} for name, values in stages.items()}
+    # what signals do lies on every model but the control: it is the last part
+    usual = {
+        name: values if name == CONTROL else (values / told[:, origin:]).astype(np.float32)
+        for name, values in forecasts.items()
+    }
+    return {**{name: {**usual, LEARNER: values} for name, values in stages.items()}, "heat": forecasts}
 
 
 def usual_level(panel: Panel, *, weeks: int) -> NDArray[np.float64]:
@@ -297,10 +310,12 @@ def judged_trial(
     *,
     config: ForecastConfig,
     seed: int,
+    coherence: str | None = None,
 ) -> tuple[pl.DataFrame, NDArray[np.float32] | None]:
     """Return the accuracy table of the last window and the means it judges, from weights and calibration before it.
 
-    With one window only, its own weights are judged: there is no earlier evidence.
+    Levels agree in the way ``coherence``, tonight's, so that the table speaks of what is published; None: in the way
+    that the windows before found. With one window only, its own weights are judged: there is no earlier evidence.
     """
     if not trials:
         return pl.DataFrame(), None
@@ -309,6 +324,8 @@ def judged_trial(
     mean = published(
         inputs, last.past, last.forecasts, classes, before.choices, config=config, analogues=last.analogues
     ).mean
-    dispersion = dispersions(last.past, classes, prior_periods=config.dispersion_prior_periods)
+    agreed = replace(before, coherence=coherence or before.coherence)
+    mean = (mean * pull_of(last.past, mean, agreed)).astype(np.float32)
+    dispersion = dispersions(last.past, classes, prior_periods=config.dispersion_prior(last.past.period_days))
     values = period_quantiles(np.nan_to_num(mean), dispersion, classes, before)
     return accuracy_table(last, mean, values, classes, before.choices), mean

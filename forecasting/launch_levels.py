@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["Levels", "launch_levels", "loss"]
+__all__ = ["Levels", "correction", "folds", "launch_levels", "loss"]
 
 Floats = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ def launch_levels(
     seen = np.flatnonzero(~np.isnan(launched))
     if len(seen) < _FEWEST_LAUNCHES or not launched[seen].sum() > 0:
         return found
-    fold = _folds(keys)
+    fold = folds(keys)
     columns = _columns(keys)
     long_sold = np.where(mature, recent, np.nan)
     held_out, judged = np.full(len(launched), np.nan), np.full(len(launched), np.nan)
@@ -76,7 +76,7 @@ def launch_levels(
         judged[rows] = plain(shown, np.where(hidden, np.nan, recent)).level[rows]
         held_out[rows] = _ridge(columns, shown, np.where(hidden, np.nan, long_sold))[rows]
     sold, weight = launched[seen] * usual[seen], usual[seen]
-    factor = _correction(sold, held_out[seen] * weight)
+    factor = correction(sold, held_out[seen] * weight)
     held_out *= factor
     scores = {share: loss(sold, _mixed(judged, held_out, share)[seen] * weight) for share in _SHARES}
     best = min(_SHARES, key=lambda share: round(scores[share], 9))
@@ -103,14 +103,14 @@ def loss(actual: Floats, forecast: Floats) -> float:
     return float((np.abs(error).sum() + 0.5 * abs(error.sum())) / actual.sum())
 
 
-def _folds(keys: pl.DataFrame) -> NDArray[np.int64]:
+def folds(keys: pl.DataFrame) -> NDArray[np.int64]:
     """Return the part that each series is left out with: sizes and locations of one style share theirs."""
     names = [c for c in ("style_id", "sku") if c in keys.columns]
     rank = keys.select(pl.coalesce(names).rank("dense")).to_series().to_numpy().astype(np.int64)
     return np.asarray(rank % _FOLDS)
 
 
-def _correction(actual: Floats, forecast: Floats) -> float:
+def correction(actual: Floats, forecast: Floats) -> float:
     """Return the factor on the median of logs, by loss: none, or the root of what would make the sums equal.
 
     The whole of it would follow the one launch in a hundred that sells a hundredfold.
@@ -200,7 +200,7 @@ def _with_first_order(
         effect = _ordered_fit(judged[rows], quantity[rows], launched[rows], fold[rows] != number)
         held_out[left] = _ordered_level(effect, judged[left], quantity[left])
     sold, weight = launched[rows] * usual[rows], usual[rows]
-    factor = _correction(sold, held_out[rows] * weight)
+    factor = correction(sold, held_out[rows] * weight)
     if not loss(sold, factor * held_out[rows] * weight) < loss(sold, judged[rows] * weight):
         return found
     effect = _ordered_fit(judged[rows], quantity[rows], launched[rows], np.ones(len(rows), dtype=np.bool_))

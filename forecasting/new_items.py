@@ -1,4 +1,4 @@
-"""Launches with little or no history of their own: comparable items, the life-cycle curve, the pace of preorders.
+"""Launches with little or no history of their own: comparable items and the life-cycle curve.
 
 The comparison narrows as far as there are at least ``_MIN_ANALOGUES`` launches to compare with: same location,
 product type and IP; product type and price band; product type; category; location; the whole shop. Where past launches
@@ -15,22 +15,23 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from forecasting.launch_levels import Levels, launch_levels, loss
+from forecasting.launch_levels import Levels, launch_levels
 from forecasting.models import weekday_profile
 from forecasting.panel import Panel
+from forecasting.young import next_weeks
 
 __all__ = [
+    "EARLY_SEASONS",
     "Analogues",
     "launch_analogues",
     "launch_curve",
     "launch_forecast",
-    "preorder_levels",
     "was_launched",
     "with_launch_facts",
 ]
 
 _MIN_ANALOGUES = 3  # launches; fewer say more about themselves than about the group
-_EARLY_SEASONS = 4  # weeks of a launch that are compared
+EARLY_SEASONS = 4  # weeks of a launch that are compared
 _UNSEEN_SEASONS = 4  # weeks without a row in which a slow seller may long have been on sale
 _MATURE_SEASONS = 12  # weeks after which an item's level is no longer that of a launch
 _CURVE_SEASONS = 26  # weeks over which demand by age is followed; flat from there
@@ -46,7 +47,7 @@ _RECENT_SEASONS = 8  # weeks that an item's present level is read from
 _USUAL_SHARE = 0.5  # weight of what such items sell now against what they sold when they were launched
 _PLACE_PRIOR = 2.0  # [locations] weight of comparable items against the same item elsewhere
 _ELSEWHERE = "the same item at other locations"
-_MIN_CAMPAIGNS = 3  # past campaigns that a pace is read from
+_POOLING = 10.0  # [periods] of comparable items against a young item's own, where the curve is judged
 
 _RUNGS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("location, product type and IP", ("location_id", "product_type", "ip")),
@@ -66,15 +67,20 @@ class Analogues:
         level: (n,) demand per period at the launch, where the curve is 1 [units/period]; NaN without any.
         basis: (n,) with whom each series was compared; empty without any.
         curve: (ages,) demand by age in periods, relative to the first week.
+        soon: (n,) mean demand of the next four weeks that a young item's first days point to; NaN elsewhere.
+        soon_share: weight of that against the level along the curve (0-1).
     """
 
     level: NDArray[np.float64]
     basis: list[str]
     curve: NDArray[np.float64]
+    soon: NDArray[np.float64]
+    soon_share: float
 
     def rows(self, index: NDArray[np.int64]) -> Analogues:
         """Return those of the series at the positions ``index``."""
-        return Analogues(self.level[index], [self.basis[i] for i in index.tolist()], self.curve)
+        basis = [self.basis[i] for i in index.tolist()]
+        return Analogues(self.level[index], basis, self.curve, self.soon[index], self.soon_share)
 
 
 def with_launch_facts(
@@ -195,7 +201,7 @@ def launch_analogues(panel: Panel) -> Analogues:
     four weeks of all items take their place.
     """
     curve = launch_curve(panel)
-    periods = _EARLY_SEASONS * panel.season
+    periods = EARLY_SEASONS * panel.season
     first = panel.first
     column = np.arange(panel.n_periods)[None, :]
     early = panel.teaches & (column >= first[:, None]) & (column < first[:, None] + periods)
@@ -222,7 +228,11 @@ def launch_analogues(panel: Panel) -> Analogues:
     trust = places / (places + _PLACE_PRIOR)
     mean = np.where(told, trust * elsewhere + (1 - trust) * np.where(np.isnan(mean), elsewhere, mean), mean)
     basis[told] = _ELSEWHERE
-    return Analogues(mean, basis.tolist(), curve)
+    compared = _group_means(panel.keys, _recent_levels(panel, np.ones_like(curve)))
+    soon, share = next_weeks(
+        panel, was_launched(panel), compared, _group_means(panel.keys, recent), curve, pooling=_POOLING
+    )
+    return Analogues(mean, basis.tolist(), curve, soon, share)
 
 
 def _group_levels(keys: pl.DataFrame, level: NDArray[np.float64], recent: NDArray[np.float64]) -> Levels:
@@ -297,7 +307,8 @@ def launch_forecast(
     """Return (n, horizon) means along the life-cycle curve; NaN where neither history nor a comparable item is.
 
     A series' own level, its demand over the curve's, is shrunk to the comparable items' (and the preorders') with the
-    weight of ``pooling`` periods, then follows the curve from its age on, with the pooled weekday profile.
+    weight of ``pooling`` periods, then follows the curve from its age on, with the pooled weekday profile. Where past
+    launches bear it out, what the first days say about the weeks after moves it (:mod:`.young`).
 
     Args:
         panel: history of the series.
@@ -315,9 +326,23 @@ def launch_forecast(
     weight = np.where(np.isnan(compared), 0.0, pooling)
     with np.errstate(invalid="ignore", divide="ignore"):
         level = (sold + weight * np.nan_to_num(compared)) / (usual + weight)
-    ahead = panel.n_periods - panel.first[:, None] + np.arange(horizon)[None, :]
+    ahead = np.maximum(panel.n_periods - _starts(panel)[:, None] + np.arange(horizon)[None, :], 0)
+    along = curve[np.clip(ahead, 0, last)]
+    mean = level * along[:, : EARLY_SEASONS * panel.season].mean(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        moved = (1 - analogues.soon_share) + analogues.soon_share * analogues.soon / mean
+    along = along * np.where(np.isfinite(moved), moved, 1)[:, None]
     shape = weekday_profile(panel)[:, np.arange(horizon) % panel.season]
-    return np.asarray(level[:, None] * curve[np.clip(ahead, 0, last)] * shape)
+    return np.asarray(level[:, None] * along * shape)
+
+
+def _starts(panel: Panel) -> NDArray[np.int64]:
+    """Return (n,) column of each series' first period on sale: of those without one, of the launch that is stated."""
+    if "launch_date" not in panel.keys.columns:
+        return panel.first
+    days = panel.keys.select((pl.col("launch_date").cast(pl.Date) - panel.start).dt.total_days()).to_series()
+    launch = days.fill_null(0).to_numpy().astype(np.int64) // panel.period_days
+    return np.where(panel.first < panel.n_periods, panel.first, np.maximum(launch, panel.n_periods))
 
 
 def _described(keys: pl.DataFrame) -> pl.DataFrame:
@@ -326,57 +351,3 @@ def _described(keys: pl.DataFrame) -> pl.DataFrame:
     price = pl.col("regular_price") if "regular_price" in keys.columns else pl.lit(None, pl.Float64)
     band = (price.log() / np.log(_PRICE_BAND)).floor()
     return out.with_columns(price_band=pl.when(price > 0).then(band).otherwise(None))
-
-
-def preorder_levels(
-    panel: Panel, firm: pl.DataFrame, compared: NDArray[np.float64] | None = None
-) -> NDArray[np.float64]:
-    """Return (n,) launch levels that the pace of preorders points to [units/period]; NaN where it says nothing.
-
-    Past campaigns give the ratio of ordinary demand in the first four weeks (all locations) to firm preorders; the
-    median ratio times an item's own firm preorders is its expected total, split over its locations alike. Where past
-    campaigns were foreseen better by comparison alone, preorders say nothing.
-
-    Args:
-        panel: history.
-        firm: sku, firm_qty: firm preorders of each SKU's campaigns.
-        compared: (n,) levels of comparable items; None: preorders need not beat them.
-    """
-    out = np.full(panel.n_series, np.nan)
-    if not firm.height:
-        return out
-    periods = _EARLY_SEASONS * max(panel.season, 1)
-    column = np.arange(panel.n_periods)[None, :]
-    early = (column >= panel.first[:, None]) & (column < panel.first[:, None] + periods)
-    sold = pl.DataFrame(
-        {
-            "sku": panel.keys["sku"],
-            "units": np.where(early, np.nan_to_num(panel.demand), 0).sum(axis=1, dtype=np.float64),
-            "compared": np.full(panel.n_series, np.nan) if compared is None else compared,
-            "complete": was_launched(panel) & (panel.first + periods <= panel.n_periods),
-        }
-    )
-    by_sku = sold.group_by("sku").agg(
-        pl.col("units").sum(), pl.col("complete").any(), places=pl.len(), compared=pl.col("compared").sum() * periods
-    )
-    joined = by_sku.join(firm.group_by("sku").agg(pl.col("firm_qty").sum()), on="sku").filter(pl.col("firm_qty") > 0)
-    past = joined.filter(pl.col("complete"))
-    if past.height < _MIN_CAMPAIGNS:
-        return out
-    pace = float((past["units"] / past["firm_qty"]).median() or 0.0)  # type: ignore[arg-type]
-    if compared is not None and not _pace_helps(past, pace):
-        return out
-    level = {
-        sku: pace * quantity / periods / places
-        for sku, quantity, places in joined.select("sku", "firm_qty", "places").iter_rows()
-    }
-    return np.array([level.get(sku, np.nan) for sku in panel.keys["sku"].to_list()])
-
-
-def _pace_helps(past: pl.DataFrame, pace: float) -> bool:
-    """Return whether the mean of pace and comparison foresaw past campaigns' items better than the comparison alone."""
-    known = past.filter(pl.col("compared").is_finite())
-    if not known["units"].sum() > 0:
-        return True
-    units, alone = known["units"].to_numpy(), known["compared"].to_numpy()
-    return loss(units, (alone + pace * known["firm_qty"].to_numpy()) / 2) < loss(units, alone)

@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from forecasting.panel import Panel
 
-__all__ = ["CLASSES", "MEAN_EDGES", "demand_classes", "mean_bin", "observed_periods"]
+__all__ = ["CLASSES", "MEAN_EDGES", "demand_classes", "mean_bin", "observed_periods", "unseen_error"]
 
 CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "new", "dead")
 
 _CV2_CUT, _INTERVAL_CUT = 0.49, 1.32  # Syntetos, Boylan & Croston (2005), on demand sizes and mean interval
+_UNSEEN_WEEKS = 4  # weeks without a period that teaches, after which a level is its siblings' word
+_UNSEEN_ERROR = 0.3  # squared relative error of such a level (planted absences of a month to a year, demo shops)
 MEAN_EDGES = (0.25, 1.0, 5.0)  # [units/period] edges of the bins of the mean within which calibration is done
 
 
@@ -43,6 +45,12 @@ def demand_classes(panel: Panel, *, new_periods: int, dead_periods: int) -> NDAr
     recent = positive[:, -dead_periods:].any(axis=1)
     out = np.where((sales == 0) | ~recent, "dead", out)
     return np.where(count < new_periods, "new", out)
+
+
+def unseen_error(panel: Panel) -> NDArray[np.float64]:
+    """Return (n,) squared relative error on top for series long out of stock: nobody saw what they would sell."""
+    recent = panel.teaches[:, -_UNSEEN_WEEKS * panel.season :].any(axis=1)
+    return np.where(panel.teaches.any(axis=1) & ~recent, _UNSEEN_ERROR, 0.0)
 
 
 def given_or_own(keys: pl.DataFrame, own: NDArray[np.str_]) -> NDArray[np.str_]:

@@ -22,6 +22,7 @@ from forecasting.drift import drifted
 from forecasting.features import Tables, price_matrix
 from forecasting.fitting import Fitted
 from forecasting.forecast import Forecast, learnt, make_forecast
+from forecasting.heat_lift import Signals
 from forecasting.intervals import unit_step
 from forecasting.new_items import with_launch_facts
 from forecasting.panel import build_panel
@@ -166,17 +167,19 @@ def _tables(io: StepIO) -> Tables:
         prices=prices,
         planned_prices=io.read_polars("stg_planned_prices", columns=["sku", "location_id", "from_date", "price"]),
         events=io.read_polars("stg_events", columns=["name", "starts_date", "ends_date", "kind", "region", "ip"]),
-        heat=_heat_that_helps(io),
         paid=paid,
         weather=io.read_polars("stg_weather", columns=["date", "region", "temperature_mean", "precipitation"]),
+        signals=_signals_that_help(io),
     )
 
 
-def _heat_that_helps(io: StepIO) -> pl.DataFrame:
-    """Return the heat of the element types whose signals earned their place on earlier windows."""
-    heat = io.read_polars("trend_features", columns=["element_type", "element", "region", "ds", "heat"])
-    gate = io.read_polars("signal_leads", columns=["element_type", "use_in_forecast"]).filter(pl.col("use_in_forecast"))
-    return heat.join(gate, on="element_type", how="semi")
+def _signals_that_help(io: StepIO) -> Signals:
+    """Return the attention of the element types whose signals earned their place, with their lead and strength."""
+    gate = io.read_polars("signal_leads", columns=["element_type", "lead_days", "strength", "use_in_forecast"])
+    told = io.read_polars("trend_features", columns=["element_type", "element", "region", "ds", "attention"])
+    helping = gate.filter(pl.col("use_in_forecast")).drop("use_in_forecast")
+    carried = io.read_polars("product_elements", columns=["sku", "element_type", "element"])
+    return Signals(told.join(helping, on="element_type"), carried)
 
 
 def spans_of(io: StepIO, inputs: Inputs) -> Spans:

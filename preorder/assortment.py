@@ -1,7 +1,7 @@
 """Random-assortment goods: how many of each variant a batch is packed with, and whether what was packed keeps the odds.
 
-The odds are stated to the buyers before they order. A batch is packed to them as nearly as whole units allow, in an
-order drawn from a seed; what came back from the packers is tested against them by an exact goodness-of-fit test.
+The odds are stated to the buyers before they order. A batch is packed to them as nearly as whole units allow; what came
+back from the packers is tested against them by an exact goodness-of-fit test.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy import stats
 from preorder.config import PreorderConfig
 from preorder.plan import CampaignPlan
 
-__all__ = ["assortment_mix", "carton_mix", "odds_p_value", "packing_order"]
+__all__ = ["assortment_mix", "carton_mix", "odds_p_value"]
 
 _MOST_OUTCOMES = 20_000  # enumerated; beyond it the exact distribution is drawn from
 _DRAWS = 20_000
@@ -38,12 +38,6 @@ def carton_mix(odds: Mapping[str, float], units: int) -> dict[str, int]:
     first = np.argsort(-(exact - counts), kind="stable")[: units - int(counts.sum())]
     counts[first] += 1
     return dict(zip(names, counts.tolist(), strict=True))
-
-
-def packing_order(mix: Mapping[str, int], *, seed: int) -> list[str]:
-    """Return the variants in the order in which they are packed: every order is equally likely, the seed replays it."""
-    names = [name for name in sorted(mix) for _ in range(mix[name])]
-    return [names[i] for i in np.random.default_rng(seed).permutation(len(names))]
 
 
 def odds_p_value(packed: Mapping[str, int], odds: Mapping[str, float], *, seed: int = 0) -> float:

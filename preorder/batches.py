@@ -6,7 +6,7 @@ newsvendor on the distribution of the whole need, over all-units price tiers (Si
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from math import ceil
@@ -27,6 +27,7 @@ __all__ = [
     "batch_size",
     "decide",
     "expected_profit",
+    "extended",
     "p_min_batch_met",
     "p_reached",
 ]
@@ -183,6 +184,17 @@ def _while_open(enough: bool, *, is_due: bool) -> tuple[Decision, DecisionReason
         due = (Decision.PRODUCE, DecisionReason.COMMIT_DATE_REACHED)
         return due if is_due else (Decision.WAIT, DecisionReason.NOT_DUE_YET)
     return Decision.WAIT, DecisionReason.COMMIT_DATE_PAST if is_due else DecisionReason.BELOW_MINIMUM
+
+
+def extended(case: BatchCase, *, expected: float) -> BatchCase:
+    """Return the case of a closed campaign that is opened again: Poisson bookings on top of the firm ones.
+
+    Args:
+        case: as it closed.
+        expected: bookings until the extension ends [units].
+    """
+    more = stats.poisson.ppf(_levels(len(case.volume)), max(expected, 0.0))
+    return replace(case, volume=case.firm + np.asarray(more, dtype=float))
 
 
 def p_reached(missing: int, expected: float) -> float:

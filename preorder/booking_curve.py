@@ -2,7 +2,8 @@
 
 The volume is the units still firm at the close. Comparable closed campaigns are looked at when the same share of
 their window was left. The forecasters of ``preorder/pickup.py`` are weighed by their leave-one-out errors there; the
-spread comes from the leave-one-out errors of their combination, in units, or in proportion where that foretells better.
+spread comes from the leave-one-out errors of their combination, in units, or growing with the volume as far as that
+foretells better (conformal prediction by normalised residuals: Lei et al., JASA 113 (2018), section 5.2).
 
 A prior pace stands in for past campaigns with the weight ``prior_campaigns``, so that the first campaign ever has a
 finite, wide answer: *survivors* of what is firm today (the share that past campaigns kept, shrunk to a prior, with
@@ -34,7 +35,8 @@ _LEAST_ITEMS = 2  # leave-one-out needs another
 _POWER = 2.0  # weight of a forecaster: 1 / error to this power
 _PRESENT_CLOSES = 8.0  # [closes] half-life of the present pace
 _SMALL_SHARE = 0.05  # of the usual volume
-_CLEARLY_BETTER = 0.9  # errors in proportion are taken where their loss is below this share of that in units
+_GROWTHS = (0.5, 0.75, 1.0)  # errors grow with this power of the volume: 1 is in proportion
+_CLEARLY_BETTER = 0.9  # errors that grow are taken where their loss is below this share of that in units
 _USUAL_RANGE = 2.0  # beyond half or twice the usual volume, errors in units have no meaning
 
 
@@ -149,20 +151,24 @@ def _learned(found: list[Centre], final: Floats, weights: Floats) -> Floats:
     votes = 1 / (errors + 1e-9 + 0.01 * usual) ** _POWER
     votes = votes / votes.sum()
     here, then = float(votes @ np.array([c.here for c in found])), votes @ out
+    return np.maximum(here + _spread(final - then, then, here, usual=usual, weights=weights), 0.0)
+
+
+def _spread(errors: Floats, then: Floats, here: float, *, usual: float, weights: Floats) -> Floats:
+    """Return the quantiles of the error at ``here``, from those made at ``then``, shape (N_POINTS,) [units]."""
     floor = _SMALL_SHARE * usual + 1.0  # [units] a proportion of next to nothing has no meaning
-    scale_here, scale = max(here, floor), np.maximum(then, floor)
-    in_units, in_proportion = (weighted_quantiles(e, weights, _LEVELS) for e in (final - then, (final - then) / scale))
-    unit_loss = _pinball(final[:, None] - then[:, None] - in_units[None, ::10], share)
-    proportion_loss = _pinball(final[:, None] - then[:, None] - scale[:, None] * in_proportion[None, ::10], share)
+    scale, scale_here = np.maximum(then, floor), max(here, floor)
+    options = [(g, weighted_quantiles(errors / scale**g, weights, _LEVELS)) for g in (0.0, *_GROWTHS)]
+    losses = [_pinball(errors[:, None] - scale[:, None] ** g * q[None, ::10], weights) for g, q in options]
+    best = 1 + int(np.argmin(losses[1:]))
     is_usual = usual / _USUAL_RANGE <= here <= usual * _USUAL_RANGE
-    if is_usual and proportion_loss > _CLEARLY_BETTER * unit_loss:
-        return np.maximum(here + in_units, 0.0)
-    return np.maximum(here + scale_here * in_proportion, 0.0)
+    growth, quantiles = options[0 if is_usual and losses[best] > _CLEARLY_BETTER * losses[0] else best]
+    return np.asarray(scale_here**growth * quantiles, dtype=float)
 
 
-def _pinball(miss: Floats, share: Floats) -> float:
+def _pinball(miss: Floats, weights: Floats) -> float:
     """Weighted mean loss of outcomes less quantiles, shape (n, levels), the levels every tenth of ``_LEVELS``."""
-    levels = _LEVELS[::10]
+    levels, share = _LEVELS[::10], weights / weights.sum()
     return float(share @ np.maximum(levels * miss, (levels - 1) * miss).mean(axis=1))
 
 

@@ -26,7 +26,7 @@ _STEP_WEIGHTS = np.array([1.0, 0.3, 0.1, 0.03])  # what the present pace takes f
 _GRID = (0.85, 0.75, 0.65, 0.55, 0.45, 0.35, 0.27, 0.2, 0.13, 0.07, 0.03, 0.0)  # shares of the window left
 _FEW_CLOSES = 4
 _FEWEST_BACKTESTS = 5
-_WORTH_IT = 0.01  # a short memory is taken where it lowers the backtest's error by this share: else more data win
+_WORTH_IT = 0.05  # a short memory is taken where it lowers the backtest's error by this share: less is often chance
 
 
 def nearness(kinds: Ints, here: Ints) -> Ints:

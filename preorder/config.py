@@ -15,7 +15,11 @@ class PreorderConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     channel_quotas: dict[str, NonNegativeFloat] = Field(
-        default_factory=dict, description="Most units by channel, as a share of the largest batch [0-1]."
+        default_factory=dict,
+        description="Most a channel may claim: up to 1 a share of max_batch_qty [0-1], above 1 units of a campaign.",
+    )
+    early_preorders: Literal["count", "refuse"] = Field(
+        default="count", description="What a preorder placed before the campaign opens gets; it is listed either way."
     )
     assortments: dict[str, dict[str, NonNegativeFloat]] = Field(
         default_factory=dict, description="Stated odds of each variant, by random-assortment SKU [shares or weights]."

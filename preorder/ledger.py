@@ -1,7 +1,8 @@
 """The ledger: every preorder with the part of it that is a firm claim, and why.
 
-Nothing is merged or dropped. A preorder that may not claim (no campaign for its SKU, placed after the close, above
-a cap) stays in the ledger as ``refused`` or clipped, with its reason, and is never allocated.
+Nothing is merged or dropped. A preorder that may not claim (no campaign for its SKU, placed after the close or, where
+the shop wants that, before the opening, above a cap) stays in the ledger as ``refused`` or clipped, with its reason,
+and is never allocated.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class LedgerReason(StrEnum):
     ABOVE_CHANNEL_QUOTA = "above_channel_quota"
     NO_CAMPAIGN = "no_campaign"
     AFTER_CLOSE = "after_close"
+    BEFORE_OPEN = "before_open"  # counted or refused, as ``early_preorders`` says: the state tells
     ABOVE_IDENTITY_CAP = "above_identity_cap"
     ABOVE_BATCH_CAP = "above_batch_cap"
     POSSIBLE_DUPLICATE = "possible_duplicate"  # flagged, never merged
@@ -91,6 +93,7 @@ def preorder_ledger(
     reason = reason.mask(counts & (within_quota < within_identity), LedgerReason.ABOVE_CHANNEL_QUOTA)
     reason = reason.mask(counts & (within_identity < wanted), LedgerReason.ABOVE_IDENTITY_CAP)
     reason = reason.mask(reason.isna() & _possible_duplicates(rows, config), LedgerReason.POSSIBLE_DUPLICATE)
+    reason = reason.mask(reason.isna() & _is_early(rows), LedgerReason.BEFORE_OPEN)
     reason = reason.fillna(LedgerReason.ACCEPTED)
     state = _states(rows, reason, firm, histories, shipped, allocated, known_until)
     ledger = rows.assign(firm_qty=firm, state=state, reason=reason.astype(object))
@@ -134,16 +137,17 @@ def ledger_root(ledger: pd.DataFrame) -> str:
 
 
 def _with_campaign(preorders: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
-    terms = ["closes_at", "max_batch_qty", "identity_cap", "allocation", "cancellable", "deposit"]
+    terms = ["opens_at", "closes_at", "max_batch_qty", "identity_cap", "allocation", "cancellable", "deposit"]
     joined = preorders.reindex(columns=[*preorders.columns.union(["channel", "deposit_paid"], sort=False)])
     joined = joined.merge(campaigns.reindex(columns=[*_CLAIM_KEY, *terms]), on=_CLAIM_KEY, how="left", validate="m:1")
     return joined.assign(identity=identities(joined))
 
 
 def _quotas(rows: pd.DataFrame, config: PreorderConfig) -> pd.Series:
-    """The most units of each row's channel; null: no quota."""
-    share = rows["channel"].map(config.channel_quotas).astype("Float64")
-    return (share * rows["max_batch_qty"].astype("Float64") + 1e-9) // 1
+    """The most units of each row's channel; null: no quota. A share needs a largest batch to be a share of."""
+    quota = rows["channel"].map(config.channel_quotas).astype("Float64")
+    of_batch = quota * rows["max_batch_qty"].astype("Float64")
+    return (of_batch.where((quota <= 1).fillna(False), quota) + 1e-9) // 1
 
 
 def cancelled_too_late(rows: pd.DataFrame, histories: dict[str, CampaignHistory], config: PreorderConfig) -> pd.Series:
@@ -179,6 +183,8 @@ def _first_reason(rows: pd.DataFrame, histories: dict[str, CampaignHistory], con
         (cancelled, LedgerReason.CANCELLED),
         (rows["campaign_id"].isin(dead), LedgerReason.CAMPAIGN_CANCELLED),
     ]
+    if config.early_preorders == "refuse":
+        choices.append((_is_early(rows), LedgerReason.BEFORE_OPEN))
     if config.require_deposit:
         due = rows["deposit"].astype(float).fillna(0) * rows["quantity"].astype(float)
         choices.append((rows["deposit_paid"].astype(float).fillna(0) < due - _CENT / 2, LedgerReason.DEPOSIT_MISSING))
@@ -186,6 +192,10 @@ def _first_reason(rows: pd.DataFrame, histories: dict[str, CampaignHistory], con
     for holds, code in choices:
         reason = reason.mask(reason.isna() & holds, code)
     return reason
+
+
+def _is_early(rows: pd.DataFrame) -> pd.Series:
+    return rows["opens_at"].notna() & (rows["placed_at"] < rows["opens_at"])
 
 
 def _cap_values(cap: pd.Series) -> np.ndarray:

@@ -14,7 +14,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from preorder.batches import BatchCase, BatchSize, Decision, DecisionReason, Tier, batch_size, decide, p_min_batch_met
+from preorder.batches import (
+    BatchCase,
+    BatchSize,
+    Decision,
+    DecisionReason,
+    Tier,
+    batch_size,
+    decide,
+    extended,
+    p_min_batch_met,
+)
 from preorder.booking_curve import N_POINTS, BookingCurve
 from preorder.bookings import Bookings, bookings_of
 from preorder.campaigns import FINISHED_STATES, TAKING_STATES, CampaignHistory, State, campaign_states
@@ -217,6 +227,7 @@ def _plan(row: Row, inputs: PlanInputs, book: _Book, curve: BookingCurve, config
     commit_by = close_day
     if promised is not None:
         commit_by = promised - timedelta(days=int(np.ceil(np.quantile(outcomes, 0.9) - 1e-9)))
+    pace = _pace(book.pace, key, row, config)
     decision, reason = decide(
         case,
         size,
@@ -225,9 +236,13 @@ def _plan(row: Row, inputs: PlanInputs, book: _Book, curve: BookingCurve, config
         run_date=inputs.run_date,
         commit_by_date=commit_by,
         latest_extension_date=_day(row["latest_extension_date"]),
-        pace_per_day=_pace(book.pace, key, row, config),
+        pace_per_day=pace,
         config=config,
     )
+    if decision is Decision.EXTEND:  # what it may still come to, not what it closed with
+        last = _day(row["latest_extension_date"]) or inputs.run_date
+        case = extended(case, expected=pace * (last - inputs.run_date).days)
+        size = batch_size(case)
     if order_date is None:
         order_date = _expected_order_date(decision, inputs.run_date, close_day, commit_by, row)
     history = inputs.histories[campaign]
@@ -243,7 +258,7 @@ def _plan(row: Row, inputs: PlanInputs, book: _Book, curve: BookingCurve, config
         booked=int(totals.get("booked", 0)),
         cancelled=int(totals.get("cancelled", 0)),
         identities=int(totals.get("identities", 0)),
-        p_min_batch=p_min_batch_met(volume, case.min_batch_qty),
+        p_min_batch=p_min_batch_met(case.volume, case.min_batch_qty),
         commit_by_date=commit_by,
         order_date=order_date,
         outcomes=outcomes,

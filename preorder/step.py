@@ -148,6 +148,8 @@ def _check_ledger(io: StepIO, ledger: pd.DataFrame, histories: dict[str, Campaig
     warned = {
         LedgerReason.NO_CAMPAIGN: "Preorders of SKUs that no campaign sells claim nothing: correct their campaign.",
         LedgerReason.AFTER_CLOSE: "Preorders placed after the close claim nothing: extend the campaign, or refund.",
+        LedgerReason.BEFORE_OPEN: "Placed before their campaign opens (preorder.early_preorders says what they get): "
+        "correct opens_at, or tell the buyers.",
         LedgerReason.ABOVE_IDENTITY_CAP: "Units above a buyer's cap are never allocated: tell the buyers.",
         LedgerReason.ABOVE_BATCH_CAP: "Units above the largest batch are never allocated: tell the buyers.",
         LedgerReason.POSSIBLE_DUPLICATE: "Two preorders seconds apart: ask the buyer; they were not merged.",
@@ -238,8 +240,8 @@ def _check_lotteries(
 
 
 def _check_quotas(io: StepIO, campaigns: pd.DataFrame, config: PreorderConfig) -> None:
-    """A channel's quota is a share of the largest batch: without one it holds nobody back."""
-    if not config.channel_quotas:
+    """A quota that is a share of the largest batch holds nobody back where there is none; one in units always does."""
+    if not any(quota <= 1 for quota in config.channel_quotas.values()):
         return
     without = campaigns.loc[campaigns["max_batch_qty"].isna(), "campaign_id"].astype(str)
     io.check(
@@ -249,8 +251,8 @@ def _check_quotas(io: StepIO, campaigns: pd.DataFrame, config: PreorderConfig) -
         table="stg_preorder_campaigns",
         severity="warn",
         sample=sorted(set(without)),
-        expected="max_batch_qty for every campaign, for preorder.channel_quotas are shares of it",
-        advice="No channel is held back in these campaigns: state their max_batch_qty.",
+        expected="max_batch_qty for every campaign, for quotas up to 1 are shares of it",
+        advice="No channel is held back in these campaigns: state max_batch_qty, or quotas in units (above 1).",
     )
 
 

@@ -2,9 +2,45 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from datetime import date, timedelta
+from typing import Self
 
-__all__ = ["PricingConfig"]
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = ["PricingConfig", "Switchback"]
+
+_LEVELS = 3  # control, lower, higher
+
+
+class Switchback(BaseModel):
+    """A switchback of prices: some styles go through three levels in turn, in an order of their own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    experiment_id: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", description="Its name in the table `experiments`.")
+    from_date: date = Field(description="First day at a level; prices are set from those of the day before it.")
+    blocks: int = Field(default=4, ge=1, le=52, description="Times that each style goes through all levels [blocks].")
+    days_per_level: int = Field(
+        default=14, ge=7, le=56, multiple_of=7, description="Whole weeks at a level, no fewer than the cooldown [days]."
+    )
+    washout_days: int = Field(default=3, ge=0, le=28, description="First days of a level that are not counted [days].")
+    percent: float = Field(default=4.0, gt=0, le=25, description="Lower and higher are so far from control [percent].")
+    share: float = Field(default=0.2, gt=0, le=1, description="Share of the styles that take part [0-1].")
+
+    @model_validator(mode="after")
+    def _counts_a_week(self) -> Self:
+        if self.days_per_level - self.washout_days < 1:
+            raise ValueError("washout_days must be fewer than days_per_level: nothing is left to count")
+        return self
+
+    @property
+    def days(self) -> int:
+        """Return how long it runs [days]."""
+        return self.blocks * _LEVELS * self.days_per_level
+
+    def day_of(self, run_date: date) -> int:
+        """Return which day of it the day after ``run_date`` is, from 0."""
+        return (run_date + timedelta(days=1) - self.from_date).days
 
 
 class PricingConfig(BaseModel):
@@ -59,6 +95,7 @@ class PricingConfig(BaseModel):
     holdout_share: float = Field(
         default=0.0, ge=0, le=0.5, description="Styles that keep their prices, to measure the rest against [0-1]."
     )
+    switchback: Switchback | None = Field(default=None, description="A switchback of prices to run; left out: none.")
     experiment_alpha: float = Field(
         default=0.05, gt=0, lt=0.5, description="Chance of a false alarm over all looks at an experiment [0-1]."
     )

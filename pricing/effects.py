@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pricing import normal
 from pricing.curve import bent
 
-__all__ = ["Effects", "Outlook", "expected_sales", "price_effects", "profit_at"]
+__all__ = ["Effects", "Outlook", "expected_sales", "price_effects", "profit_at", "refund_cost"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -73,6 +73,7 @@ class Effects:
     profit_change_p10: Floats
     profit_change_p90: Floats
     p_profit_up: Floats
+    refund_cost: Floats
 
     def without(self, mask: npt.NDArray[np.bool_]) -> Effects:
         """Return the effects with the lines in a mask left at their current price."""
@@ -83,6 +84,7 @@ class Effects:
             profit_change_p10=np.where(mask, 0.0, self.profit_change_p10),
             profit_change_p90=np.where(mask, 0.0, self.profit_change_p90),
             p_profit_up=np.where(mask, 0.0, self.p_profit_up),
+            refund_cost=np.where(mask, 0.0, self.refund_cost),
         )
 
 
@@ -124,14 +126,23 @@ def profit_at(
     else:
         sold = expected_sales(mean * share, sd * share, supply) + mean * (1 - share)
     left = np.where(outlook.ends_within, np.maximum(outlook.supply - sold, 0.0), 0.0)
-    refunds = outlook.refund_units * np.maximum(outlook.price - price, 0.0)
-    refunds = refunds + outlook.guaranteed_units * np.maximum(outlook.guaranteed_price - price, 0.0)
     profit = (
         (price * (1 - outlook.royalty_share) - outlook.unit_cost) * sold
         - (outlook.unit_cost - outlook.salvage_value) * left
-        - refunds
+        - refund_cost(price, outlook)
     )
     return np.asarray(profit, dtype=float), np.asarray(sold, dtype=float)
+
+
+def refund_cost(price: Floats, outlook: Outlook) -> Floats:
+    """Return what a price is to pay back [currency]: to buyers of late under price protection, and to preorders.
+
+    A cut from 100 to 90 owes 10 to each of 3 recent buyers: 30.
+    """
+    protected = outlook.refund_units * np.maximum(outlook.price - price, 0.0)
+    return np.asarray(
+        protected + outlook.guaranteed_units * np.maximum(outlook.guaranteed_price - price, 0.0), dtype=float
+    )
 
 
 def price_effects(new_price: Floats, outlook: Outlook) -> Effects:
@@ -160,4 +171,5 @@ def price_effects(new_price: Floats, outlook: Outlook) -> Effects:
         profit_change_p10=np.where(moved, low, 0.0),
         profit_change_p90=np.where(moved, high, 0.0),
         p_profit_up=np.where(moved, np.mean(table > 0, axis=0), 0.0),
+        refund_cost=np.where(moved, refund_cost(new_price, outlook) - refund_cost(outlook.price, outlook), 0.0),
     )

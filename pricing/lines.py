@@ -71,6 +71,8 @@ LINE_COLUMNS = (
     "has_planned_price",
     "is_held",
     "override_price",
+    "switchback_level",  # control, lower or higher, of a style that takes part in a switchback
+    "switchback_price",  # [currency] at that level, tomorrow
 )
 
 
@@ -132,7 +134,9 @@ def price_lines(inputs: LineInputs, *, run_date: date, config: PricingConfig) ->
     lines = _with_elasticities(lines, inputs.elasticities)
     lines = _with_decisions(lines, inputs)
     family = lines.groupby(["style_id", "location_id", "channel"], dropna=False)["current_price"].transform("median")
-    lines = lines.assign(family_price=family.where(lines["style_id"].notna()))
+    lines = lines.assign(
+        family_price=family.where(lines["style_id"].notna()), switchback_level=None, switchback_price=np.nan
+    )
     return lines.sort_values([*_PLACE, "channel"], kind="stable", ignore_index=True)[list(LINE_COLUMNS)]
 
 

@@ -39,8 +39,12 @@ _APPLIED = "applied"
 RULES_BEFORE = "rules_before.yml"
 
 
-def preview(home: Path) -> str:
+def preview(home: Path, *, everything: bool = False) -> str:
     """Return the plan of the working copy of the rule book on the last night's data, as text.
+
+    Args:
+        home: home folder.
+        everything: every line on its own, held ones too.
 
     Raises:
         RuleBookError: the working copy has errors.
@@ -57,6 +61,7 @@ def preview(home: Path) -> str:
         PreviewBook(before or book, book_digest(before_text)),
         run_date=run_date,
         config=config,
+        everything=everything,
     )
 
 

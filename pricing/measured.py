@@ -11,7 +11,7 @@ from pricing.exploration import EXPLORE, HOLDOUT, arms
 
 __all__ = ["experiment_rows"]
 
-_COLUMNS = ["experiment_id", "arms", "exposure", "effect", "effect_lo", "effect_hi", "decision"]
+_COLUMNS = ["experiment_id", "arms", "exposure", "effect", "effect_lo", "effect_hi", "decision", "days_needed"]
 _RECENT_WEEKS, _PAST_WEEKS = 4, 8
 
 
@@ -59,7 +59,7 @@ def _row(name: str, names: list[str], sold: pd.DataFrame, is_arm: pd.Series, con
     control = ~arm if name == "exploration" else arm
     exposure = float(sold["units"].where(recent & is_arm).sum())
     if not control.any() or control.all():
-        return [name, names, exposure, np.nan, np.nan, np.nan, "continue"]
+        return [name, names, exposure, np.nan, np.nan, np.nan, "continue", None]
     # each priced style against the mean of the controls, whose own error widens the interval
     values = change[~control] - change[control].mean()
     found = verdict(values, alpha=config.experiment_alpha / 2)
@@ -68,4 +68,4 @@ def _row(name: str, names: list[str], sold: pd.DataFrame, is_arm: pd.Series, con
     low, high = found.low - slack, found.high + slack
     decision = "keep" if low > 0 else "stop" if high < 0 else "continue"
     shown = [low, high] if np.isfinite(low) else [np.nan, np.nan]
-    return [name, names, exposure, found.effect, *shown, decision]
+    return [name, names, exposure, found.effect, *shown, decision, None]

@@ -8,7 +8,7 @@ import pandas as pd
 from pricing.effects import Effects, Floats
 from pricing.guardrails import Bounds, Flags
 from pricing.rules import RuleBook
-from pricing.targets import OVERRIDE, Targets
+from pricing.targets import OVERRIDE, SWITCHBACK, Targets
 
 __all__ = ["NIGHTLY_CAP", "beyond_the_cap", "capped_trails", "with_cap"]
 
@@ -20,8 +20,9 @@ def beyond_the_cap(
 ) -> Flags:
     """Return which lines must wait for another night, shape (n,).
 
-    What leaves a hard bound and what a person asked for goes first and is never held back; then clearances; then by
-    expected profit of the family (style, place, channel), so that no family is cut in two.
+    What leaves a hard bound and what a person asked for (overrides, levels of a switchback) goes first and is never
+    held back; then clearances; then by expected profit of the family (style, place, channel), so that no family is cut
+    in two.
     """
     none = np.zeros(len(lines), dtype=bool)
     share = book.guardrails.max_changed_percent_per_night
@@ -29,7 +30,7 @@ def beyond_the_cap(
         return none
     moved = price != lines["current_price"].to_numpy(dtype=float)
     low, high = bounds.hard_range()
-    by_person = np.isin(wanted.decider, [i for i, name in enumerate(wanted.names) if name == OVERRIDE])
+    by_person = np.isin(wanted.decider, [i for i, name in enumerate(wanted.names) if name in (OVERRIDE, SWITCHBACK)])
     must = moved & ((bounds.current < low) | (bounds.current > high) | by_person)
     room = int(np.floor(len(lines) * share / 100)) - int(must.sum())
     waiting = moved & ~must

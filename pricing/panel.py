@@ -13,11 +13,13 @@ __all__ = ["CONTROLS", "KNOT_WEEKS", "Panel", "make_panel", "usable_weeks"]
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
-CONTROLS = ("promotion_share", "promotion_before", "heat", "temperature", "event_share")
-"""What else moves demand, where it is known: promotions now and the week before, trend heat, weather, events."""
+CONTROLS = ("promotion_share", "promotion_before", "heat", "temperature", "event_share", "is_young", "is_fresh")
+"""What else moves demand, where it is known: promotions now and the week before, heat, weather, events, newness."""
 
 _KEYS = ["sku", "location_id"]
 _LEAST_PERIODS = 8  # [weeks] a series shorter than this teaches nothing
+_FRESH_WEEKS, _YOUNG_WEEKS = 2.0, 6.0  # [weeks] in which what is new about an item wears off, fast and slowly
+_BEGUN_WEEKS = 4  # [weeks] a series that begins so long after the data was launched in them
 KNOT_WEEKS = 8  # [weeks] the level of a series may bend so often
 _BLOCK_WEEKS = 6  # [weeks] errors within a block hang together
 _LEAST_OWN_SHARE = 0.3  # [0-1] of price variance left within a group's weeks; below it a group moves as one
@@ -52,17 +54,27 @@ class Panel:
 def usable_weeks(weekly: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
     """Return the weeks that can teach: of known SKUs, with days on sale and a price, in series whose price moved.
 
-    Adds ``log_price``. A series needs sales, 8 weeks, and a price that is not always the same.
+    Adds ``log_price``, and ``is_fresh`` and ``is_young`` (1 in the week of the launch, then less and less): what is new
+    sells for being new, and its first price steps fall into the same weeks. A series needs sales, 8 weeks, and a price
+    that is not always the same.
     """
     rows = weekly[(weekly["days"] > 0) & weekly["sku"].isin(items["sku"])].sort_values(
         [*_KEYS, "week"], ignore_index=True
     )
     price = _filled_price(rows, [rows[k] for k in _KEYS])
     rows = rows.assign(price=price, log_price=np.log(price))
-    rows = rows[rows["price"].notna()]
+    rows = _with_newness(rows[rows["price"].notna()])
     grouped = rows.groupby(_KEYS, sort=False)
     enough = (grouped["units"].transform("sum") > 0) & (grouped["units"].transform("size") >= _LEAST_PERIODS)
     return rows[enough & (grouped["log_price"].transform("std") > 0)].reset_index(drop=True)
+
+
+def _with_newness(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with how new their series is; 0 for those that may have been launched before the data."""
+    first = rows["week"].groupby([rows[k] for k in _KEYS], sort=False).transform("min")
+    age = (rows["week"] - first).dt.days / 7
+    launched = ((first - rows["week"].min()).dt.days >= 7 * _BEGUN_WEEKS).astype(float)
+    return rows.assign(is_fresh=launched * np.exp(-age / _FRESH_WEEKS), is_young=launched * np.exp(-age / _YOUNG_WEEKS))
 
 
 def _filled_price(rows: pd.DataFrame, groups: list[pd.Series]) -> pd.Series:

@@ -10,6 +10,8 @@ import pandas as pd
 
 from pricing.approval import Plan, price_plan
 from pricing.config import PricingConfig
+from pricing.experiments import LEVELS
+from pricing.plan_order import held_line, printed
 from pricing.rules import RuleBook
 from pricing.suggest import Status, priceable, suggest_prices
 from pricing.targets import EXPLORATION
@@ -50,6 +52,7 @@ def preview_plan(
     *,
     run_date: date,
     config: PricingConfig,
+    everything: bool = False,
 ) -> str:
     """Return the plan of the working copy on tonight's lines, lines that differ from the book in force first.
 
@@ -59,6 +62,7 @@ def preview_plan(
         in_force: the book that the last night followed.
         run_date: date of the lines.
         config: validated settings.
+        everything: print every line on its own, held ones too.
     """
     plan = suggest_prices(lines, working.book, run_date=run_date, config=config)
     is_same = working.digest == in_force.digest
@@ -70,14 +74,17 @@ def preview_plan(
     source = f"pricing_rules.yml {in_force.digest[:_DIGEST_CHARACTERS]} -> "
     source += "working copy" if not is_same else "working copy (the same)"
     text = plan_text(
-        plan.assign(title=kept["title"].to_numpy(), on_hand=kept["on_hand"].to_numpy()),
+        plan.assign(
+            title=kept["title"].to_numpy(), on_hand=kept["on_hand"].to_numpy(), style_id=kept["style_id"].to_numpy()
+        ),
         run_date=run_date,
         source=source,
         currency=working.book.currency,
         horizon_days=config.horizon_days,
         differs=differs,
         before=before["suggested_price"].to_numpy(dtype=float),
-        most_lines=config.preview_lines,
+        most_lines=len(plan) if everything else config.preview_lines,
+        everything=everything,
         tips=tipping_points(kept, plan, working.book, run_date=run_date, config=config),
     )
     bound = price_plan(plan, run_date=run_date, book_digest=working.digest, config=config)
@@ -94,6 +101,13 @@ def _trial_lines(plan: pd.DataFrame, config: PricingConfig) -> list[str]:
         told.append(
             f"Trials: {config.exploration_share:.0%} of styles explore ({int(arm.eq('explore').sum())} lines), "
             f"{tried} prices tried tonight, for at most {config.regret_budget_percent:g} % of the expected profit."
+        )
+    at_level = arm[arm.isin(LEVELS)].value_counts()
+    if config.switchback is not None and len(at_level):
+        told.append(
+            f"Switchback {config.switchback.experiment_id}: "
+            + ", ".join(f"{at_level.get(level, 0)} lines {level}" for level in LEVELS)
+            + f" tomorrow, {config.switchback.percent:g} % apart from control."
         )
     if config.holdout_share:
         told.append(
@@ -119,6 +133,7 @@ def plan_text(
     before: np.ndarray[tuple[int], np.dtype[np.float64]] | None = None,
     most_lines: int = 200,
     tips: list[str | None] | None = None,
+    everything: bool = False,
 ) -> str:
     """Return a plan of prices as text.
 
@@ -130,27 +145,37 @@ def plan_text(
         horizon_days: of the expected effects [days].
         differs: lines that another book would price otherwise; they come first and carry a star.
         before: what that book would suggest [currency].
-        most_lines: lines printed at most.
+        most_lines: entries printed at most.
         tips: what would change the answer, a line each or None.
+        everything: every line on its own, held ones too.
     """
     other = np.zeros(len(plan), dtype=bool) if differs is None else differs
-    shown = np.flatnonzero((plan["status"] != Status.UNCHANGED.value).to_numpy() | other)
-    shown = shown[np.argsort(~other[shown], kind="stable")]
-    records = plan.to_dict("records")
+    entries, counted = printed(plan, other, everything=everything)
+    shown = [rows[0] for rows in entries]
+    records: list[dict[str, object]] = [{str(k): v for k, v in row.items()} for row in _named(plan).to_dict("records")]
     out = [f"Price plan for {run_date}   {source}   currency {currency}"]
     if len(shown):
         out += [_legend([_symbol(records[i]) for i in shown[:most_lines]], bool(other[shown[:most_lines]].any())), ""]
     width = max((len(str(records[i]["sku"])) for i in shown[:most_lines]), default=0)
-    for i in shown[:most_lines]:
-        out += _entry(
-            {str(k): v for k, v in records[i].items()}, width, bool(other[i]), None if before is None else before[i]
-        )
+    for i, *rest in entries[:most_lines]:
+        out += _entry(records[i], width, bool(other[i]), None if before is None else before[i])
+        if rest:
+            out.append(f"      and so {', '.join(plan['sku'].iloc[rest].astype(str))}")
         if tips is not None and tips[i] is not None:
             out.append(f"      would change it: {tips[i]}")
     if len(shown) > most_lines:
-        out.append(f"  ... and {len(shown) - most_lines} more lines")
-    out += ["", _count_line(plan, horizon_days)]
+        out.append(f"  ... and {len(shown) - most_lines} more entries (--all lists them)")
+    out += [*held_line(counted), "", _count_line(plan, horizon_days)]
     return "\n".join(out)
+
+
+def _named(plan: pd.DataFrame) -> pd.DataFrame:
+    """The plan with what is printed as its SKU: with the place where there are several, and the channel likewise."""
+    told = plan["sku"].astype(str)
+    for name in ("location_id", "channel"):
+        if len(plan[name].unique()) > 1:
+            told = told + "  " + plan[name].astype(str)
+    return plan.assign(sku=told)
 
 
 def _symbol(row: dict[str, object]) -> str:
@@ -218,7 +243,9 @@ def _effects_line(plan: pd.DataFrame, horizon_days: int) -> str:
     revenue = _change(float((price * units).sum()), float((price_now * units_now).sum()))
     sold = _change(float(units.sum()), float(units_now.sum()))
     stock = "0" if abs(excess) < 0.5 else f"{excess:+,.0f}"
-    return f"Expected {horizon_days} days: revenue {revenue}, units {sold}, excess stock {stock}"
+    refunds = float(np.nan_to_num(plan["refund_cost"].to_numpy(dtype=float))[doing].sum())
+    owed = f", refunds {refunds:,.0f}" if refunds >= 0.5 else ""
+    return f"Expected {horizon_days} days: revenue {revenue}, units {sold}, excess stock {stock}{owed}"
 
 
 def _change(new: float, now: float) -> str:

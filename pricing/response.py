@@ -31,6 +31,7 @@ _COEFFICIENT_RANGE = (-12.0, 8.0)
 _FIRST_LEVEL_SD = 5.0  # [log units] the level of a series starts anywhere
 _RATIO_BLOCKS = 8.0  # [blocks] what all groups say of the ratio counts like so many of a group's own
 _BASE_WEIGHT = 3.0  # [1] weight of the group's dispersion against its own squared scores
+_LEAST_LEFT = 0.2  # [0-1] a block that carries more than the rest of its group's information still shows so much
 _DISPERSION_WEEKS = 10.0  # [weeks] the dispersion of all counts like so many of a group's own
 _MOST_LOG = 25.0  # [log units] means beyond it have no meaning
 
@@ -116,8 +117,8 @@ def own_slopes(
 
     Seasons were fitted with the slopes of types: a large SKU that answers more than its type would have bent them,
     and with them the slopes of all others.
-    Variances are sums of squared scores over blocks of weeks (errors of neighbouring weeks hang together, and those
-    of the sizes of a style), never below those of a Poisson with the group's own dispersion.
+    Variances count levels that wander by themselves and errors that hang together within blocks of weeks and among the
+    sizes of a style; they are never below those of a Poisson with the group's own dispersion.
 
     Args:
         panel: weekly observations.
@@ -267,17 +268,23 @@ def _dispersion(panel: Panel, mean: Floats, group: Codes, n_groups: int) -> Floa
 def _variance(
     panel: Panel, mean: Floats, x: Floats, scale: Floats, information: Floats, group: Codes, n_groups: int
 ) -> npt.NDArray[np.float64]:
-    """Variances of slopes: those of independent counts, times how much more the scores of blocks of weeks vary.
+    """Variances of slopes: those of the model, times how much more the scores of blocks of weeks vary than it says.
 
-    A few price changes say little about that ratio, so each group's own is drawn toward that of all, as many blocks
-    as carry its information count against ``_RATIO_BLOCKS`` (moderated variances; Smyth 2004).
+    One over the information, with levels profiled out under their penalty, is the variance where levels wander as the
+    model has it (generalised least squares): so it counts what a level may have done by itself at a change of price,
+    which residuals about a fitted level no longer show. They show the rest: the squared scores of blocks, each divided
+    by what its own leverage hides (Bell & McCaffrey 2002). A few price changes say little about that ratio, so each
+    group's own is drawn toward that of all, as many blocks as carry its information count against ``_RATIO_BLOCKS``
+    (moderated variances; Smyth 2004).
     """
     n_blocks = int(panel.block.max()) + 1
     cell, size = group * n_blocks + panel.block, n_groups * n_blocks
     residual = (panel.units - mean) * scale
     scores = np.bincount(cell, weights=residual * x, minlength=size).reshape(n_groups, n_blocks)
     carried = np.bincount(cell, weights=mean * scale * x * x, minlength=size).reshape(n_groups, n_blocks)
-    meat, total = (scores**2).sum(axis=1), carried.sum(axis=1)
+    total = carried.sum(axis=1)
+    leverage = carried / np.maximum(total, 1e-12)[:, None]
+    meat = (scores**2 / np.maximum(1 - leverage, _LEAST_LEFT)).sum(axis=1)
     blocks = total**2 / np.maximum((carried**2).sum(axis=1), 1e-12)
     independent = np.bincount(group, weights=(residual * x) ** 2, minlength=n_groups)
     base = (np.maximum(independent, 0.0) + _BASE_WEIGHT * total) / (1 + _BASE_WEIGHT)
@@ -285,5 +292,5 @@ def _variance(
     pooled = max(1.0, float((meat[known]).sum() / max(base[known].sum(), 1e-12))) if known.any() else 1.0
     own = meat / np.maximum(base, 1e-12)
     ratio = (_RATIO_BLOCKS * pooled + blocks * own) / (_RATIO_BLOCKS + blocks)
-    variance = np.maximum(ratio, 1.0) * base / np.maximum(information, 1e-6) ** 2
+    variance = np.maximum(ratio, 1.0) / np.maximum(information, 1e-6)
     return np.asarray(np.where(known, variance, np.inf), dtype=float)

@@ -291,7 +291,8 @@ class Guardrails(PartialGuardrails):
         default=None, description="Of all lines, so many may change in one night; the most useful first [percent]."
     )
     one_price_per_style: bool = Field(
-        default=False, description="Optimise rules move the SKUs of a style with the same price together."
+        default=False,
+        description="SKUs of a style with the same price keep one price, except by ladders, overrides and set_price.",
     )
 
 

@@ -22,9 +22,10 @@ Codes = npt.NDArray[np.int64]
 
 _LEAST_STYLES = 30  # [styles] fewer tell nothing about spreads
 _TAIL = 8.0  # [1] degrees of freedom
+_TAIL_SCALE = 6.493  # [1] such that a normal is given its own variance: (8 + 1) E[z^2 / (c + z^2)] = 1
 _TRIED_FACTORS = np.round(np.exp(np.arange(0.0, 1.45, 0.1)), 2)  # [1] factors on variances that are tried
 _TRIED_SD = np.round(np.arange(0.05, 1.25, 0.05), 2)  # [1] spreads that are tried
-_PRIOR_OF_SPREAD = 0.4  # [1] mode of its prior, a gamma that keeps it off zero (Chung et al. 2013)
+_PRIOR_SHAPE, _PRIOR_MEAN = 8.0, 0.4  # [1] of its gamma prior, 0.4 +- 0.14, which keeps it off zero (Chung et al. 2013)
 _NOTHING = 1e12  # variance that stands for knowing nothing
 
 
@@ -104,26 +105,28 @@ def _spread(b: Floats, v: Floats, kind: Codes) -> tuple[float, float]:
     if known.sum() < _LEAST_STYLES:
         return 0.0, 1.0
     b, v, kind = b[known], v[known], kind[known]
-    scores = np.array(
-        [
-            [_likelihood(b, v * f, kind, sd) + np.log(sd) - sd / _PRIOR_OF_SPREAD for sd in _TRIED_SD]
-            for f in _TRIED_FACTORS
-        ]
-    )
+    scores = np.array([[_likelihood(b, v * f, kind, sd) + _log_prior(sd) for sd in _TRIED_SD] for f in _TRIED_FACTORS])
     weight = np.exp(scores - scores.max())
     weight /= weight.sum()
     sd = float(np.sqrt((weight.sum(axis=0) * _TRIED_SD**2).sum()))
     return sd, float((weight.sum(axis=1) * _TRIED_FACTORS).sum())
 
 
+def _log_prior(sd: float) -> float:
+    return float((_PRIOR_SHAPE - 1) * np.log(sd) - _PRIOR_SHAPE * sd / _PRIOR_MEAN)
+
+
 def _likelihood(b: Floats, v: Floats, kind: Codes, sd: float) -> float:
-    """Restricted log likelihood; tails are those of a t with 8 degrees of freedom of the same variance."""
+    """Restricted log likelihood; tails are those of a t with 8 degrees of freedom, scaled to be right for a normal.
+
+    A t of the same variance would find normal deviations 8% too variable, and take that for spread.
+    """
     w = 1 / (v + sd**2)
     size = int(kind.max()) + 1
     mass = np.bincount(kind, weights=w, minlength=size)
     mean = np.bincount(kind, weights=w * b, minlength=size) / np.maximum(mass, 1e-12)
-    z = (b - mean[kind]) * np.sqrt(w * _TAIL / (_TAIL - 2))
-    tails = -0.5 * (_TAIL + 1) * np.log1p(z**2 / _TAIL).sum()  # of log densities of a t; the constant is left out
+    z = (b - mean[kind]) * np.sqrt(w)
+    tails = -0.5 * (_TAIL + 1) * np.log1p(z**2 / _TAIL_SCALE).sum()  # of log densities of a t; the constant is left out
     fit = tails + 0.5 * np.log(w).sum()
     return float(fit - 0.5 * np.log(mass[mass > 0]).sum())
 

@@ -19,6 +19,7 @@ from pricing.loop_step import lint_home, preview
 from pricing.measured import experiment_rows
 from pricing.rules import RuleBook
 from pricing.suggest import priceable, suggest_prices
+from pricing.switchback import USUAL_DAYS, schedule_rows, switchback_rows, with_levels
 
 __all__ = ["lint_home", "preview", "run"]
 
@@ -42,14 +43,46 @@ def run(home: Path, run_date: date) -> dict[str, int]:
         elasticities = learnt_elasticities(io, config)
         io.write("elasticities", elasticities if len(elasticities) else io.empty("elasticities"))
         lines = price_lines(_line_inputs(io, elasticities, config), run_date=run_date, config=config)
+        lines = with_levels(lines, _prices_before(io, config), config.switchback, run_date=run_date)
         table = suggest_prices(lines, book, run_date=run_date, config=config)
         io.write("price_suggestions", table if len(table) else io.empty("price_suggestions"))
         _check(io, lines, table)
         weeks = _last_weeks(io)
-        measured = experiment_rows(lines[priceable(lines)], weeks, config=config)
-        io.write("experiments", measured if len(measured) else io.empty("experiments"))
+        _write_experiments(io, lines, weeks, config)
     keep(home, text, lines[priceable(lines)], weeks, run_date)
     return io.counts
+
+
+def _write_experiments(io: StepIO, lines: pd.DataFrame, weeks: pd.DataFrame, config: PricingConfig) -> None:
+    levels = schedule_rows(lines, config.switchback, run_date=io.run_date)
+    io.write("switchback_levels", levels if len(levels) else io.empty("switchback_levels"))
+    measured = experiment_rows(lines[priceable(lines)], weeks, config=config)
+    plan = config.switchback
+    if plan is not None and plan.from_date <= io.run_date and len(lines):
+        styles = lines["style_id"].where(lines["style_id"].notna(), lines["sku"]).astype(str).unique().tolist()
+        rows = switchback_rows(_daily_profit(io, config), styles, run_date=io.run_date, config=config)
+        measured = pd.concat([measured.astype(object), pd.DataFrame(rows).astype(object)], ignore_index=True)
+    io.write("experiments", measured if len(measured) else io.empty("experiments"))
+
+
+def _prices_before(io: StepIO, config: PricingConfig) -> pd.DataFrame:
+    """The price in force on the day before the switchback began, of each line."""
+    if config.switchback is None:
+        return pd.DataFrame(columns=["sku", "location_id", "channel", "price"])
+    return _prices_now(io, min(io.run_date, config.switchback.from_date - timedelta(days=1)))
+
+
+def _daily_profit(io: StepIO, config: PricingConfig) -> pd.DataFrame:
+    """Profit and units of each style a day, of days with stock, since the weeks before the switchback."""
+    assert config.switchback is not None
+    first = config.switchback.from_date - timedelta(days=USUAL_DAYS)
+    return io.query(
+        "select coalesce(a.style_id, h.sku) as style_id, h.ds, cast(sum(cast(h.units as decimal(18, 4))) as double) as "
+        "units, cast(sum(cast((coalesce(h.unit_price, a.unit_cost) - a.unit_cost) * h.units as decimal(18, 4))) as "
+        "double) as profit from demand_history h join assortment a using (sku, location_id) where h.ds >= $1 and "
+        "h.ds <= $2 and a.unit_cost is not null and not h.is_censored group by all order by style_id, ds",
+        [first, io.run_date],
+    )
 
 
 def _book_tonight(io: StepIO) -> tuple[str, RuleBook]:

@@ -17,6 +17,7 @@ from pricing.exploration import EXPLORE, HOLDOUT, arms, trial_prices
 from pricing.guardrails import Bounds, Cents, Clamped, Flags, clamp, floor_for_margin, to_cents
 from pricing.matching import margin_percent
 from pricing.nightly_cap import beyond_the_cap, capped_trails, with_cap
+from pricing.one_price import follow_their_style, kept_together, styled_trails, with_style
 from pricing.optimise import best_prices
 from pricing.outlook import outlook_of, whole_life_outlook
 from pricing.rules import RuleBook
@@ -74,6 +75,7 @@ SUGGESTION_COLUMNS = (
     "profit_change_p10",
     "profit_change_p90",
     "p_profit_up",
+    "refund_cost",
     "days_of_cover",
     "age_days",
     "competitor_median",
@@ -94,7 +96,11 @@ _RANGES_OF: tuple[tuple[tuple[str, ...], float, float], ...] = (
         0,
         _MOST,
     ),
-    (("reference_price", "lowest_price_30_days", "highest_price_30_days", "override_price"), 0, _MOST),
+    (
+        ("reference_price", "lowest_price_30_days", "highest_price_30_days", "override_price", "switchback_price"),
+        0,
+        _MOST,
+    ),
     (("on_hand", "supply_units", "units_mean", "units_sd", "weekly_units", "recent_units"), 0, _MOST),
     (("days_of_cover", "age_days", "days_to_end_of_sale", "days_since_change", "reorder_days"), 0, 1e5),
     (("guaranteed_units", "guaranteed_price"), 0, _MOST),
@@ -106,11 +112,13 @@ _RANGES_OF: tuple[tuple[tuple[str, ...], float, float], ...] = (
 
 
 @dataclass(frozen=True)
-class _Arms:
-    """Lines that wait for another night, and the arm of each in an experiment."""
+class _Why:
+    """Lines that wait for another night, the arm of each in an experiment, what decided it, and its trail."""
 
     late: Flags
     arm: npt.NDArray[np.object_]
+    binding: list[str | None]
+    trails: list[str | None]
 
 
 def priceable(lines: pd.DataFrame) -> npt.NDArray[np.bool_]:
@@ -152,21 +160,26 @@ def suggest_prices(lines: pd.DataFrame, book: RuleBook, *, run_date: date, confi
         return best
 
     wanted = targets(book, kept, run_date=run_date, optimiser=optimiser)
-    arm = arms(kept, config=config)
+    wanted = follow_their_style(wanted, kept, outlook.family, book)
+    level = kept["switchback_level"].to_numpy(dtype=object)
+    arm = np.where(pd.isna(level), arms(kept, config=config), level)
     tried = trial_prices(outlook, low, high, arm == EXPLORE, within_percent=config.exploration_percent, config=config,
                          seed=run_date.toordinal())  # fmt: skip
-    wanted = with_arms(wanted, arm == HOLDOUT, tried, free.current)
+    level_price = to_cents(kept["switchback_price"].to_numpy(dtype=float))
+    wanted = with_arms(wanted, arm == HOLDOUT, tried, free.current, level_price)
     bounds = line_bounds(book, kept, rails, run_date=run_date, clears=wanted.clears, frozen=wanted.frozen)
-    result = clamp(wanted.target, bounds)
+    clamped = clamp(wanted.target, bounds)
+    result, styled = kept_together(wanted, outlook.family, bounds, clamped, book)
     price = _prices(kept, result, bounds)
     effects = _effects(price, outlook, whole_life)
     late = beyond_the_cap(kept, book, bounds, wanted, price, effects)
     if late.any():
         price = np.where(late, kept["current_price"].to_numpy(dtype=float), price)
         effects = effects.without(late)
-    return _table(
-        kept, book, rails, wanted, bounds, result, price, effects, _Arms(late, arm), run_date=run_date, config=config
-    )
+    names = with_cap(with_style(binding_rules(wanted, bounds, clamped, rails), styled), late)
+    told = styled_trails(trails(kept, book, wanted, bounds, clamped, rails), result, styled)
+    why = _Why(late, arm, names, capped_trails(told, book, late))
+    return _table(kept, rails, wanted, bounds, result, price, effects, why, run_date=run_date, config=config)
 
 
 def _sane(lines: pd.DataFrame) -> pd.DataFrame:
@@ -211,26 +224,26 @@ def _effects(price: Floats, outlook: Outlook, whole_life: Outlook) -> Effects:
         profit_change_p10=spread(part.profit_change_p10, zero),
         profit_change_p90=spread(part.profit_change_p90, zero),
         p_profit_up=spread(part.p_profit_up, zero),
+        refund_cost=spread(part.refund_cost, zero),
     )
 
 
 def _table(
     lines: pd.DataFrame,
-    book: RuleBook,
     rails: LineRails,
     wanted: Targets,
     bounds: Bounds,
     result: Clamped,
     price: Floats,
     effects: Effects,
-    held: _Arms,
+    why: _Why,
     *,
     run_date: date,
     config: PricingConfig,
 ) -> pd.DataFrame:
     current, cost = lines["current_price"].to_numpy(dtype=float), lines["unit_cost"].to_numpy(dtype=float)
     change = (price / current - 1) * 100
-    status, level, reason = _statuses(lines, rails, wanted, bounds, result, change, held.late)
+    status, level, reason = _statuses(lines, rails, wanted, bounds, result, change, why.late)
     open_until = pd.Timestamp(run_date + timedelta(days=config.expiry_days))
 
     def texts(values: list[str | None]) -> pd.Series:
@@ -248,12 +261,13 @@ def _table(
         profit_change_p10=np.where(np.isfinite(effects.profit_change_p10), effects.profit_change_p10, np.nan),
         profit_change_p90=np.where(np.isfinite(effects.profit_change_p90), effects.profit_change_p90, np.nan),
         p_profit_up=np.where(np.isfinite(effects.profit_change), effects.p_profit_up, np.nan),
+        refund_cost=np.where(np.isfinite(effects.refund_cost), effects.refund_cost, np.nan),
         rule_ids=pd.Series(wanted.rule_ids, index=lines.index, dtype=object),
-        binding_rule=texts(with_cap(binding_rules(wanted, bounds, result, rails), held.late)),
-        clamp_trail=texts(capped_trails(trails(lines, book, wanted, bounds, result, rails), book, held.late)),
+        binding_rule=texts(why.binding),
+        clamp_trail=texts(why.trails),
         status=status,
         approval_level=texts(level),
-        experiment_arm=pd.Series(held.arm, index=lines.index, dtype=object),
+        experiment_arm=pd.Series(why.arm, index=lines.index, dtype=object),
         expires_date=pd.Series([open_until] * len(lines), index=lines.index).where(has_expiry.to_numpy()),
         reason=reason,
     )

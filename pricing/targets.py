@@ -32,6 +32,7 @@ __all__ = [
     "HELD_OUT",
     "OVERRIDE",
     "PLANNED_PRICE",
+    "SWITCHBACK",
     "Optimiser",
     "Targets",
     "rule_limits",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 OVERRIDE, PLANNED_PRICE = "override", "planned_price"
-EXPLORATION, HELD_OUT = "exploration", "holdout"
+EXPLORATION, HELD_OUT, SWITCHBACK = "exploration", "holdout", "switchback"
 _NO_PRICE = 10**11
 
 Optimiser = Callable[[npt.NDArray[np.bool_], float], Cents]
@@ -60,6 +61,7 @@ class Targets:
         clears: a clearance set the target: the floor is the salvage value.
         needs_approval: the rule that set the target asks for a person.
         names: ids, in the order of the book; then override and planned price.
+        follows: the line does what most of its style does, whether or not it meets the rule's conditions itself.
     """
 
     target: Cents
@@ -70,6 +72,7 @@ class Targets:
     clears: Flags
     needs_approval: Flags
     names: list[str] = field(default_factory=list)
+    follows: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
 
 def rule_limits(book: RuleBook, lines: pd.DataFrame, *, run_date: date) -> tuple[Soft, ...]:
@@ -108,7 +111,8 @@ def targets(book: RuleBook, lines: pd.DataFrame, *, run_date: date, optimiser: O
         freezer=np.full(n, -1, dtype=np.int64),
         clears=np.zeros(n, dtype=bool),
         needs_approval=np.zeros(n, dtype=bool),
-        names=[*(r.id for r in book.rules), OVERRIDE, PLANNED_PRICE, EXPLORATION, HELD_OUT],
+        follows=np.zeros(n, dtype=bool),
+        names=[*(r.id for r in book.rules), OVERRIDE, PLANNED_PRICE, EXPLORATION, HELD_OUT, SWITCHBACK],
     )
     for number, rule in enumerate(book.rules):
         if holds_today(rule, run_date):
@@ -120,16 +124,22 @@ def targets(book: RuleBook, lines: pd.DataFrame, *, run_date: date, optimiser: O
     return found
 
 
-def with_arms(found: Targets, held_out: Flags, tried: Cents, current: Cents) -> Targets:
-    """Return the targets with holdouts kept as they are, and trials where nothing else wants to move a price."""
-    trial, override = len(found.names) - 2, len(found.names) - 4
-    explores = (tried != current) & (found.target == current) & ~found.frozen
-    held = held_out & ~found.frozen & (found.decider != override)
+def with_arms(found: Targets, held_out: Flags, tried: Cents, current: Cents, level_price: Cents) -> Targets:
+    """Return the targets with holdouts kept as they are, trials where nothing else wants to move a price, and levels.
+
+    A level of a switchback (0: none) stands above the rules: only a freeze, a planned price or an override of the day
+    keeps its style from it.
+    """
+    level, trial, override = len(found.names) - 1, len(found.names) - 3, len(found.names) - 5
+    switched = (level_price > 0) & ~found.frozen & (found.decider != override)
+    explores = (tried != current) & (found.target == current) & ~found.frozen & ~switched
+    held = held_out & ~found.frozen & (found.decider != override) & ~switched
     return replace(
         found,
-        target=np.where(explores, tried, found.target),
-        decider=np.where(explores, trial, found.decider),
-        clears=found.clears & ~explores,
+        target=np.where(switched, level_price, np.where(explores, tried, found.target)),
+        decider=np.where(switched, level, np.where(explores, trial, found.decider)),
+        clears=found.clears & ~explores & ~switched,
+        needs_approval=found.needs_approval & ~switched,
         freezer=np.where(held, trial + 1, found.freezer),
         frozen=found.frozen | held,
     )

@@ -96,6 +96,8 @@ def _rule_part(i: int, numbers: dict[str, npt.NDArray[np.float64]], book: RuleBo
     if number >= len(book.rules):
         return f"{wanted.names[number]} -> {price}"
     rule = book.rules[number]
+    if wanted.follows[i]:
+        return f"{rule.id}: with the rest of its style -> {_step(rule)} = {price}"
     why = witness_text(rule.when, numbers, i)
     return f"{rule.id}: {why + ' ' if why else ''}-> {_step(rule)} = {price}".replace("->  =", "->")
 

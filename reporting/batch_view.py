@@ -52,7 +52,10 @@ def batch_rows(batches: pd.DataFrame, *, titles: dict[Any, Any], words: Catalogu
             f"{words.number(lo)}–{words.number(hi)}"
             for lo, hi in zip(batches["forecast_final_p10"], batches["forecast_final_p90"], strict=True)
         ],
-        commit_note=[_note(day, words=words, today=today) for day in batches["commit_by_date"]],
+        commit_note=[
+            "" if is_ordered else _note(day, words=words, today=today)
+            for is_ordered, day in zip(_reasons(batches) == UNDER_WAY, batches["commit_by_date"], strict=True)
+        ],
         commit_tone=[
             _tone(day, today=today) if is_asked else ""
             for is_asked, day in zip(_asked(batches), batches["commit_by_date"], strict=True)
@@ -119,8 +122,12 @@ def _asked(batches: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _batch_words(row: dict[str, Any], *, words: Catalogue) -> str:
+    """Return the terms of a batch; what an earlier night had made is not undecided, it is under way."""
     terms = [(name, value) for name, value in row.items() if name.startswith("why_") and value]
-    return " · ".join(f"{words.signed(value)} {words.text(f'term.{name}')}" for name, value in terms)
+    told = {name: f"term.{name}" for name, _ in terms}
+    if row.get("reason") == UNDER_WAY:
+        told["why_decision"] = "term.why_under_way"
+    return " · ".join(f"{words.signed(value)} {words.text(told[name])}" for name, value in terms)
 
 
 def _note(day: Any, *, words: Catalogue, today: date) -> str:

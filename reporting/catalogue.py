@@ -18,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-__all__ = ["LANGUAGES", "Catalogue", "is_missing", "load_catalogue", "other_language"]
+__all__ = ["LANGUAGES", "Catalogue", "is_missing", "load_catalogue"]
 
 LANGUAGES = ("en", "zh")
 LOCALE_DIR = Path(__file__).parent / "locale"
@@ -38,11 +38,6 @@ def is_missing(value: Any) -> bool:
     if isinstance(value, str | list | tuple | dict):
         return False
     return bool(pd.isna(value))
-
-
-def other_language(language: str) -> str:
-    """Return the language of the second copy of each page."""
-    return "en" if language == "zh" else "zh"
 
 
 @dataclass(frozen=True)

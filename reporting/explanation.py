@@ -33,8 +33,14 @@ _PRICE = (
     ("rule_ids", "list"), ("binding_rule", "code"), ("clamp_trail", "phrase"), ("elasticity", "number2"),
     ("elasticity_lo", "number2"), ("elasticity_hi", "number2"), ("elasticity_level", "code"), ("units_now", "quantity"),
     ("units_new", "quantity"), ("profit_change", "money"), ("profit_change_p10", "money"),
-    ("profit_change_p90", "money"), ("p_profit_up", "percent"),
+    ("profit_change_p90", "money"), ("p_profit_up", "percent"), ("refund_cost", "money"),
 )  # fmt: skip
+_MOVED = {
+    *("units_new", "profit_change", "profit_change_p10", "profit_change_p90", "p_profit_up", "refund_cost"),
+    "clamp_trail",
+}
+_PRICE_KEPT = tuple((name, kind) for name, kind in _PRICE if name not in _MOVED)
+"""What is told of a price that stays and that no rule touched: there is no change to weigh."""
 
 
 def explanation(sku: str, location: str | None, *, tables: Mapping[str, pd.DataFrame], language: str) -> str | None:
@@ -75,7 +81,8 @@ def _line(line: _Row, rows: Mapping[str, pd.DataFrame], words: Catalogue) -> str
     if len(here["forecasts"]):
         parts.append(_forecast(here["forecasts"], words, today))
     for price in records(here["price_suggestions"]):
-        parts.append(f"{words.text('page.prices')} ({price['channel']})\n" + _facts(price, _PRICE, words))
+        told = _PRICE_KEPT if price["status"] == "unchanged" else _PRICE
+        parts.append(f"{words.text('page.prices')} ({price['channel']})\n" + _facts(price, told, words))
     return "\n".join(parts)
 
 
@@ -88,7 +95,7 @@ def _forecast(forecasts: pd.DataFrame, words: Catalogue, today: date) -> str:
     ordered = forecasts.sort_values("ds")
     first, last = ordered.iloc[0], ordered.iloc[-1]
     span = f"{words.near_day(first['ds'], today=today)} – {words.near_day(last['ds'], today=today)}"
-    made = f"{words.code(first['model'])} · {words.code(first['reason'])}"
+    made = f"{words.code(first['model'])} · {words.phrase(words.code(first['reason']))}"
     band = (
         f"P10 {words.quantity(first['q10'])} · P50 {words.quantity(first['q50'])} · P90 {words.quantity(first['q90'])}"
     )
@@ -107,11 +114,11 @@ def _facts(row: _Row, columns: tuple[tuple[str, str], ...], words: Catalogue) ->
         "percent": words.percent,
         "day": words.day,
         "number2": lambda value: words.number(value, digits=2),
-        "phrase": words.phrase,
+        "phrase": lambda value: words.phrase(value) or "–",
         "list": lambda value: ", ".join(value) or "–",
         "plain": lambda value: "–" if value is None or pd.isna(value) else str(value),
     }
     # The currency stands in merchcast.yml, not in the tables: amounts are told without it.
     return "\n".join(
-        f"  {words.text('col.' + name).replace(' [¤]', '')}: {writers[kind](row[name])}" for name, kind in columns
+        f"  {words.text('col.' + name).replace(' [¤]', '')}: {writers[kind](row.get(name))}" for name, kind in columns
     )

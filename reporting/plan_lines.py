@@ -13,6 +13,7 @@ __all__ = ["ACTIONS", "EXCEPTION_ACTIONS", "ActionGroup", "action_groups", "plan
 
 ACTIONS = ("expedite", "order", "review", "postpone_or_cancel", "transfer", "none")
 EXCEPTION_ACTIONS = ACTIONS[:-1]
+NOT_WORTH_A_CUT = 1.25  # a group a little over its limit is listed whole: nobody wants a button for one line more
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,16 @@ def plan_lines(plan: pd.DataFrame, *, products: pd.DataFrame, suppliers: pd.Data
 
 
 def action_groups(lines: pd.DataFrame, *, limit: int) -> list[ActionGroup]:
-    """Return the groups of exceptions that have lines, in the order of urgency, each cut to ``limit`` lines."""
+    """Return the groups of exceptions that have lines, in the order of urgency, each cut to ``limit`` lines.
+
+    A group of up to a quarter more is not cut.
+    """
     groups = []
     known = [action for action in EXCEPTION_ACTIONS if (lines["action"] == action).any()]
     other = sorted(set(lines["action"]) - set(ACTIONS))
     for action in known + other:
         mine = lines[lines["action"] == action]
-        listed = mine.head(limit)
+        listed = mine if len(mine) <= limit * NOT_WORTH_A_CUT else mine.head(limit)
         groups.append(
             ActionGroup(
                 action=action,

@@ -35,12 +35,21 @@ PRICE_COLUMNS = (
     Column("clamp_trail", "wide", sub="binding_words"),
     Column("profit_change", "money", sub="profit_range"),
     Column("p_profit_up", "share"),
+    Column("refund_cost", "money"),
     Column("units_new", "quantity", sub="units_before"),
     Column("days_of_cover", "number1"),
     Column("elasticity", "number2", sub="elasticity_words"),
     Column("competitor_median", "money"),
     Column("reference_price", "money"),
     Column("expires_date", "date"),
+)
+EXPERIMENT_COLUMNS = (
+    Column("experiment_id"),
+    Column("arms", "list"),
+    Column("exposure", "quantity"),
+    Column("effect", "number2", sub="effect_range"),
+    Column("decision", "code"),
+    Column("days_needed", "quantity"),
 )
 
 
@@ -54,6 +63,7 @@ class PriceView:
     units_change: float | None
     profit_change: float
     lines: TableView
+    experiments: TableView
     n_all: int
 
 
@@ -84,9 +94,13 @@ def price_lines(prices: pd.DataFrame, *, titles: dict[Any, Any], words: Catalogu
 def price_view(tables: RunTables, *, facts: RunFacts, words: Catalogue, config: ReportingConfig) -> PriceView:
     """Return what the price page shows."""
     prices = tables.frame("price_suggestions")
+    common: dict[str, Any] = {"words": words, "today": facts.run_date}
+    tried = table_view(
+        _experiments(tables.frame("experiments"), words=words), EXPERIMENT_COLUMNS, name="experiments", **common
+    )
     if prices.empty:
-        empty = table_view(prices, PRICE_COLUMNS, name="prices", words=words, today=facts.run_date)
-        return PriceView(dict.fromkeys(SYMBOLS, 0), SYMBOLS, None, None, 0.0, empty, 0)
+        empty = table_view(prices, PRICE_COLUMNS, name="prices", **common)
+        return PriceView(dict.fromkeys(SYMBOLS, 0), SYMBOLS, None, None, 0.0, empty, tried, 0)
     products = tables.frame("stg_products")
     titles = dict(zip(products["sku"], products["title"], strict=True)) if len(products) else {}
     lines = price_lines(prices, titles=titles, words=words)
@@ -103,11 +117,11 @@ def price_view(tables: RunTables, *, facts: RunFacts, words: Catalogue, config: 
             lines,
             PRICE_COLUMNS,
             name="prices",
-            words=words,
-            today=facts.run_date,
             currency=facts.currency,
             limit=config.table_limit,
+            **common,
         ),
+        experiments=tried,
         n_all=len(prices),
     )
 
@@ -119,6 +133,16 @@ def price_html(
     view = price_view(tables, facts=facts, words=words, config=config)
     frame = Frame("prices", words, main_language, words.text("prices.title"), subtitle(facts, words=words))
     return render("prices.html.j2", frame, view=view, facts=facts)
+
+
+def _experiments(experiments: pd.DataFrame, *, words: Catalogue) -> pd.DataFrame:
+    """Return the experiments with the interval of each effect in words."""
+    if experiments.empty:
+        return experiments
+    ends = zip(experiments["effect_lo"], experiments["effect_hi"], strict=True)
+    return experiments.assign(
+        effect_range=[f"{words.number(lo, digits=2)} … {words.number(hi, digits=2)}" for lo, hi in ends]
+    )
 
 
 def _binding(rule: Any, *, words: Catalogue) -> str:

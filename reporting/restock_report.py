@@ -12,11 +12,12 @@ import pandas as pd
 from reporting.catalogue import Catalogue
 from reporting.chart_data import line_series, receipts_by_line
 from reporting.config import ReportingConfig
+from reporting.line_notes import common_flags
 from reporting.page import Frame, render
 from reporting.plan_lines import action_groups, plan_lines
 from reporting.restock_columns import COLUMN_GROUPS
 from reporting.restock_payload import detail_blocks, driver_parts, idle_block, list_block
-from reporting.restock_view import Shared, common_flags, idle_items, restock_view, subtitle
+from reporting.restock_view import Shared, idle_items, restock_view, subtitle
 from reporting.run_tables import RunFacts, RunTables
 
 __all__ = ["restock_html", "shared_series", "unfoldable"]

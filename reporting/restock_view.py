@@ -18,6 +18,7 @@ from reporting.config import ReportingConfig
 from reporting.glossary import GlossaryEntry, glossary
 from reporting.headline import Headline, headline
 from reporting.kpi_view import Kpi, kpis
+from reporting.line_notes import line_notes
 from reporting.plan_lines import ActionGroup, action_groups, records
 from reporting.restock_columns import (
     BATCH_COLUMNS,
@@ -36,7 +37,6 @@ __all__ = [
     "RestockView",
     "Shared",
     "check_summary",
-    "common_flags",
     "headlines",
     "idle_items",
     "policy_text",
@@ -47,7 +47,6 @@ __all__ = [
 ]
 
 MODELS_NAMED = 2  # in the header; the rest is a share
-COMMON_SHARE = 0.9  # a flag on more of the lines is said once, in the header
 ROW_COUNTS = ("rows_in", "rows_loaded", "rows_quarantined", "rows_duplicate")
 
 
@@ -127,7 +126,7 @@ def restock_view(
     titles = dict(zip(lines["sku"], lines["title"], strict=True))
     changes = tables.frame("plan_changes")
     idle = idle_items(tables)
-    batches = tables.frame("batch_plan")
+    batches, transfers = tables.frame("batch_plan"), tables.frame("transfer_plan")
     return RestockView(
         facts=facts,
         kpis=kpis(*headlines(tables, lines=lines, config=config), words=words, currency=facts.currency),
@@ -144,13 +143,13 @@ def restock_view(
         changes=table_view(_changes(changes, tables), CHANGE_COLUMNS, name="changes", link="#", **common),
         change_causes=_counts(changes, words=words, column="cause"),
         groups=[
-            _group(g, shared=shared, facts=facts, words=words, config=config)
+            _group(g, shared=shared, transfers=transfers, facts=facts, words=words, config=config)
             for g in action_groups(lines, limit=config.group_limit)
         ],
         n_lines=len(lines),
         n_none=int((lines["action"] == "none").sum()),
         transfers=table_view(
-            titled(tables.frame("transfer_plan"), titles), TRANSFER_COLUMNS, name="transfers", link="#", **common
+            _dearest_first(titled(transfers, titles)), TRANSFER_COLUMNS, name="transfers", link="#", **common
         ),
         batches=table_view(
             batch_rows(batches, titles=product_titles(tables), words=words, today=today),
@@ -220,7 +219,13 @@ def headlines(tables: RunTables, *, lines: pd.DataFrame, config: ReportingConfig
 
 
 def _group(
-    group: ActionGroup, *, shared: Shared, facts: RunFacts, words: Catalogue, config: ReportingConfig
+    group: ActionGroup,
+    *,
+    shared: Shared,
+    transfers: pd.DataFrame,
+    facts: RunFacts,
+    words: Catalogue,
+    config: ReportingConfig,
 ) -> GroupView:
     """Return one group with its drawn sparklines; row numbers point into the script's list of lines."""
     common: dict[str, Any] = {"words": words, "today": facts.run_date, "currency": facts.currency}
@@ -230,9 +235,9 @@ def _group(
         ],
         late=["late" if day < pd.Timestamp(facts.run_date) else "" for day in group.lines["order_by_date"]],
         line_tone=["" if status == "ok" else status for status in group.lines["status"]],
-        status_note=[
-            _status_note(line, words=words, facts=facts, common=shared.common) for line in records(group.lines)
-        ],
+        status_note=line_notes(
+            group.lines, transfers=transfers, words=words, today=facts.run_date, common=shared.common
+        ),
     )
     table = table_view(listed, LINE_COLUMNS, name=f"lines-{group.action}", total=group.total, **common)
     rows = tuple(replace(row, index=int(i)) for row, i in zip(table.rows, listed.index, strict=True))
@@ -263,26 +268,6 @@ def _spark(line: dict[str, Any], *, shared: Shared, facts: RunFacts, words: Cata
     level = line.get("reorder_point")
     drawn = None if is_missing(level) or days <= 0 else max(float(str(level)), 0.0) / days * facts.period_days
     return sparkline(history, ahead, reorder_line=drawn, label=words.text("spark.label", sku=line["sku"]))
-
-
-def common_flags(lines: pd.DataFrame) -> tuple[str, ...]:
-    """Return the flags that nearly every line carries: one sentence says them better than every line."""
-    if len(lines) <= MODELS_NAMED:
-        return ()
-    counts = lines["flags"].explode().dropna().value_counts()
-    return tuple(sorted(str(flag) for flag, n in counts.items() if n > COMMON_SHARE * len(lines)))
-
-
-def _status_note(line: dict[str, Any], *, words: Catalogue, facts: RunFacts, common: tuple[str, ...]) -> str:
-    """Return what a planner must know beside the reason: status, open since, flags."""
-    notes = [] if line["status"] == "ok" else [words.code(line["status"])]
-    since = line.get("first_proposed_date")
-    said = {*common, "still_open"}
-    if not is_missing(since) and pd.Timestamp(str(since)) < pd.Timestamp(facts.run_date):
-        notes.append(words.text("line.open_since", date=words.near_day(since, today=facts.run_date)))
-    flags = line.get("flags")
-    listed = list(flags) if flags is not None and not is_missing(flags) else []
-    return " · ".join([*notes, *(words.code(flag) for flag in listed if flag not in said)])
 
 
 def _row_counts(accounts: pd.DataFrame) -> dict[str, int]:
@@ -318,6 +303,14 @@ def product_titles(tables: RunTables) -> dict[Any, Any]:
     """Return the title of every SKU that has one."""
     products = tables.frame("stg_products")
     return dict(zip(products["sku"], products["title"], strict=True)) if len(products) and "title" in products else {}
+
+
+def _dearest_first(transfers: pd.DataFrame) -> pd.DataFrame:
+    """Return the transfers by what they move, the most money first."""
+    if transfers.empty:
+        return transfers
+    keys = ["value", "sku", "from_location_id", "to_location_id"]
+    return transfers.sort_values(keys, ascending=[False, True, True, True], kind="stable")
 
 
 def _changes(changes: pd.DataFrame, tables: RunTables) -> pd.DataFrame:

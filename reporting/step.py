@@ -36,6 +36,7 @@ WHOLE_TABLES = (
     "batch_plan",
     "promise_changes",
     "price_suggestions",
+    "experiments",
     "forecast_accuracy",
     "override_value",
     "forecast_drivers",

@@ -216,7 +216,7 @@ def _list(value: Any) -> str:
 
 _WRITERS: dict[str, Callable[[Catalogue, Any], str]] = {
     "text": lambda _, value: str(value),
-    "wide": lambda words, value: words.phrase(value),
+    "wide": lambda words, value: words.phrase(value).replace("->", "→"),  # a browser breaks lines inside "->"
     "phrase": lambda words, value: words.phrase(value),
     "list": lambda _, value: _list(value),
     "code": Catalogue.code,

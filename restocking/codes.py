@@ -71,7 +71,8 @@ class Reason(StrEnum):
     RAIL_SPIKE = "rail_spike"  # a capped spike still moves the order: a person looks the first night
     TREND_PROPOSAL = "trend_proposal"  # what it shows is getting hot: a planner looks at the proposal
     EXCESS_ON_ORDER = "excess_on_order"  # an open order is not needed
-    SURPLUS_ELSEWHERE = "surplus_elsewhere"  # another location has too much of it
+    SURPLUS_ELSEWHERE = "surplus_elsewhere"  # another location has too much of it: it gets some
+    SURPLUS_HERE = "surplus_here"  # it has too much, and gives some to another location
 
 
 class Constraint(StrEnum):

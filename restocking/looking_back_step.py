@@ -45,6 +45,7 @@ def write_audits(io: StepIO, config: RestockConfig) -> None:
         table="size_audit",
         severity="warn",
         sample=worse,
+        observed=" · ".join(worse),
         expected="no size group out of stock more often than standard sizes",
         advice="See size_audit: order more of these sizes, or find out why their stock-outs are not planned for.",
     )

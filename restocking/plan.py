@@ -113,6 +113,7 @@ def _evidence(
         has_open_order=excess["next_po_id"].notna().to_numpy(),
         is_excess_on_order=excess["is_excess_on_order"].to_numpy(np.bool_),
         is_transferred=(ordering.received > 0) | (ordering.sent > 0),
+        is_giving=ordering.sent > 0,
         is_trend_proposed=picture.marks("is_trend_proposed"),
     )
 
@@ -143,16 +144,24 @@ def _held_by(
     }
     released = ordered & ~np.logical_or.reduce(list(held_by.values()))
     small = _below_min_value(picture.lines, value, inputs.suppliers, released=released)
-    return {**held_by, Reason.BELOW_MIN_ORDER_VALUE: small}
+    unknown = small & _has_unknown_cost(picture.lines, value, released=released)
+    rail = {Reason.RAIL_UNKNOWN_VALUE: held_by[Reason.RAIL_UNKNOWN_VALUE] | unknown}
+    return {**held_by, **rail, Reason.BELOW_MIN_ORDER_VALUE: small & ~unknown}
 
 
 def _below_min_value(lines: pd.DataFrame, value: Floats, suppliers: pd.DataFrame, *, released: Mask) -> Mask:
-    """Return the released lines of suppliers whose order is worth less than they accept; unknown costs are let pass."""
+    """Return the released lines of suppliers whose order is not known to be worth what they accept."""
     minimum = lines["supplier_id"].map(suppliers.set_index("supplier_id")["min_order_value"]).to_numpy(np.float64)
-    total = pd.Series(np.where(released, value, 0.0)).groupby(lines["supplier_id"].to_numpy()).transform("sum")
-    known = pd.Series(~np.isnan(value) | ~released).groupby(lines["supplier_id"].to_numpy()).transform("all")
-    small: Mask = released & known.to_numpy() & (total.to_numpy(np.float64) < np.nan_to_num(minimum))
+    known = np.where(released, np.nan_to_num(value), 0.0)  # of a unit of unknown cost nothing counts
+    total = pd.Series(known).groupby(lines["supplier_id"].to_numpy()).transform("sum")
+    small: Mask = released & (total.to_numpy(np.float64) < np.nan_to_num(minimum))
     return small
+
+
+def _has_unknown_cost(lines: pd.DataFrame, value: Floats, *, released: Mask) -> Mask:
+    """Return the lines of suppliers with a released line of unknown cost: what their order is worth nobody can say."""
+    unknown = pd.Series(released & np.isnan(value)).groupby(lines["supplier_id"].to_numpy()).transform("any")
+    return unknown.to_numpy(np.bool_)
 
 
 def _proposals(picture: Picture, ordering: Ordering, inputs: PlanInputs, *, calendar: Calendar) -> pd.DataFrame:

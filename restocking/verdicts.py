@@ -44,6 +44,7 @@ class Evidence:
     has_open_order: Mask
     is_excess_on_order: Mask  # an open order is not needed
     is_transferred: Mask  # gives or receives by transfer
+    is_giving: Mask  # gives by transfer
     is_trend_proposed: Mask  # a trend alert proposes more than the plan
 
 
@@ -71,6 +72,7 @@ def verdicts(evidence: Evidence) -> pd.DataFrame:
         (pulled_forward, Action.EXPEDITE, Reason.WAITING_RAISES_RISK),
         (late & ~e.waits, Action.EXPEDITE, Reason.RUNS_OUT_BEFORE_RECEIPT),
         (ordered, Action.ORDER, _order_reasons(e)),
+        (e.is_giving & ~e.waits, Action.TRANSFER, Reason.SURPLUS_HERE),
         (e.is_transferred & ~e.waits, Action.TRANSFER, Reason.SURPLUS_ELSEWHERE),
         (surplus, Action.POSTPONE_OR_CANCEL, Reason.EXCESS_ON_ORDER),
         (e.is_trend_proposed, Action.REVIEW, Reason.TREND_PROPOSAL),

@@ -116,11 +116,13 @@ def feature_frame(cube: Cube, heat: Heat, *, config: TrendConfig) -> pl.DataFram
     begun = np.maximum.accumulate(seen, axis=0)[first:]
     # series after series, day after day: the order of the key
     series, day = np.nonzero(begun.T)
-    columns = {name: getattr(heat, name)[first:][day, series] for name in ("heat", "growth", "score", "is_stale")}
+    columns = {
+        name: getattr(heat, name)[first:][day, series] for name in ("heat", "attention", "growth", "score", "is_stale")
+    }
     words = [cube.series[k].cast(pl.Enum(cube.series[k].unique().sort())).gather(series) for k in _KEYS]
     ds = pl.Series("ds", (day + first + cube.first_day).astype(np.int32)).cast(pl.Date)
     return pl.DataFrame([*words, ds, *(pl.Series(k, v) for k, v in columns.items())]).with_columns(
-        pl.col("heat", "growth", "score").cast(pl.Float64)
+        pl.col("heat", "attention", "growth", "score").cast(pl.Float64)
     )
 
 
@@ -151,6 +153,7 @@ def trend_alerts(
             | pl.col("state").is_in(["cooling", _OVER])
         )
     )
+    rows = rows[_no_copies(cube, rows["row"].to_list())]
     index = rows["row"].to_list()
     noticed = _noticed(heat, index)
     return (
@@ -170,6 +173,19 @@ def trend_alerts(
         )
         .select(_ALERT_SCHEMA.keys())
     )
+
+
+def _no_copies(cube: Cube, index: list[int]) -> list[int]:
+    """Return the places of series that say something of their own: a fabric that is a material too says it once."""
+    seen: set[tuple[str, str, bytes]] = set()
+    kept = []
+    for place, row in enumerate(index):
+        _, element, region = cube.series.row(row)
+        told = (element, region, cube.values[-_SHOWN_DAYS:, :, row].tobytes())
+        if told not in seen:
+            seen.add(told)
+            kept.append(place)
+    return kept
 
 
 def _just_over(heat: Heat, config: TrendConfig) -> NDArray[np.bool_]:

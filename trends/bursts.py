@@ -63,7 +63,14 @@ def fresh_bursts(n_series: int) -> Bursts:
 
 
 def advanced(
-    before: Bursts, z: Floats32, rise: Floats32, risen: NDArray[np.bool_], *, day: int, config: TrendConfig
+    before: Bursts,
+    z: Floats32,
+    rise: Floats32,
+    risen: NDArray[np.bool_],
+    is_weekly: NDArray[np.bool_],
+    *,
+    day: int,
+    config: TrendConfig,
 ) -> Bursts:
     """Return the automaton after one more day.
 
@@ -72,6 +79,7 @@ def advanced(
         z: the day's standard units, NaN where nothing fresh is known: then everything waits.
         rise: log ratio of the last 3 days to the baseline, NaN unknown.
         risen: whether the last days stand out from the weeks before: see :mod:`trends.rises`.
+        is_weekly: series that speak about once a week: of their figures, each of which is a week's, fewer will do.
         day: number of the day.
         config: allowance, levels, streak.
     """
@@ -82,9 +90,10 @@ def advanced(
     above = np.where(known, (before.above << np.uint32(1)) | (unit > config.above_units), before.above).astype(
         np.uint32
     )
-    enough = _days_above(above, config.of_days) >= config.days_above
+    lately = _days_above(above, _FAST_OF_DAYS) >= config.fast_days_above
+    enough = (_days_above(above, config.of_days) >= config.days_above) | (is_weekly & lately)
     slowly = enough & (grown >= config.alarm_level) & (rise >= config.min_rise)
-    at_once = known & risen & (_days_above(above, _FAST_OF_DAYS) >= config.fast_days_above)
+    at_once = known & risen & lately
     starts = ~before.active & (slowly | at_once)
     shrunk = np.where(known & before.active, np.maximum(before.down + config.end_drift - unit, 0.0), before.down)
     ends = before.active & (shrunk >= config.end_level)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trends.agreement import agreed_ratio, agreed_units, source_codes, source_means
+from trends.attention import Attention
 from trends.bursts import Bursts, State, advanced, fresh_bursts, states
 from trends.config import TrendConfig
 from trends.levels import Levels
@@ -35,6 +36,7 @@ class Heat:
     """Scores at the close of each day, shape (n_days, n_series); 0 is neutral. The last three are of the last day."""
 
     heat: Floats32
+    attention: Floats32  # see :mod:`trends.attention`
     growth: Floats32
     score: Floats32
     is_stale: NDArray[np.bool_]
@@ -58,6 +60,7 @@ def heat_of(cube: Cube, *, config: TrendConfig) -> Heat:
     noise = _Noise.fresh(n_metrics, n_series)
     sources = source_codes(cube)
     bursts = fresh_bursts(n_series)
+    attention = Attention(sources, n_series, config)
     rises = Rises(config, max(len(sources), 1), n_series)
     last_seen = np.full(n_series, -(10**6))
     out = _Output.empty(n_days, n_series)
@@ -74,9 +77,10 @@ def heat_of(cube: Cube, *, config: TrendConfig) -> Heat:
         last_seen = np.where(np.isfinite(z), day, last_seen)
         stale = day - last_seen > np.where(levels.is_weekly, config.stale_days + _WEEK, config.stale_days)
         risen = rises.after(source_means(residual, sources), source_means(today.least_variance, sources))
-        bursts = advanced(bursts, z, rise, risen, day=day, config=config)
+        bursts = advanced(bursts, z, rise, risen, levels.is_weekly, day=day, config=config)
         growth = agreed_ratio(source_means(_without_common(today.growth, config), sources))
         heat = agreed_ratio(source_means(metric_heat, sources))
+        out.attention[day] = np.nan_to_num(attention.after(today.level))
         out.store(day, heat=heat, growth=growth, bursts=bursts, stale=stale, config=config)
     return Heat(
         **vars(out), breadth=_breadth(metric_heat, config), spread=_spread(by_source, config), metric_heat=metric_heat
@@ -163,6 +167,7 @@ class _Output:
     """Arrays filled day by day."""
 
     heat: Floats32
+    attention: Floats32
     growth: Floats32
     score: Floats32
     is_stale: NDArray[np.bool_]
@@ -175,6 +180,7 @@ class _Output:
         shape = (n_days, n_series)
         return _Output(
             heat=np.zeros(shape, np.float32),
+            attention=np.zeros(shape, np.float32),
             growth=np.zeros(shape, np.float32),
             score=np.zeros(shape, np.float32),
             is_stale=np.zeros(shape, np.bool_),

@@ -75,9 +75,8 @@ def judgement(
     )
     sold_heat = heat_of(sold, config=config)
     leads = signal_leads(
-        HeatPanel(cube.series, _on_days_of(panel, cube, heat)), HeatPanel(sold.series, sold_heat.heat), panel, elements,
-        config=config, seed=seed,
-    )  # fmt: skip
+        HeatPanel(cube.series, _on_days_of(panel, cube, heat)), panel, elements, config=config, seed=seed
+    )
     types = sorted(cube.series["element_type"].unique().to_list())
     told = {row["element_type"]: row for row in leads.filter(pl.col("strength") > 0).iter_rows(named=True)}
     lead_days = {k: int(told[k]["lead_days"]) if k in told else _DEFAULT_LEAD for k in types}
@@ -98,12 +97,12 @@ def judgement(
 
 
 def _on_days_of(panel: SalesPanel, cube: Cube, heat: Heat) -> np.ndarray:
-    """Return heat on the days of the panel, 0 where no signal was known yet."""
+    """Return attention on the days of the panel, 0 where no signal was known yet."""
     out = np.zeros((panel.n_days, cube.series.height), dtype=np.float32)
     offset = panel.first_day - cube.first_day
     first = max(0, -offset)
     if first < panel.n_days:
-        out[first:] = heat.heat[first + offset : panel.n_days + offset]
+        out[first:] = heat.attention[first + offset : panel.n_days + offset]
     return out
 
 

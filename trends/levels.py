@@ -30,8 +30,9 @@ _LEAST_MEAN = 0.2  # a count that is nearly always zero still comes once in five
 
 @dataclass(frozen=True)
 class DayRatios:
-    """Log ratios of one day, each of shape (n_metrics, n_series)."""
+    """Log ratios of one day, each of shape (n_metrics, n_series), and the 7-day ``level`` itself."""
 
+    level: Floats32
     daily: Floats32
     recent: Floats32
     heat: Floats32
@@ -51,6 +52,7 @@ class Levels:
         self._sum = np.zeros(cube.values.shape[1:])
         self._count = np.zeros(cube.values.shape[1:], dtype=np.int16)
         self._month = np.zeros(cube.values.shape[1:], dtype=np.int16)
+        self._weekly_metric = np.zeros(cube.values.shape[1:], dtype=np.bool_)
 
     def at(self, day: int) -> DayRatios:
         """Return the log ratios of ``day``."""
@@ -61,13 +63,13 @@ class Levels:
         base = self._baseline(day)
         eps = config.level_floor_share * base + config.level_floor
         low = np.log(base + eps)
-        before = self._weekly[day - _WEEK] if day >= _WEEK else np.full_like(level, np.nan)
         last = values[max(0, day - _RECENT + 1) : day + 1]
         return DayRatios(
+            level=level,
             daily=_log_sum(values[day], eps) - low,
             recent=_log_sum(_low_median(last), eps) - low,
             heat=_log_sum(level, eps) - low,
-            growth=_log_sum(level, eps) - _log_sum(before, eps),
+            growth=self._growth(day, eps),
             least_variance=_count_variance(values[day], base, eps),
         )
 
@@ -76,6 +78,15 @@ class Levels:
         """Whether each series speaks about once a week, by all its metrics, shape (n_series,)."""
         spoken = self._month.max(axis=0, initial=0)
         return np.asarray((spoken > 0) & (spoken <= _WEEKLY_AT_MOST))
+
+    def _growth(self, day: int, eps: Floats32) -> Floats32:
+        """Return the log growth a week; of what speaks once a week, and noisily, that of a fortnight by week."""
+        level = _log_sum(self._weekly[day], eps)
+        growth = level - _log_sum(self._weekly[day - _WEEK], eps) if day >= _WEEK else np.full_like(level, np.nan)
+        if day >= 2 * _WEEK and self._weekly_metric.any():
+            fortnight = (level - _log_sum(self._weekly[day - 2 * _WEEK], eps)) / 2
+            growth = np.where(self._weekly_metric, fortnight, growth)
+        return np.asarray(growth, dtype=np.float32)
 
     def _correct(self, day: int) -> None:
         """Put in what became known today of earlier days, and the levels that it changes."""
@@ -112,6 +123,7 @@ class Levels:
             self._month -= np.isfinite(self._values[day - _CADENCE_DAYS]).astype(np.int16)
         # a daily source that begins has few figures too, for its first days: the least that makes a week must be past
         weekly = (self._month <= _WEEKLY_AT_MOST) & (self._count >= 1) & (self._month > self._count)
+        self._weekly_metric = (self._month > 0) & (self._month <= _WEEKLY_AT_MOST)
         enough = (self._count >= _MIN_LEVEL_DAYS) | weekly
         self._weekly[day] = np.where(enough, np.maximum(self._sum, 0.0) / np.maximum(self._count, 1), np.nan)
 

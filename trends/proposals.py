@@ -54,9 +54,10 @@ def proposed_lines(
         alerts: element and region, ``status``, ``p_right``, ``expected_heat``, ``strength``, ``lead_days``,
             ``days_left`` (days the burst is expected to go on), ``day`` (run date as day number), ``reason``,
             ``sales_heat`` (log rise of sales, null unknown).
-        items: ``sku``, ``location_id``, ``region``, ``rate`` [units/day], ``stock``, ``open_orders`` [units],
-            ``supplier_id``, ``unit_cost``, ``price``, ``salvage_value``, ``royalty_share``, ``lead_time_days``,
-            ``review_period_days``, ``pack_size``, ``days_on_sale`` (until its end of sale).
+        items: ``sku``, ``location_id``, ``region``, ``rate`` [units/day], ``earlier_rate`` (of the months before, null
+            unknown), ``stock``, ``open_orders`` [units], ``supplier_id``, ``unit_cost``, ``price``, ``salvage_value``,
+            ``royalty_share``, ``lead_time_days``, ``review_period_days``, ``pack_size``, ``days_on_sale`` (until its
+            end of sale).
         elements: ``sku``, ``element_type``, ``element``.
         config: capital cost, days to sell that make an order worth while.
     """
@@ -89,15 +90,18 @@ def proposed_lines(
 def _with_money(lines: pl.DataFrame, config: TrendConfig) -> pl.DataFrame:
     """Return the lines with the margin if the burst comes, and what the units cost if it does not.
 
-    Wrong means that demand goes back to what it was before the rise that sales show already, and to the slower half of
-    that (a Poisson total, by normal approximation). The units are sold after what is there and on order, until the item
-    ends or ``wrong_days`` are over. What sells is held until it does; what is left over is held all that time and
-    written down: ``left * (unit_cost - salvage) + unit_cost * annual_holding_rate * unit_days / 365``.
+    Wrong means that demand goes back to what it was before the rise that sales show already, or in the months before if
+    that is less, and to the slower half of that (a Poisson total, by normal approximation). The units are sold after
+    what is there and on order, until the item ends or ``wrong_days`` are over. What sells is held until it does; what
+    is left over is held all that time and written down: ``left * (unit_cost - salvage) + unit_cost *
+    annual_holding_rate * unit_days / 365``.
     """
     quantity = pl.col("proposed_qty").cast(pl.Float64)
     margin = (pl.col("price") * (1 - pl.col("royalty_share")) - pl.col("unit_cost")).clip(lower_bound=0)
     days = pl.min_horizontal(pl.lit(config.wrong_days), "days_on_sale").clip(lower_bound=0.0)
-    usual = pl.col("rate") * (-pl.col("sales_heat").fill_null(0.0).clip(lower_bound=0)).exp()
+    # an item may have risen more than its element has: then what it sold in the months before counts
+    back = pl.col("rate") * (-pl.col("sales_heat").fill_null(0.0).clip(lower_bound=0)).exp()
+    usual = pl.min_horizontal(back, pl.col("earlier_rate").fill_null(back))
     # the mean of the lower half of demand lies 0.8 of its sd below its mean
     sells = (usual * days - _LOWER_HALF * (usual * days).sqrt()).clip(lower_bound=0)
     before = pl.col("stock") + pl.col("open_orders")

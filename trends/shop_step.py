@@ -24,6 +24,7 @@ __all__ = ["ShopPicture", "shop_picture", "suggestions"]
 _EPOCH = date(1970, 1, 1)
 _FOR_EVER = 3650.0  # days on sale of what has no end of sale [days]
 _RATE_DAYS = 28
+_EARLIER_DAYS = 112  # what sold in the three months before the last four weeks is what a burst falls back to [days]
 _NEW_DAYS = 28
 _KEYS = ["element_type", "element", "region"]
 
@@ -137,6 +138,12 @@ def _items(io: StepIO, products: pl.DataFrame, regions: pl.DataFrame, history: p
         .group_by("sku", "location_id")
         .agg(rate=pl.col("units").mean() / per_day)
     )
+    day_of = pl.col("ds").cast(pl.Int32)
+    earlier = (
+        history.filter((day_of > day - _EARLIER_DAYS) & (day_of <= day - _RATE_DAYS))
+        .group_by("sku", "location_id")
+        .agg(earlier_rate=pl.col("units").mean() / per_day)
+    )
     stock = io.read_polars("stg_stock", columns=["sku", "location_id", "on_hand"])
     orders = io.read_polars("stg_purchase_orders", columns=["sku", "location_id", "open_qty"])
     supply = io.read_polars(
@@ -147,6 +154,7 @@ def _items(io: StepIO, products: pl.DataFrame, regions: pl.DataFrame, history: p
     joined = (
         active.join(regions.select("location_id", "region"), on="location_id", how="left")
         .join(rate, on=keys, how="left")
+        .join(earlier, on=keys, how="left")
         .join(stock.group_by(keys).agg(stock=pl.col("on_hand").sum()), on=keys, how="left")
         .join(orders.group_by(keys).agg(open_orders=pl.col("open_qty").sum()), on=keys, how="left")
         .join(supply, on="sku", how="left")
@@ -159,6 +167,7 @@ def _items(io: StepIO, products: pl.DataFrame, regions: pl.DataFrame, history: p
         *keys,
         region=pl.col("region").fill_null(ALL_REGIONS),
         rate=pl.col("rate").fill_null(0.0),
+        earlier_rate="earlier_rate",
         stock=pl.col("stock").fill_null(0.0).cast(pl.Float64),
         open_orders=pl.col("open_orders").fill_null(0.0).cast(pl.Float64),
         supplier_id="supplier_id",

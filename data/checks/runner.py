@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+import duckdb
 import polars as pl
 import pyarrow as pa
 
+from data.checks.counting import sound_facts
 from data.checks.expectations import red_rules
 from data.checks.facts import Batches, Fact, Facts, facts_of
 from data.checks.results import CheckResult
 from data.checks.suites import Rule, RuleKind, contract_rules
 from data.contracts import Table
 
-__all__ = ["check_added", "check_batches", "check_table"]
+__all__ = ["check_added", "check_batches", "check_large", "check_table"]
 
 _BATCH_ROWS = 1_000_000  # rows counted at a time [rows]: bounds the memory that the counting takes
 _ALWAYS = (RuleKind.COLUMNS, RuleKind.ROW_FLOOR)  # rules that say something about a table without rows
@@ -59,6 +61,18 @@ def check_batches(
     ``lambda: connection.execute("select ... from stg_period_sales").to_arrow_reader()``.
     """
     return _verdict(step, table, lambda: _frames(batches()), row_floor=row_floor, rules=rules)
+
+
+def check_large(
+    step: str, table: Table, connection: duckdb.DuckDBPyConnection, batches: Callable[[], pa.RecordBatchReader]
+) -> list[CheckResult]:
+    """Return the same as :func:`check_batches` for a table of a database, counted there as long as nothing is broken.
+
+    ``batches`` gives its rows where a rule is broken, so that the rows at fault are named.
+    """
+    key = [k for k in table.key if k != "run_date"]
+    facts = sound_facts(connection, f"from {table.name}", contract_rules(table), key=key)
+    return check_batches(step, table, batches) if facts is None else _judged(step, table, facts)
 
 
 def check_added(

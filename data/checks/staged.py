@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from data.checks.results import CheckResult
-from data.checks.runner import check_added, check_batches
+from data.checks.runner import check_added, check_batches, check_large
 from data.contracts import Table
 from data.ingest.exchange import let_go
 from data.warehouse import quoted
@@ -42,7 +42,9 @@ def staged_results(
             batches = partial(_batches_of, connection, written)
             results = check_added(step, table, batches, rows_before=rows - added)
     if results is None:
-        results = check_batches(step, table, partial(_batches_of, connection, f"from {table.name}"))
+        whole = partial(_batches_of, connection, f"from {table.name}")
+        is_small = rows < _SMALL_ROWS
+        results = check_batches(step, table, whole) if is_small else check_large(step, table, connection, whole)
     connection.execute("delete from found_in_order where table_name = ?", [table.name])
     if all(r.status == "pass" for r in results):
         connection.execute("insert into found_in_order values (?, ?)", [table.name, rows])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from data.contracts.model import DType, Table
 from data.errors import ContractError
 
-__all__ = ["arrow_schema", "conform", "conform_arrow", "empty_frame", "to_pandas"]
+__all__ = ["arrow_schema", "conform", "conform_arrow", "empty_frame", "in_names", "to_pandas"]
 
 _ARROW: dict[DType, pa.DataType] = {
     DType.STRING: pa.string(),
@@ -60,6 +61,16 @@ def conform_arrow(table: Table, frame: pd.DataFrame | pl.DataFrame | pa.Table) -
     _refuse_unknown(table, arrow.column_names, schema.names)
     columns = [_cast(table, field, arrow) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def in_names(table: Table, arrow: pa.Table, names: Sequence[str]) -> pa.Table:
+    """Return the named columns of rows that were written under ``table``'s contract or an earlier one, which had fewer.
+
+    Columns that are not there are null.
+    """
+    schema = arrow_schema(table)
+    fields = [schema.field(n) for n in names]
+    return pa.Table.from_arrays([_cast(table, field, arrow) for field in fields], schema=pa.schema(fields))
 
 
 def to_pandas(arrow: pa.Table, table: Table) -> pd.DataFrame:

@@ -151,6 +151,7 @@ INTERNALS: tuple[Table, ...] = (
             key("region", "region"),
             key("ds", "day whose close the feature is known at", dtype=D),
             column("heat", N, "", "level against its own past; 0 = neutral", nullable=False),
+            column("attention", N, "", "log of the level against a fixed reference: only its changes mean anything"),
             column("growth", N, "", "change of the level; 0 = neutral", nullable=False),
             column("score", N, "", "heat, growth and breadth in one; 0 = neutral", nullable=False),
             column("is_stale", F, "", "neutralised: the source is stale or silent", nullable=False),
@@ -199,7 +200,7 @@ INTERNALS: tuple[Table, ...] = (
                 minimum=0,
             ),
         ],
-        "What its elements say of each SKU before it has sold.",
+        "What the hit map says of each SKU before it has sold; to be queried: launches have a regression of their own.",
     ),
     _table(
         "preorder_ledger",

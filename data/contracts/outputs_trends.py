@@ -153,8 +153,10 @@ TREND_OUTPUTS: tuple[Table, ...] = (
         "element_type",
         [
             key("element_type", "ip, character, colour ..."),
-            column("lead_days", I, "days", "by which signals lead sales", nullable=False, minimum=0),
-            column("strength", N, "", "log change of demand per unit of heat", nullable=False),
+            column(
+                "lead_days", I, "days", "by which the 7-day level of signals leads sales", nullable=False, minimum=0
+            ),
+            column("strength", N, "", "log change of demand per log change of attention", nullable=False),
             column("strength_lo", N, "", "lower end of the 90% interval"),
             column("strength_hi", N, "", "upper end of the 90% interval"),
             column("gain_percent", N, "%", "WAPE saved on affected SKUs in earlier windows; negative: lost"),

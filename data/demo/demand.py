@@ -17,7 +17,7 @@ from data.demo.streams import stream
 from data.demo.vocabulary import PRODUCT_TYPES
 from data.demo.weather import temperatures, weather_lift
 
-__all__ = ["Demand", "demand", "viral_spikes"]
+__all__ = ["Demand", "demand", "interest_lift", "viral_spikes"]
 
 _VIRAL_SHAPE = (1.0, 0.75, 0.4, 0.2)  # of the first day's volume, by day
 _VIRAL_SCHEMA = {
@@ -99,7 +99,7 @@ def demand(
     on_sale = (days >= launch) & (days <= end)
     expected = base[:, None].astype(np.float32) * _calendar_lift(config, shop, events)
     expected *= found.demand_lift[style, (location > 0).astype(int)]
-    expected *= _interest_lift(config, shop, talk)
+    expected *= interest_lift(config, shop, talk)
     expected *= _life_lift(config, shop)
     expected *= _weather(config, shop)
     expected *= _weekly_noise(config, len(style))
@@ -133,7 +133,7 @@ def _calendar_lift(config: DemoConfig, shop: Catalogue, events: list[ShopEvent])
     return result
 
 
-def _interest_lift(config: DemoConfig, shop: Catalogue, talk: Interest) -> NDArray[np.float32]:
+def interest_lift(config: DemoConfig, shop: Catalogue, talk: Interest) -> NDArray[np.float32]:
     """Return what the elements' interest, some days earlier, does to demand [ratio], shape (n_series, n_days)."""
     style, location = shop.series["style"].to_numpy(), shop.series["location"].to_numpy()
     region = np.array([REGIONS.index(r) for _, r, _, _ in LOCATIONS])[location]

@@ -154,7 +154,7 @@ DAMAGES: dict[str, tuple[Damage, ...]] = {
     "preorders": (
         *_number_damages("quantity", is_integer=True),
         *_day_damages("placed_at", " 10:00:00"),
-        Damage(62, "no_such_campaign", "campaign_id", "L", "NO_CAMPAIGN", _to("CMP-999")),
+        Damage(62, "no_such_campaign", "campaign_id", "Q", "NO_CAMPAIGN", _to("CMP-999")),
         *_BADLY_WRITTEN,
         *_empties("cancelled_at"),
         _DUPLICATE,

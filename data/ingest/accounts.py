@@ -7,7 +7,7 @@ run, so such a row loads by itself once the product, or the corrected line, arri
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import duckdb
 import pyarrow as pa
@@ -16,13 +16,14 @@ from data.contracts import TABLES, Table
 from data.contracts.frames import arrow_schema
 from data.errors import DataError
 from data.ingest.exchange import arrow_rows
-from data.ingest.faults import Reason
+from data.ingest.faults import JUDGED_ANEW, Reason
 from data.ingest.store import raw_name
 from data.warehouse import quoted
 
 __all__ = [
     "find_excess_returns",
     "find_returned_twice",
+    "find_unknown_campaigns",
     "find_unknown_skus",
     "quarantine",
     "row_accounts",
@@ -63,15 +64,55 @@ def find_returned_twice(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def find_excess_returns(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create ``excess_returns``: returns of more than the order line they name ever sold."""
+    """Create ``excess_returns``: returns of more than what is left of the order line they name.
+
+    The versions in force count, in the order in which the goods came back. What exceeds the line by itself takes
+    nothing from the others; a line without a return that exceeds it is not looked at.
+    """
     connection.execute("create or replace temp table excess_returns (delivery_id bigint, row_number bigint)")
+    rows = connection.execute(
+        """
+        with back as (
+            select r.*, v.version from raw_returns r join visible v using (delivery_id)
+            where v.in_force and not r.is_duplicate and r.order_line_id is not null
+            qualify row_number() over (partition by r.return_id order by v.version desc, r.row_number desc) = 1
+        ),
+        sold as (
+            select l.order_line_id, max(l.quantity) as sold from raw_order_lines l join visible using (delivery_id)
+            where l.quantity > 0 and l.order_line_id in (select order_line_id from back) group by l.order_line_id
+        )
+        select b.order_line_id, s.sold, b.quantity, b.delivery_id, b.row_number
+        from back b join sold s using (order_line_id)
+        qualify sum(b.quantity) over (partition by b.order_line_id) > s.sold
+        order by b.order_line_id, b.returned_at, b.delivery_id, b.row_number
+        """
+    ).fetchall()
+    left: dict[str, int] = {}
+    for line, sold, quantity, delivery_id, row_number in rows:
+        rest = left.get(line, sold)
+        if quantity > rest:
+            connection.execute("insert into excess_returns values (?, ?)", [delivery_id, row_number])
+        else:
+            left[line] = rest - quantity
+
+
+def find_unknown_campaigns(connection: duckdb.DuckDBPyConnection, run_date: date) -> None:
+    """Create ``unknown_campaigns``: preorders of what no campaign delivered up to D sells, where campaigns are told.
+
+    Preorders placed after D may be of campaigns that nobody told of yet.
+    """
+    connection.execute("create or replace temp table unknown_campaigns (delivery_id bigint, row_number bigint)")
     connection.execute(
-        "insert into excess_returns select r.delivery_id, r.row_number from raw_returns r join visible v using "
-        "(delivery_id) "
-        "join (select l.order_line_id, max(l.quantity) as sold from raw_order_lines l join visible using (delivery_id) "
-        "where l.quantity > 0 and l.order_line_id in (select order_line_id from raw_returns) group by l.order_line_id) "
-        "s "
-        "on s.order_line_id = r.order_line_id where r.quantity > s.sold and not r.is_duplicate"
+        f"""
+        insert into unknown_campaigns
+        with known as (
+            select distinct c.campaign_id, c.sku from raw_preorder_campaigns c join visible v using (delivery_id)
+            where v.snapshot_date <= date '{run_date}'
+        )
+        select r.delivery_id, r.row_number from raw_preorders r join visible v using (delivery_id)
+        where not r.is_duplicate and r.placed_at < timestamptz '{run_date + timedelta(days=1)}'
+        and exists (from known) and (r.campaign_id, r.sku) not in (select (campaign_id, sku) from known)
+        """
     )
 
 
@@ -97,7 +138,12 @@ def settle_quarantine(connection: duckdb.DuckDBPyConnection, *, run_date: date) 
         "excess_returns"
     )
     _hold(connection, TABLES["returns"], Reason.RETURN_EXCEEDS_SALES, "quantity", run_date)
-    judged = f"reason in ('{Reason.UNKNOWN_SKU}', '{Reason.RETURN_EXCEEDS_SALES}')"
+    connection.execute(
+        f"insert into verdicts select 'preorders', delivery_id, row_number, '{Reason.NO_CAMPAIGN}' from "
+        "unknown_campaigns"
+    )
+    _hold(connection, TABLES["preorders"], Reason.NO_CAMPAIGN, "campaign_id", run_date)
+    judged = f"reason in ({', '.join(repr(str(r)) for r in JUDGED_ANEW)})"
     condemned = "(table_name, delivery_id, row_number, reason) in (from verdicts)"
     connection.execute(
         f"update quarantine_rows set status = 'open' where {judged} and status = 'replayed' and {condemned}"

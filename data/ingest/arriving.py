@@ -58,7 +58,7 @@ def settle(arrivals: Iterable[Arrival]) -> None:
     Raises:
         DeliveryUnstable: one still grows after all tries.
     """
-    young = [a for a in arrivals if is_young(a.path, now=time.time())]
+    young = [a for a in arrivals if not a.is_ours and is_young(a.path, now=time.time())]
     for _ in range(_SETTLE_TRIES):
         if not young:
             return

@@ -15,8 +15,9 @@ from decimal import Decimal
 
 from data.contracts import Column, DType
 from data.ingest.faults import Reason
+from data.ingest.number_values import number_reason, plain_number, rounded_sql
 from data.ingest.privacy import masked_sql
-from data.ingest.text_values import text_sql
+from data.ingest.text_values import literal, text_sql
 from data.settings import SourceSettings
 from data.warehouse import quoted
 
@@ -43,7 +44,7 @@ _WHITE = " \t\n\r\f\v" + "".join(
 )
 _ISO_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _CLOCK = r"[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
-_OFFSET = r" ?(Z|z|UTC|[+-][0-9]{2}(:?[0-9]{2})?)"
+_OFFSET = r" ?(Z|z|UTC|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)"  # no place is further from UTC than 14 hours
 _MIDNIGHT = r"([T ]00:00(:00([.]0+)?)?)?"
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1", "1.0"), ("false", "f", "no", "n", "0", "0.0")
 _EXCEL_EPOCHS = {"excel": "1899-12-30", "excel1904": "1904-01-01"}
@@ -59,31 +60,23 @@ class CastRules:
     ids: frozenset[str] = field(default=frozenset())  # columns that identify something: no spreadsheet's 6.93E+12
     is_scanned: bool = True  # control characters of ASCII were looked for already
     is_ascii: bool = False
+    is_plain: bool = False  # the column holds nothing but visible ASCII, of sound length: a text needs no second look
 
 
 @dataclass(frozen=True)
 class ColumnCast:
     """The expressions of one column.
 
-    ``value`` and ``shown`` stand over the delivered column; ``bad`` and ``reason`` stand over both it and the cast
-    column, which bears the contract's name: so no cast is evaluated twice.
+    ``value`` and ``shown`` stand over the delivered column; ``bad``, ``reason`` and ``rounded`` stand over both it and
+    the cast column, which bears the contract's name: so no cast is evaluated twice. ``rounded`` holds where money had
+    more than four decimals.
     """
 
     value: str
     bad: str
     reason: str
     shown: str
-
-
-def literal(value: object) -> str:
-    """Return ``value`` as an SQL literal; text is quoted."""
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return repr(value)
-    return "'" + str(value).replace("'", "''") + "'"
+    rounded: str = "false"
 
 
 def stripped_sql(text: str) -> str:
@@ -123,6 +116,8 @@ def column_cast(column: Column, text: str, *, physical: str = "VARCHAR", rules: 
     if is_text and column.name in rules.spec.aliases:
         text = _renamed(text, rules.spec.aliases[column.name])
     cast = _from_text(column, text, rules) if is_text else _from_typed(column, text, physical, rules)
+    if column.dtype is DType.MONEY:
+        cast = replace(cast, rounded=rounded_sql(column, text, physical, rules.spec))
     if column.name in rules.spec.units:
         cast = replace(cast, value=_in_our_unit(column, cast.value, rules.spec.units[column.name]))
     return _with_range(column, cast, text)
@@ -171,12 +166,14 @@ def _not_cast(column: Column, text: str) -> str:
 
 def _text_from_text(column: Column, text: str, rules: CastRules) -> tuple[str, str]:
     value = masked_sql(text) if column.free_text else text
+    if rules.is_plain and column.name not in rules.spec.aliases:
+        return value, f"'{Reason.TEXT_LENGTH}'"
     is_id = column.name in rules.ids
     return text_sql(text, value, is_id=is_id, is_scanned=rules.is_scanned, is_ascii=rules.is_ascii)
 
 
 def _json_from_text(text: str) -> tuple[str, str]:
-    value = f"case when starts_with({text}, '{{') and json_valid({text}) then {text} end"
+    value = f"case when starts_with({text}, '{{') and json_valid({text}) then {masked_sql(text)} end"
     return value, f"'{Reason.JSON_FORMAT}'"
 
 
@@ -211,7 +208,8 @@ def _instant_from_text(text: str, rules: CastRules) -> tuple[str, str]:
     if declared is not None and declared not in _EXCEL_EPOCHS:
         naive, local = f"{text} is not null", f"try_strptime({text}, {literal(declared)})"
     localised = "null" if zone is None else f"timezone({literal(zone)}, {local})"
-    value = f"case when {aware} then try_cast({text} as timestamptz) when {naive} then {localised} end"
+    instant = f"coalesce(try_cast({text} as timestamptz), try_cast(upper({text}) as timestamptz))"  # RFC 3339 allows z
+    value = f"case when {aware} then {instant} when {naive} then {localised} end"
     reason = _date_reason(text, f"({aware} or {naive})")
     if zone is None:
         reason = f"case when {naive} and {local} is not null then '{NAIVE}' else {reason} end"
@@ -219,7 +217,7 @@ def _instant_from_text(text: str, rules: CastRules) -> tuple[str, str]:
 
 
 def _integer_from_text(text: str, rules: CastRules) -> tuple[str, str]:
-    plain, numeric = _plain_number(text, rules)
+    plain, numeric = plain_number(text, rules.spec)
     value = (
         f"case when regexp_full_match({plain}, '[+-]?[0-9]{{1,18}}([.]0*)?') "
         f"then try_cast(split_part({plain}, '.', 1) as bigint) end"
@@ -228,47 +226,25 @@ def _integer_from_text(text: str, rules: CastRules) -> tuple[str, str]:
     too_long = f"regexp_full_match({plain}, '[+-]?[0-9]{{19,}}([.]0*)?')"
     return value, (
         f"case when {too_long} then '{Reason.RANGE}' when {fraction} then '{Reason.NOT_INTEGER}' "
-        f"else {_number_reason(text)} end"
+        f"else {number_reason(text)} end"
     )
 
 
 def _money_from_text(text: str, rules: CastRules) -> tuple[str, str]:
-    plain, numeric = _plain_number(text, rules)
+    plain, numeric = plain_number(text, rules.spec)
     matches = f"regexp_full_match({plain}, '{numeric}')"
     value = f"case when {matches} then try_cast({plain} as decimal(18, 4)) end"
     is_finite = f"isfinite(coalesce(try_cast({plain} as double), 'inf'::double))"
     too_large = f"case when {is_finite} then '{Reason.PRICE_RANGE}' else '{Reason.NOT_FINITE}' end"
-    return value, f"case when {matches} then {too_large} else {_number_reason(text)} end"
+    return value, f"case when {matches} then {too_large} else {number_reason(text)} end"
 
 
 def _number_from_text(text: str, rules: CastRules) -> tuple[str, str]:
-    plain, numeric = _plain_number(text, rules)
+    plain, numeric = plain_number(text, rules.spec)
     matches = f"regexp_full_match({plain}, '{numeric}')"
     number = f"try_cast({plain} as double)"
     value = f"case when {matches} and isfinite({number}) then {number} end"
-    return value, f"case when {matches} then '{Reason.NOT_FINITE}' else {_number_reason(text)} end"
-
-
-def _plain_number(text: str, rules: CastRules) -> tuple[str, str]:
-    """Return SQL for the number in plain notation (null where its marks are wrong), and the pattern of a plain one."""
-    spec, plain_pattern = rules.spec, r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})?"
-    if spec.decimal == "." and not spec.thousands:
-        return text, plain_pattern
-    mark, group = f"[{spec.decimal}]", f"[{spec.thousands or '_'}]"
-    grouped = rf"[+-]?([0-9]{{1,3}}({group}[0-9]{{3}})+|[0-9]+)({mark}[0-9]*)?"
-    pattern = literal(grouped)
-    without = f"replace({text}, {literal(spec.thousands)}, '')" if spec.thousands else text
-    dotted = f"replace({without}, {literal(spec.decimal)}, '.')" if spec.decimal != "." else without
-    return f"(case when regexp_full_match({text}, {pattern}) then {dotted} end)", plain_pattern
-
-
-def _number_reason(text: str) -> str:
-    words = r"(?i)[+-]?(nan|inf|infinity|1[.]#inf|1[.]#qnan)"
-    marks = r"[+-]?[0-9]+([.,'' ][0-9]{1,3})*[.,][0-9]+|[+-]?[0-9]{1,3}([ ,''][0-9]{3})+"
-    return (
-        f"case when regexp_full_match({text}, '{words}') then '{Reason.NOT_FINITE}' "
-        f"when regexp_full_match({text}, '{marks}') then '{Reason.AMBIGUOUS_NUMBER}' else '{Reason.NOT_A_NUMBER}' end"
-    )
+    return value, f"case when {matches} then '{Reason.NOT_FINITE}' else {number_reason(text)} end"
 
 
 def _flag_from_text(text: str) -> tuple[str, str]:
@@ -295,7 +271,7 @@ def _typed_value(column: Column, text: str, physical: str, rules: CastRules) -> 
                 f"'{Reason.NOT_A_NUMBER}'",
             )
         as_text = f"cast(to_json({text}) as varchar)" if column.dtype is DType.JSON else f"cast({text} as varchar)"
-        return as_text, f"'{Reason.JSON_FORMAT}'"
+        return (masked_sql(as_text) if column.free_text else as_text), f"'{Reason.JSON_FORMAT}'"
     if column.dtype is DType.DATE:
         return _typed_date(text, physical), f"'{Reason.DATE_FORMAT}'"
     if column.dtype is DType.TIMESTAMP:
@@ -348,10 +324,14 @@ def _with_range(column: Column, cast: ColumnCast, text: str) -> ColumnCast:
         condition, code = out
         bad.append(f"coalesce({condition}, false)")
         reason.append(f"when {condition} then '{code}'")
+    if cast.rounded != "false":  # what is nearly nothing must not become a gift
+        vanished = f"({cast.rounded} and {quoted(column.name)} = 0)"
+        bad.append(vanished)
+        reason.append(f"when {vanished} then '{Reason.PRICE_RANGE}'")
     if column.required:
         bad.append(f"{text} is null")
         reason.append(f"when {text} is null then '{Reason.MISSING}'")
-    return ColumnCast(cast.value, f"({' or '.join(bad)})", f"case {' '.join(reason)} end", cast.shown)
+    return replace(cast, bad=f"({' or '.join(bad)})", reason=f"case {' '.join(reason)} end")
 
 
 def _out_of_range(column: Column, value: str) -> tuple[str, Reason] | None:

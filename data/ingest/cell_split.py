@@ -9,7 +9,6 @@ from typing import Any
 
 from data.ingest.json_lines import parsed
 from data.ingest.people import PersonBook, Roles
-from data.ingest.privacy import masked
 from data.settings import SourceSettings
 
 __all__ = ["split_json_lines", "split_workbook"]
@@ -84,7 +83,7 @@ class _Cells:
                 out[column] = ref if is_known else (out[column] if column == self.roles.buyer else None)
         for column in self.roles.masked:
             if isinstance(out.get(column), str):
-                out[column] = masked(out[column])
+                out[column] = self.roles.clean(out[column])
         self.has_changed = self.has_changed or out != row
         return out
 

@@ -87,6 +87,11 @@ class Child:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """Number of the process, None where none runs."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
     def inspected(self, request: Request) -> DeliveredFile:
         """Return the inspected file.
 

@@ -12,7 +12,8 @@ from data.contracts import TABLES, Mode, Table
 from data.errors import ConfigError
 from data.ingest.connections import connection_of
 from data.ingest.databases import Database
-from data.ingest.pulls import Pull, Watermark, watermark_in
+from data.ingest.faults import DeliveryRefused, Fault
+from data.ingest.pulls import Pull, SourceUnavailable, Watermark, watermark_in
 from data.ingest.services import Service
 from data.ingest.sources import Arrival, FileSource, Source
 from data.settings import Settings, SourceSettings
@@ -44,7 +45,8 @@ class PulledSource:
         """Ask, and yield what came as one arrival; nothing where a watermark is kept and nothing is new.
 
         Raises:
-            SourceUnavailable: all tries failed.
+            SourceUnavailable: all tries failed, or nothing came that could be a delivery.
+            DeliveryRefused: sales came without a record.
             SourceFault: the answer cannot be right.
             ConfigError: the connection or the query is wrong.
         """
@@ -55,7 +57,20 @@ class PulledSource:
         path, upto, rows = asked.pulled()
         if rows == 0 and self.spec.watermark and self.table.mode is not Mode.SNAPSHOT:
             return
+        if rows == 0 and path.suffix == ".jsonl":
+            self._refuse_nothing()
         yield asked.pull.arrival(path, upto)
+
+    def _refuse_nothing(self) -> None:
+        """A list without records has no columns either: it is no delivery, and says nothing of what there is."""
+        if self.table.is_sales:
+            raise DeliveryRefused(
+                Fault.ROW_COUNT_BELOW_MIN,
+                "it answers without a record; a delivery of sales has at least one",
+                source=self.name,
+                file=self.spec.path or "-",
+            )
+        raise SourceUnavailable(f"source {self.name}: it answers without a record")
 
     def close(self) -> None:
         """Remove what was pulled."""

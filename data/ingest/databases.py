@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from data.contracts import Table
 from data.errors import ConfigError
 from data.ingest.connections import Connection
+from data.ingest.exchange import written_behind
 from data.ingest.pulls import Mark, Pull, SourceFault, Transient, text_of_mark
 from data.settings import SourceSettings
 
@@ -112,12 +113,12 @@ class Database:
         self._refuse_columns(schema.names)
         highest: Any = None
         rows = 0
-        with pq.ParquetWriter(path, schema, compression="lz4") as writer:
+        with pq.ParquetWriter(path, schema, compression="lz4") as writer, written_behind(writer.write_table) as write:
             for batch in reader:
                 if self.pull.seconds_left <= 0:
                     raise Transient("the deadline passed while rows came in")
                 table = pa.Table.from_batches([_plain_batch(batch, schema)])
-                writer.write_table(table)
+                write(table)
                 rows += table.num_rows
                 if self.spec.watermark and table.num_rows:
                     found = pc.max(table.column(self.spec.watermark)).as_py()

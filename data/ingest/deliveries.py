@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from data.ingest.faults import DeliveryRefused, Fault
 from data.ingest.formats import MAX_EXPANSION, FileFormat, file_format
 from data.ingest.json_lines import prepared_json_lines
 from data.ingest.landing import Sighting
+from data.ingest.plain_columns import PlainFacts, means_no_null, plain_in_footer, plain_in_rows
 from data.ingest.records import MAX_COLUMNS
 from data.ingest.schema import Mapping, mapped, required_in_source
 from data.ingest.workbooks import prepared_workbook
@@ -43,6 +44,7 @@ class DeliveredFile:
     mapping: Mapping
     text: Delimited | None = None
     types: tuple[str, ...] = ()
+    plain: PlainFacts = field(default_factory=dict)  # see data.ingest.plain_columns
 
     @property
     def good(self) -> int:
@@ -97,6 +99,17 @@ class Batch:
             return sum(s.good for s in self.first.text.stretches[: self.part])
         return self.part * PART_ROWS
 
+    def is_plain(self, column: str) -> bool:
+        """Return whether the texts of a contract's column can be loaded as they are, in all files."""
+        source = self.first.mapping.taken[column]
+        meant = self.first.spec.null_values
+        return all(source in f.plain and means_no_null(f.plain[source][1], meant) for f in self.files)
+
+    def lacks(self, column: str) -> bool:
+        """Return whether a contract's column may be null in some row; it is known of plain columns."""
+        source = self.first.mapping.taken[column]
+        return not (self.is_plain(column) and all(f.plain[source][0] == 0 for f in self.files))
+
     @property
     def first(self) -> DeliveredFile:
         """Any file of the batch: they share table, source, header and types."""
@@ -130,9 +143,10 @@ def inspected(
     name, source = sighting.file_name, sighting.source
     form = file_format(path, name=name, source=source, declared=spec.format)
     if form is FileFormat.PARQUET:
-        header, types, records = _parquet_shape(path, name=name, source=source)
+        is_ours = sighting.kept != sighting.sha256
+        header, types, records, plain = _parquet_shape(path, is_ours=is_ours, name=name, source=source)
         mapping = mapped(table, header, spec=spec, before=before, source=source, file=name)
-        return DeliveredFile(delivery_id, sighting, spec, table, path, header, records, mapping, None, types)
+        return DeliveredFile(delivery_id, sighting, spec, table, path, header, records, mapping, None, types, plain)
     wanted = frozenset(required_in_source(table, spec).values())
     if form is FileFormat.XLSX:
         text = prepared_workbook(path, name=name, source=source, spec=spec, work=work)
@@ -144,21 +158,27 @@ def inspected(
     return DeliveredFile(delivery_id, sighting, spec, table, path, text.header, text.scan.records, mapping, text)
 
 
-def _parquet_shape(path: Path, *, name: str, source: str) -> tuple[tuple[str, ...], tuple[str, ...], int]:
-    """Return column names, their types and the rows, as the footer states them; a small file is decoded on the way."""
+def _parquet_shape(
+    path: Path, *, is_ours: bool, name: str, source: str
+) -> tuple[tuple[str, ...], tuple[str, ...], int, PlainFacts]:
+    """Return column names, their types, the rows as the footer states them, and the plain columns.
+
+    A file that the ingest did not write itself (``is_ours``), or a small one, is decoded to its end.
+    """
     try:
         with pq.ParquetFile(path) as file:
             footer = file.metadata
             schema = footer.schema.to_arrow_schema()
             _refuse_bomb(footer, len(schema.names), path.stat().st_size, name=name, source=source)
-            if path.stat().st_size <= DECODED_BYTES:
-                for rows in file.iter_batches(batch_size=65_536, use_threads=False):
-                    rows.validate(full=True)  # text that is no UTF-8, too
+        is_small = path.stat().st_size <= DECODED_BYTES
+        plain = {} if is_ours and not is_small else plain_in_rows(path, only_text=not is_small)
+        if is_ours:
+            plain = plain_in_footer(footer.metadata)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DeliveryRefused(
             Fault.FORMAT, f"not a readable Parquet file: {error}", source=source, file=name
         ) from error
-    return tuple(schema.names), tuple(str(t) for t in schema.types), footer.num_rows
+    return tuple(schema.names), tuple(str(t) for t in schema.types), footer.num_rows, plain
 
 
 def _refuse_bomb(footer: pq.FileMetaData, columns: int, size: int, *, name: str, source: str) -> None:

@@ -11,7 +11,16 @@ from enum import StrEnum
 
 from data.errors import DataError, SourceError
 
-__all__ = ["MAX_CULPRITS", "DeliveryMissing", "DeliveryRefused", "DeliveryUnstable", "Fault", "Reason", "combined"]
+__all__ = [
+    "JUDGED_ANEW",
+    "MAX_CULPRITS",
+    "DeliveryMissing",
+    "DeliveryRefused",
+    "DeliveryUnstable",
+    "Fault",
+    "Reason",
+    "combined",
+]
 
 MAX_CULPRITS = 5  # an error names at most so many
 
@@ -57,6 +66,7 @@ class Reason(StrEnum):
     JSON_FORMAT = "JSON_FORMAT"
     KEY_COLLISION = "KEY_COLLISION"  # two spellings become one key, with different values
     MISSING = "MISSING"  # a required value is null
+    NO_CAMPAIGN = "NO_CAMPAIGN"  # a preorder of what no campaign sells
     NOT_A_FLAG = "NOT_A_FLAG"
     NOT_A_NUMBER = "NOT_A_NUMBER"
     NOT_FINITE = "NOT_FINITE"
@@ -69,6 +79,10 @@ class Reason(StrEnum):
     TEXT_LENGTH = "TEXT_LENGTH"
     UNKNOWN_SKU = "UNKNOWN_SKU"
     WIDTH = "WIDTH"  # more or fewer fields than the header
+
+
+JUDGED_ANEW = (Reason.UNKNOWN_SKU, Reason.NO_CAMPAIGN, Reason.RETURN_EXCEEDS_SALES)
+"""Reasons that depend on other rows: taken anew on every run, so that a row loads by itself once it may."""
 
 
 @dataclass(frozen=True)

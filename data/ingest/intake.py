@@ -6,7 +6,7 @@ just before the warehouse commits; and what the ledger knows but the warehouse d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import groupby
@@ -21,7 +21,7 @@ from data.ingest.exchange import keep_rows
 from data.ingest.faults import DeliveryMissing, DeliveryRefused, Fault, combined
 from data.ingest.landing import Landed, Landing, Sighting, sightings_in
 from data.ingest.loading import Accounts, load_batch, mark_duplicates, store_accounts
-from data.ingest.notes import STALE_SOURCE, Note, column_notes, shrunk_notes, text_notes
+from data.ingest.notes import STALE_SOURCE, Note, column_notes, rounded_notes, shrunk_notes, text_notes
 from data.ingest.people import surrogates_of
 from data.ingest.pulls import SourceUnavailable
 from data.ingest.repairs import apply_repairs, newest_repair, repairs_in
@@ -43,7 +43,8 @@ Identity = tuple[str, str, str]
 class Intake:
     """What a night's intake did: ``lines`` are to be appended to the ledger before the warehouse commits.
 
-    ``nights`` has the run date of sightings that an earlier run took in already.
+    ``nights`` has the run date of sightings that an earlier run took in already; ``promised`` the rows that manifests
+    promise.
     """
 
     sightings: list[tuple[Sighting, int]]
@@ -54,6 +55,7 @@ class Intake:
     new_deliveries: dict[str, list[int]] = field(default_factory=dict)
     offered: dict[str, int] = field(default_factory=dict)
     nights: dict[int, date | None] = field(default_factory=dict)
+    promised: dict[Identity, int] = field(default_factory=dict)
 
     def night(self, sighting: Sighting) -> date | None:
         """Return the earlier night that took in ``sighting``, None where this one does."""
@@ -178,6 +180,8 @@ def _landed(
             refused.append(error)
             continue
         found.append(landed)
+        if landed.rows_promised is not None:
+            intake.promised[(arrival.table, arrival.source, landed.sha256)] = landed.rows_promised
         remember_seen(connection, landed)
     return found
 
@@ -293,6 +297,7 @@ def _load_table(
                 path, before = landing.path_of(sighting.kept), headers.get(sighting.source)
                 file = reader.inspected(Request(sighting, delivery_id, path, table.name, spec, work, before))
                 _refuse_empty(file)
+                _refuse_other_count(file, intake.promised)
             except DeliveryRefused as error:
                 refused.append(error)
                 continue
@@ -319,6 +324,8 @@ def _load_table(
         refused.append(error)
         return
     mark_duplicates(connection, table, ids)
+    for night, rounded in groupby(accounts, lambda a: intake.night(a.file.sighting)):
+        intake.notes += [replace(n, night=night) for n in rounded_notes(table, list(rounded))]
     store_accounts(connection, table, accounts)
     intake.files_new += len(files)
     intake.rows_in += sum(f.records for f in files)
@@ -340,4 +347,17 @@ def _refuse_empty(file: DeliveredFile) -> None:
             "a header and no row; a delivery of sales has at least one",
             source=file.sighting.source,
             file=file.sighting.file_name,
+        )
+
+
+def _refuse_other_count(file: DeliveredFile, promised: Mapping[Identity, int]) -> None:
+    """Refuse a file with another number of rows than its manifest promises."""
+    s = file.sighting
+    wanted = promised.get((s.table, s.source, s.sha256), file.records)
+    if wanted != file.records:
+        raise DeliveryRefused(
+            Fault.TRUNCATED if file.records < wanted else Fault.CHECKSUM_MISMATCH,
+            f"{file.records:,} rows arrived, its manifest promises {wanted:,}; deliver both again",
+            source=s.source,
+            file=s.file_name,
         )

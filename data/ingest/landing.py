@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import tempfile
 import time
@@ -38,11 +39,15 @@ _TRIES = 6  # a file that still grows after so many copies (some 6 s) is not fin
 _FIRST_PAUSE_SECONDS = 0.1  # doubled each time
 _YOUNG_SECONDS = 1.0  # a file changed so recently may still be growing: look twice
 _LEDGER = "ledger.jsonl"
+_ROWS_IN_MANIFEST = ("rows", "row_count", "records")  # without the header
 
 
 @dataclass(frozen=True)
 class Landed:
-    """A file whose bytes are safe: what was offered, and which content landing keeps of it."""
+    """A file whose bytes are safe: what was offered, and which content landing keeps of it.
+
+    ``rows_promised`` is what the manifest beside it says, None where it says nothing of rows.
+    """
 
     arrival: Arrival
     sha256: str
@@ -50,6 +55,7 @@ class Landed:
     modified_at: datetime
     landed_at: datetime
     kept_sha256: str = ""
+    rows_promised: int | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +152,8 @@ class Landing:
 
     def _copied(self, arrival: Arrival) -> _Copy | None:
         """Copy once; None where the file changed meanwhile."""
+        if arrival.is_ours:
+            return self._linked(arrival.path)
         digest = hashlib.sha256()
         try:
             with arrival.path.open("rb") as file:
@@ -167,13 +175,23 @@ class Landing:
         modified_at = datetime.fromtimestamp(after.st_mtime_ns / 1e9, tz=UTC)
         return _Copy(copied, digest.hexdigest(), after.st_size, modified_at)
 
+    def _linked(self, path: Path) -> _Copy:
+        """Give a file that was written below landing a second name: its bytes need not be copied."""
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        name = self.folder / f".in-{secrets.token_hex(8)}"
+        name.hardlink_to(path)
+        return _Copy(name, sha256, status.st_size, datetime.fromtimestamp(status.st_mtime_ns / 1e9, tz=UTC))
+
     def _landed(self, arrival: Arrival, copy: _Copy, spec: SourceSettings | None) -> Landed:
         """Keep a copy, or its planning part and its people."""
         kept = None if spec is None else self._split(arrival, copy, spec)
         if kept is None:
             self._keep(copy.path, copy.sha256)
         now = datetime.now(UTC)
-        return Landed(arrival, copy.sha256, copy.size, copy.modified_at, now, kept or "")
+        rows = _rows_promised(arrival.path)
+        return Landed(arrival, copy.sha256, copy.size, copy.modified_at, now, kept or "", rows)
 
     def _split(self, arrival: Arrival, copy: _Copy, spec: SourceSettings) -> str | None:
         """Keep the planning part of a delivery that names people, and return its digest; None where it names none."""
@@ -274,6 +292,7 @@ def _matches_sidecars(arrival: Arrival, copy: _Copy, *, is_last: bool) -> bool:
         promised = _promised(arrival.path)
         size = promised.get("bytes", promised.get("size"))
         size = None if size is None else int(size)
+        _rows_promised(arrival.path)
     except (ValueError, TypeError, IndexError, AttributeError) as error:
         if not is_last:
             return False  # it may still be written
@@ -305,8 +324,15 @@ def _matches_sidecars(arrival: Arrival, copy: _Copy, *, is_last: bool) -> bool:
     return True
 
 
+def _rows_promised(path: Path) -> int | None:
+    """Return how many rows the manifest beside a file promises. Raises ``ValueError`` where that is no number."""
+    promised = _promised(path)
+    rows = next((promised[k] for k in _ROWS_IN_MANIFEST if promised.get(k) is not None), None)
+    return None if rows is None else int(rows)
+
+
 def _promised(path: Path) -> dict[str, Any]:
-    """Return what the sidecars of a file say of it: ``bytes`` or ``size``, ``sha256``, ``md5``."""
+    """Return what the sidecars of a file say of it: ``bytes`` or ``size``, ``rows``, ``sha256``, ``md5``."""
     manifest = path.with_name(path.name + ".manifest.json")
     promised: dict[str, Any] = {}
     if manifest.is_file():

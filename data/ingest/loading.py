@@ -13,11 +13,11 @@ from data.contracts import Mode, Table
 from data.errors import DataError
 from data.ingest.casting import literal
 from data.ingest.deliveries import Batch, DeliveredFile, delivery_key
-from data.ingest.exchange import keep_rows, let_go
+from data.ingest.exchange import keep_rows, sorted_hashes
 from data.ingest.faults import DeliveryRefused, Fault, Reason
-from data.ingest.parsing import forget_cast_rows, parse, readable, reject
+from data.ingest.parsing import Parsed, forget_cast_rows, parse, readable, reject
 from data.ingest.rejects import create_rejected, reject_unreadable
-from data.ingest.store import count_deliveries, raw_name, remember_delivery
+from data.ingest.store import count_deliveries, raw_name, remember_delivery, remember_first_zone
 from data.warehouse import quoted
 
 __all__ = ["Accounts", "load_batch", "mark_duplicates", "store_accounts"]
@@ -30,12 +30,13 @@ _NOT_AT_FAULT = (Reason.FUTURE,)  # the shop's clock, not the file's format
 
 @dataclass(frozen=True)
 class Accounts:
-    """What became of the records of one file."""
+    """What became of the records of one file; ``rows_rounded`` are loaded, a price of theirs had too many decimals."""
 
     file: DeliveredFile
     rows_raw: int
     rows_quarantined: int
     rows_dropped: int
+    rows_rounded: int = 0
 
     def verify(self) -> None:
         """Raise ``DataError`` unless every record is somewhere."""
@@ -63,10 +64,12 @@ def load_batch(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_time
     connection.execute("create or replace temp table made_keys (delivery_id bigint, row_number bigint)")
     columns = ", ".join(quoted(n) for n in table.names)
     day = f", timezone({literal(shop_timezone)}, ordered_at)::date" if table.name == "order_lines" else ""
+    connection.execute("create or replace temp table rounded (delivery_id bigint, rows bigint)")
+    remember_first_zone(connection, table, shop_timezone)
     for part in batch.parts:
         parsed = parse(connection, part, shop_timezone=shop_timezone)
         with readable(part):
-            _note_odd_rows(connection, part)
+            _note_odd_rows(connection, parsed)
             inserted = connection.execute(
                 f"insert into {raw_name(table)} select delivery_id, row_number, false, {columns}{day} from "
                 f"{_keyed(table, part)}"
@@ -80,12 +83,21 @@ def load_batch(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_time
     return _accounts(connection, batch)
 
 
-def _note_odd_rows(connection: duckdb.DuckDBPyConnection, part: Batch) -> None:
-    """Remember which rows spelled their SKU in another way, and which lack the key that others of the file have."""
-    if any(f.text is None or f.text.needs_strip for f in part.files):
+def _note_odd_rows(connection: duckdb.DuckDBPyConnection, parsed: Parsed) -> None:
+    """Remember how many rows were rounded, which spelled their SKU in another way, and which lack the file's key."""
+    part = parsed.part
+    has_prices = any(c.rounded != "false" for c in parsed.casts.values())
+    if has_prices and connection.execute("select 1 from cast_rows where is_rounded limit 1").fetchall():
+        connection.execute(
+            f"insert into rounded select delivery_id, count(*) from ({parsed.rows}) where is_rounded and not is_bad "
+            "group by all"
+        )
+    taken = part.first.mapping.taken
+    is_respelled = "sku" in taken and not part.is_plain("sku")
+    if is_respelled and any(f.text is None or f.text.needs_strip for f in part.files):
         connection.execute("insert into respelled select delivery_id, row_number from typed where spelled is not null")
     made = _MADE_KEYS.get(part.first.table.name)
-    if made in part.first.mapping.taken and _is_missing(connection, made):
+    if made in taken and part.lacks(made) and _is_missing(connection, made):
         connection.execute(
             f"insert into made_keys select delivery_id, row_number from typed where {quoted(made)} is null"
         )
@@ -147,14 +159,9 @@ def _ids(batch: Batch) -> str:
 
 
 def _repeated_hashes(connection: duckdb.DuckDBPyConnection, table: Table, key: Sequence[str], ids: str) -> bool:
-    """Make ``repeated_hashes`` of the hashes that more than one row of a delivery has; return whether there is one.
-
-    Sorting 64-bit hashes takes a tenth of the time and memory of grouping the keys themselves.
-    """
-    let_go(connection)
-    query = f"select hash(delivery_id, {', '.join(key)}) as hash from {raw_name(table)} where delivery_id in ({ids})"
-    hashes = connection.sql(query).fetchnumpy()["hash"]
-    hashes.sort()
+    """Make ``repeated_hashes`` of the hashes that more than one row of a delivery has; return whether there is one."""
+    rows = f"from {raw_name(table)} where delivery_id in ({ids})"
+    hashes = sorted_hashes(connection, f"delivery_id, {', '.join(key)}", rows)
     twice = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
     keep_rows(connection, "repeated_hashes", pa.table({"hash": pa.array(twice, pa.uint64())}))
     return len(twice) > 0
@@ -261,9 +268,9 @@ def _accounts(connection: duckdb.DuckDBPyConnection, batch: Batch) -> list[Accou
     raw = _by_delivery(connection, f"from {raw_name(batch.first.table)} where delivery_id in (select unnest($1))", ids)
     bad = _by_delivery(connection, "from rejected where delivery_id in (select unnest($1))", ids)
     dropped = _by_delivery(connection, "from dropped where not is_conflict and delivery_id in (select unnest($1))", ids)
+    rounded = dict(connection.execute("select delivery_id, sum(rows)::bigint from rounded group by all").fetchall())
     found = [
-        Accounts(f, raw.get(f.delivery_id, 0), bad.get(f.delivery_id, 0), dropped.get(f.delivery_id, 0))
-        for f in batch.files
+        Accounts(f, *(counts.get(f.delivery_id, 0) for counts in (raw, bad, dropped, rounded))) for f in batch.files
     ]
     for accounts in found:
         accounts.verify()

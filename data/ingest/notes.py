@@ -16,12 +16,22 @@ import duckdb
 from data.contracts import TABLES, Mode, Table
 from data.ingest.deliveries import DeliveredFile
 from data.ingest.landing import Sighting
+from data.ingest.loading import Accounts
 from data.ingest.schema import likely_meant
 from data.ingest.store import raw_name
 from data.ingest.versions import VisibleDelivery
 from data.warehouse import quoted
 
-__all__ = ["STALE_SOURCE", "Note", "column_notes", "keep_notes", "shrunk_notes", "snapshot_notes", "text_notes"]
+__all__ = [
+    "STALE_SOURCE",
+    "Note",
+    "column_notes",
+    "keep_notes",
+    "rounded_notes",
+    "shrunk_notes",
+    "snapshot_notes",
+    "text_notes",
+]
 
 STALE_SOURCE = "stale_source"
 _SHOWN = 5
@@ -67,6 +77,16 @@ def text_notes(table: Table, files: Sequence[DeliveredFile]) -> list[Note]:
         message = f"{len(changed)} files of {table.name} were brought to UTF-8 with line feeds."
         notes.append(Note("NORMALISED_TEXT", table.name, message, len(changed), tuple(changed[:_SHOWN])))
     return notes
+
+
+def rounded_notes(table: Table, accounts: Sequence[Accounts]) -> list[Note]:
+    """Return a note on prices with more decimals than money has: they were rounded."""
+    found = {a.file.sighting.file_name: a.rows_rounded for a in accounts if a.rows_rounded}
+    if not found:
+        return []
+    rows = sum(found.values())
+    message = f"{rows} rows of {table.name} have a price of more than 4 decimals; it was rounded to 4."
+    return [Note("ROUNDED", table.name, message, rows, tuple(found)[:_SHOWN])]
 
 
 def shrunk_notes(

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.ingest.people import PersonBook, Roles
-from data.ingest.privacy import masked
+from data.ingest.plain_columns import PlainColumns, is_text, plain_footer
 
 __all__ = ["split_parquet"]
 
@@ -39,22 +39,20 @@ def split_parquet(
             return None
         schema = _planning_schema(file.schema_arrow, roles)
         people = _People(path, roles, PersonBook(tag, roles.people), nulls)
-        with _Written(into, schema) as written:
+        plain = PlainColumns(schema)
+        with _Written(into, schema.remove_metadata(), plain) as written:
             for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                written.add(people.taken_out(pa.Table.from_batches([batch])).cast(schema))
+                rows = people.taken_out(pa.Table.from_batches([batch])).cast(schema)
+                plain.add(rows)
+                written.add(rows)
     return people.book if people.has_changed else None
 
 
 def _planning_schema(schema: pa.Schema, roles: Roles) -> pa.Schema:
     for column in (*roles.people, *roles.masked):
-        if column in roles.people or _is_text(schema.field(column).type):
+        if column in roles.people or is_text(schema.field(column).type):
             schema = schema.set(schema.get_field_index(column), pa.field(column, pa.string()))
     return schema
-
-
-def _is_text(dtype: pa.DataType) -> bool:
-    inner = dtype.value_type if pa.types.is_dictionary(dtype) else dtype
-    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner))
 
 
 class _People:
@@ -117,11 +115,11 @@ class _People:
 
     def _without_numbers(self, rows: pa.Table, column: str) -> pa.Table:
         """Mask telephone numbers and e-mail addresses in a column of text."""
-        if not _is_text(rows.schema.field(column).type):
+        if not is_text(rows.schema.field(column).type):
             return rows
         encoded = pc.dictionary_encode(rows[column].cast(pa.string())).combine_chunks()
         words = encoded.dictionary.to_pylist()
-        clean = [None if w is None else masked(w) for w in words]
+        clean = [None if w is None else self.roles.clean(w) for w in words]
         if clean == words:
             return rows
         self.has_changed = True
@@ -165,8 +163,8 @@ def _first_rows(row: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.int64]:
 class _Written:
     """Writes batches in a thread of its own, at most two behind."""
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self.path, self.schema = path, schema
+    def __init__(self, path: Path, schema: pa.Schema, plain: PlainColumns) -> None:
+        self.path, self.schema, self.plain = path, schema, plain
         self.writer: pq.ParquetWriter | None = None
         self.pool = ThreadPoolExecutor(1)
         self.pending: list[Future[None]] = []
@@ -181,7 +179,9 @@ class _Written:
         finally:
             self.pool.shutdown(cancel_futures=True)
             if kind is None or self.writer is not None:
-                self._opened(self.schema.empty_table()).close()
+                writer = self._opened(self.schema.empty_table())
+                writer.add_key_value_metadata(plain_footer(self.plain))
+                writer.close()
 
     def add(self, rows: pa.Table) -> None:
         """Write ``rows`` behind those before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,7 @@ _ID_COLUMNS = frozenset(
         "style_id",
     }
 )
+_OWN_TROUBLE = (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.InternalException)  # no file's fault
 _NORMALISED_COLUMNS = ("sku", "component_sku", "replaces_sku")
 
 
@@ -66,7 +68,7 @@ def parse(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_timezone:
     casts = _casts(batch, shop_timezone)
     with delivered(batch) as scan, readable(batch):
         _read(connection, _cast_sql(connection, batch, scan, casts), batch)
-    rows = placed(connection, batch)
+        rows = placed(connection, batch)
     verdicts = _verdicts(batch, shop_timezone)
     if (currency := batch.first.spec.currency) is not None:
         rows = with_rates(connection, rows, table, currency=currency, shop_timezone=shop_timezone)
@@ -90,7 +92,10 @@ def readable(batch: Batch) -> Iterator[None]:
     """
     try:
         yield
-    except duckdb.InvalidInputException as error:
+    except duckdb.Error as error:
+        is_binary = batch.first.text is None and not isinstance(error, _OWN_TROUBLE)
+        if not (is_binary or isinstance(error, duckdb.InvalidInputException)):
+            raise
         sighting = batch.first.sighting
         message = f"DuckDB cannot read it: {str(error).splitlines()[0][:200]}"
         raise DeliveryRefused(Fault.FORMAT, message, source=sighting.source, file=sighting.file_name) from error
@@ -152,9 +157,10 @@ def _cast_sql(connection: duckdb.DuckDBPyConnection, batch: Batch, scan: str, ca
     texts = ", ".join(f"{quoted(n)} := {quoted('x_' + n)}" for n in first.mapping.taken)
     raw = f"case when is_bad or {suspect} then struct_pack({texts}) end" if texts else "null"
     names = ", ".join(quoted(n) for n in casts)
+    rounded = " or ".join(c.rounded for c in casts.values() if c.rounded != "false") or "false"
     return (
-        f"select {places}{names}, is_bad, {raw} as raw, spelled from (select *, ({bad}) as is_bad from "
-        f"(select *, {values} from ({stripped})))"
+        f"select {places}{names}, is_bad, {raw} as raw, spelled, ({rounded}) as is_rounded from (select *, ({bad}) as "
+        f"is_bad from (select *, {values} from ({stripped})))"
     )
 
 
@@ -213,11 +219,13 @@ def _stripped(connection: duckdb.DuckDBPyConnection, batch: Batch, scan: str) ->
         if types[column] != "VARCHAR":
             columns.append(f"r.{column} as {quoted('x_' + name)}")
             continue
-        text = stripped_sql(f"r.{column}") if needs_strip else f"r.{column}"
-        if needs_strip and name == "sku":
+        is_plain = batch.is_plain(name)
+        text = stripped_sql(f"r.{column}") if needs_strip and not is_plain else f"r.{column}"
+        if needs_strip and name == "sku" and not is_plain:
             spelled = f"case when r.{column} <> {text} then r.{column} end"
         columns.append(f"{text} as {quoted('x_' + name)}")
-        texts.append(quoted("x_" + name))
+        if not is_plain:
+            texts.append(quoted("x_" + name))
     places = "".join(f"{p}, " for p in ("row_at", "filename") if p in types)
     listed = ", ".join([*columns, f"{spelled} as spelled"])
     stripped = f"select {places}{listed} from ({scan}) r"
@@ -242,7 +250,7 @@ def _other_spellings(connection: duckdb.DuckDBPyConnection, batch: Batch) -> dic
         return {}
     others = {}
     for name in _NORMALISED_COLUMNS:
-        if name not in batch.first.mapping.taken:
+        if name not in batch.first.mapping.taken or batch.is_plain(name):
             continue
         found = connection.execute(
             f"select distinct {name} from cast_rows where strlen({name}) <> length({name})"
@@ -278,7 +286,8 @@ def _casts(batch: Batch, shop_timezone: str) -> dict[str, ColumnCast]:
             plain = text if physical == "VARCHAR" else f"cast({text} as varchar)"
             casts[column.name] = ColumnCast(plain, "false", "null", f"'[{column.name}]'")
         else:
-            casts[column.name] = column_cast(column, text, physical=physical, rules=rules)
+            is_plain = column.name in first.mapping.taken and physical == "VARCHAR" and batch.is_plain(column.name)
+            casts[column.name] = column_cast(column, text, physical=physical, rules=replace(rules, is_plain=is_plain))
     return {name: _never_null(first.table, name, cast) for name, cast in casts.items()}
 
 
@@ -312,4 +321,6 @@ def _physical_of(file: DeliveredFile, column: str) -> str:
     arrow = file.types[file.header.index(file.mapping.taken[column])]
     if arrow.startswith("timestamp") and "tz=" in arrow:
         return "TIMESTAMP WITH TIME ZONE"
+    if decimal := re.match(r"decimal[0-9]*(\([0-9]+, -?[0-9]+\))", arrow):
+        return f"DECIMAL{decimal[1]}"
     return next((duck for start, duck in _ARROW_TO_DUCKDB if arrow.startswith(start)), "OTHER")

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from data.contracts import Table
-from data.ingest.privacy import pseudonym, sealing_key
+from data.ingest.privacy import masked, pseudonym, sealing_key, without_names
 from data.settings import SourceSettings
 
 __all__ = ["PersonBook", "Roles", "forget_in", "may_hold_people", "person_part", "roles_of", "surrogates_of"]
@@ -55,12 +55,18 @@ class Roles:
     """Source columns of one delivery that need care.
 
     ``buyer`` becomes a surrogate, ``sealed`` ones go to the person part, ``masked`` ones lose telephone numbers and
-    e-mail addresses. ``who`` names the person: the buyer, else the sealed column that tells best.
+    e-mail addresses, and names where buyers wrote them. ``who`` names the person: the buyer, else the sealed column
+    that tells best.
     """
 
     buyer: str | None
     sealed: tuple[str, ...]
     masked: tuple[str, ...]
+    by_buyers: bool = False
+
+    def clean(self, text: str) -> str:
+        """Return a text of a masked column without whoever it names."""
+        return without_names(masked(text)) if self.by_buyers else masked(text)
 
     @property
     def who(self) -> str | None:
@@ -100,7 +106,7 @@ def roles_of(table: Table, spec: SourceSettings, header: Sequence[str]) -> Roles
     others = [h for h in header if h and h not in taken]
     ranked = sorted((rank, n, h) for n, h in enumerate(others) if (rank := _person_rank(h)) is not None)
     sealed = tuple(h for _, _, h in ranked)
-    return Roles(buyer, sealed, (*free, *(h for h in others if h not in sealed)))
+    return Roles(buyer, sealed, (*free, *(h for h in others if h not in sealed)), by_buyers=True)
 
 
 def _person_rank(name: str) -> int | None:

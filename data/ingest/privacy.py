@@ -25,6 +25,7 @@ __all__ = [
     "pseudonym",
     "pseudonym_sql",
     "sealing_key",
+    "without_names",
 ]
 
 KEY_VARIABLE = "MERCHCAST_BUYER_KEY"
@@ -34,18 +35,36 @@ MASK = "[masked]"
 _BLOCK_BYTES = 64  # of SHA-256, RFC 2104
 _KEY_BYTES = 32
 
-# Numbers that call or name a person: international ones with +, Chinese mobiles, land lines with their area code,
-# North American ones with separators, Chinese identity cards (place, day of birth, serial number).
+# Numbers that call or name a person, in plain and in full-width digits: international ones with +, Chinese mobiles with
+# or without 86, land lines with their area code, North American ones with separators, Chinese identity cards (place,
+# day of birth, serial number), and what stands behind the name of a messenger.
+_N, _NOT_N = "[0-9０-９]", "[^0-9０-９]"
+_SEPARATOR = "[- .·－　]?"
 _PHONES = (
-    r"(^|[^0-9])([+][0-9]{1,3}[ -]?[0-9(][0-9() -]{6,14}[0-9])([^0-9]|$)",
-    r"(^|[^0-9])(1[3-9][0-9][- ]?[0-9]{4}[- ]?[0-9]{4})([^0-9]|$)",
-    r"(^|[^0-9])([(]?[0-9]{3}[)]?[ .-][0-9]{3}[ .-][0-9]{4})([^0-9]|$)",
-    r"(^|[^0-9])([(]?0[0-9]{2,4}[)]?[ -][0-9]{3,4}[ -]?[0-9]{3,4})([^0-9]|$)",
+    rf"(^|{_NOT_N})([+＋]{_N}{{1,3}}[ -]?[0-9０-９(]{_N[:-1]}() -]{{6,14}}{_N})({_NOT_N}|$)",
+    rf"(^|{_NOT_N})((?:(?:00)?86[- ]?)?[1１][3-9３-９]{_N}{_SEPARATOR}{_N}{{4}}{_SEPARATOR}{_N}{{4}})({_NOT_N}|$)",
+    rf"(^|{_NOT_N})([(]?{_N}{{3}}[)]?[ .-]{_N}{{3}}[ .-]{_N}{{4}})({_NOT_N}|$)",
+    rf"(^|{_NOT_N})([(]?0{_N}{{2,4}}[)]?[ -]{_N}{{3,4}}[ -]?{_N}{{3,4}})({_NOT_N}|$)",
+    rf"(^|{_NOT_N})([(（]0{_N}{{2,3}}[)）]{_N}{{3,4}}[ -]?{_N}{{4}})({_NOT_N}|$)",
     r"(^|[^0-9])([1-9][0-9]{5}(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])[0-9]{5}[0-9Xx])([^0-9]|$)",
+    r"((?i:微信|薇信|wechat|weixin)[号:： ]*)([A-Za-z][A-Za-z_-]{0,18}[0-9_][A-Za-z0-9_-]{2,})([^A-Za-z0-9_-]|$)",
+    r"((?i:qq)[号:： ]*)([1-9][0-9]{4,10})([^0-9]|$)",
 )
 _PASSES = 2  # two numbers may share the one character between them
-_LOOKS_SUSPICIOUS = "[0-9][0-9 ().-]{6,}[0-9]|@"
-_EMAIL = r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+[.][A-Za-z]{2,}"
+_LOOKS_SUSPICIOUS = "[0-9０-９][0-9０-９ ().·（）　－-]{5,}[0-9０-９]|@|(?i:微信|薇信|wechat|weixin|qq)"
+_EMAIL = r"[A-Za-z0-9._%+一-鿿-]+@[A-Za-z0-9.一-鿿-]+[.][A-Za-z一-鿿]{2,}"
+_JSON_HOLE = r"([:\[,][ ]*)\[masked\]([ ]*[,}\]])"  # a number of JSON that was masked becomes a text
+# Names that buyers type into a remark: behind a title or a word that asks for somebody, or before a masked number.
+_NAMES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"((?i:\b(?:mr|mrs|ms|miss|dr|herr|frau|mme)\b)[.]? +)[A-Z][\w'-]+(?: [A-Z][\w'-]+)?",
+        r"((?i:\b(?:call|ask for|contact|name is|i am|i'm|(?:ship|send) to)\b:?) +)[A-Z][\w'-]+(?: [A-Z][\w'-]+)?",
+        r"()(?:\b[A-Z][\w'-]+ ){1,3}(?=\[masked\])",
+        r"((?:联系人|收件人|收货人|姓名|我叫|请找)[:： ]*)[\u4e00-\u9fff]{2,3}",
+        r"()[\u4e00-\u9fff]{1,3}(?=先生|女士|小姐|太太)",
+    )
+)
 _PHONE_PATTERNS = tuple(re.compile(p) for p in _PHONES)
 _EMAIL_PATTERN = re.compile(_EMAIL)
 _SUSPICIOUS = re.compile(_LOOKS_SUSPICIOUS)
@@ -139,7 +158,21 @@ def masked(text: str) -> str:
         return text
     for pattern in _PHONE_PATTERNS * _PASSES:
         text = pattern.sub(rf"\1{MASK}\3", text)
-    return _EMAIL_PATTERN.sub(MASK, text)
+    text = _EMAIL_PATTERN.sub(MASK, text)
+    return re.sub(_JSON_HOLE, rf'\1"{MASK}"\2', text) if text.startswith("{") else text
+
+
+def without_names(text: str) -> str:
+    """Return ``text``, as :func:`masked` left it, without the names that stand where a buyer would write one.
+
+    >>> without_names("too small, call Zhang Wei [masked]")
+    'too small, call [masked] [masked]'
+    >>> without_names("color of the Luna badge is off")
+    'color of the Luna badge is off'
+    """
+    for pattern in _NAMES:
+        text = pattern.sub(lambda m: f"{m[1]}{MASK}{' ' if m[0].endswith(' ') else ''}", text)
+    return text
 
 
 def masked_sql(text: str) -> str:
@@ -148,5 +181,7 @@ def masked_sql(text: str) -> str:
     for phone in _PHONES * _PASSES:
         text_now = f"regexp_replace({text_now}, '{phone}', '\\1{MASK}\\3', 'g')"
     text_now = f"regexp_replace({text_now}, '{_EMAIL}', '{MASK}', 'g')"
+    filled = f"regexp_replace({text_now}, '{_JSON_HOLE}', '\\1\"{MASK}\"\\2', 'g')"
+    text_now = f"case when starts_with({text}, '{{') then {filled} else {text_now} end"
     suspicious = f"regexp_matches({text}, '{_LOOKS_SUSPICIOUS}')"
     return f"case when {suspicious} then {text_now} else {text} end"

@@ -124,7 +124,8 @@ class Pull:
     def arrival(self, path: Path, upto: str | None) -> Arrival:
         """Return the arrival of what was pulled, named by the run and by how far it went."""
         reached = f".upto-{max(upto, self.watermark or upto, key=_order)}" if upto is not None else ""
-        return Arrival(self.name, self.table.name, f"{self.name}{reached}.on-{self.run_date}{path.suffix}", path)
+        name = f"{self.name}{reached}.on-{self.run_date}{path.suffix}"
+        return Arrival(self.name, self.table.name, name, path, is_ours=True)
 
     @property
     def seconds_left(self) -> float:

@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 
 from data.contracts import Table
 from data.ingest.people import PersonBook, Roles
-from data.ingest.privacy import masked
 from data.ingest.records import MAX_COLUMNS, MAX_RECORD_BYTES, RecordLimit, first_record
 from data.ingest.schema import required_in_source
 from data.settings import SourceSettings
@@ -64,6 +63,7 @@ class RecordSplitter:
         self.delimiter, self.quote = delimiter.encode(), quote.encode()
         self.people = [header.index(c) for c in roles.people]
         self.masked = [header.index(c) for c in roles.masked]
+        self.clean = roles.clean
         self.has_buyer = roles.buyer is not None
         self.nulls = frozenset(("", *nulls))
         self.book = book
@@ -142,7 +142,7 @@ class RecordSplitter:
         for k in self.masked:
             encoded = fields[k].dictionary_encode()
             words = [self._value(w) for w in encoded.dictionary.to_pylist()]
-            clean = [masked(w) for w in words]
+            clean = [self.clean(w) for w in words]
             if clean != words:
                 self.has_changed = True
                 fresh[k] = pa.array([self._written(w) for w in clean], pa.binary()).take(encoded.indices)
@@ -201,7 +201,7 @@ class RecordSplitter:
     def _record(self, text: bytes, at: int, spans: list[tuple[int, int]]) -> bytes:
         """Return one sound record without people."""
         values = {k: self._value(text[slice(*spans[k])]) for k in (*self.people, *self.masked)}
-        fresh = {k: masked(values[k]) for k in self.masked}
+        fresh = {k: self.clean(values[k]) for k in self.masked}
         if self.people:
             fresh.update(zip(self.people, self._refs([values[k] for k in self.people]), strict=True))
         pieces, done = [], at

@@ -19,7 +19,7 @@ from data.contracts import TABLES
 from data.errors import DataError
 from data.ingest.deliveries import batches, inspected
 from data.ingest.exchange import keep_rows
-from data.ingest.faults import DeliveryRefused
+from data.ingest.faults import JUDGED_ANEW, DeliveryRefused
 from data.ingest.landing import Landing, Sighting, sightings_in
 from data.ingest.loading import load_batch, mark_duplicates
 from data.ingest.people import surrogates_of
@@ -199,8 +199,8 @@ def show_repairs(connection: duckdb.DuckDBPyConnection, *, watermark: int) -> No
             "'replayed' else 'dismissed' end from repairs p where p.table_name = $2 "
             "and quarantine_rows.table_name = $2 and p.delivery_id = quarantine_rows.delivery_id "
             "and p.row_number = quarantine_rows.row_number "
-            "and quarantine_rows.reason not in ('UNKNOWN_SKU', 'RETURN_EXCEEDS_SALES')",
-            [watermark, name],
+            "and quarantine_rows.reason not in (select unnest($3))",
+            [watermark, name, [str(r) for r in JUDGED_ANEW]],
         )
     connection.execute(
         "create or replace temp table shown_repairs (delivery_id bigint, row_number bigint, is_duplicate boolean)"

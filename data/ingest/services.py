@@ -29,7 +29,7 @@ from data.settings import SourceSettings
 __all__ = ["Service"]
 
 MAX_PAGE_BYTES = 67_108_864  # [bytes] of one answer
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_PASSING = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})  # what the server did not do may be done later
 _USUAL_LISTS = ("data", "items", "results", "records", "rows", "value")
 _JSON_TYPE = re.compile(r"(application|text)/([a-z0-9.+-]*\+)?(json|x-json)\b", re.IGNORECASE)
 

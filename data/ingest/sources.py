@@ -27,12 +27,16 @@ _DATE_IN_NAME = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2})[-_.]?(0[1-9]|1[0-2])[
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file that a source offers, not landed yet. ``name`` is its path below the source's folder."""
+    """A file that a source offers, not landed yet. ``name`` is its path below the source's folder.
+
+    ``is_ours``: the ingest wrote it below landing itself, to the end; nobody else changes it.
+    """
 
     source: str
     table: str
     name: str
     path: Path
+    is_ours: bool = False
 
 
 class Source(Protocol):

@@ -21,6 +21,7 @@ __all__ = [
     "known_sightings",
     "raw_name",
     "remember_delivery",
+    "remember_first_zone",
     "remember_sighting",
     "set_buyer_key",
 ]
@@ -43,6 +44,7 @@ _STORE = (
         delivery_id bigint, row_number bigint, reason varchar, run_date date)""",
     """create table if not exists repairs (
         seq bigint, table_name varchar, delivery_id bigint, row_number bigint, action varchar)""",
+    "create table if not exists raw_zones (table_name varchar, zone varchar)",
     """create table if not exists run_notes (
         run_date date, code varchar, table_name varchar, message varchar, rows bigint, sample varchar[])""",
 )
@@ -73,6 +75,13 @@ def set_buyer_key(connection: duckdb.DuckDBPyConnection) -> None:
     outer, inner = hmac_pads(buyer_key())
     connection.execute("set variable buyer_outer = ?::blob", [outer])
     connection.execute("set variable buyer_inner = ?::blob", [inner])
+
+
+def remember_first_zone(connection: duckdb.DuckDBPyConnection, table: Table, zone: str) -> None:
+    """Remember the timezone of the business dates that the first rows of a table are about to get."""
+    if table.name == "order_lines" and not connection.execute(f"select 1 from {raw_name(table)} limit 1").fetchall():
+        connection.execute("delete from raw_zones where table_name = ?", [table.name])
+        connection.execute("insert into raw_zones values (?, ?)", [table.name, zone])
 
 
 def raw_name(table: Table) -> str:

@@ -1,10 +1,13 @@
-"""Which texts may not be loaded: too long, with characters that nobody sees, or an id that a spreadsheet has spoilt."""
+"""Which texts may not be loaded: too long, with characters that nobody sees, or an id that a spreadsheet has spoilt.
+
+And how a value is written in SQL.
+"""
 
 from __future__ import annotations
 
 from data.ingest.faults import Reason
 
-__all__ = ["text_sql"]
+__all__ = ["literal", "text_sql"]
 
 MAX_TEXT_BYTES = 20_000  # [bytes] of one text value
 _DIGIT, _POINT, _E = "[0-9０-９]", "[.．,，]", "[eEｅＥ]"  # full-width digits too: they become plain ones
@@ -13,6 +16,17 @@ _SCIENTIFIC = (  # 1E5 may be a shop's own code; what has a plus or a fraction i
 )
 _CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{9f}]"
 _HIDDEN = r"[\x{200b}-\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2069}\x{feff}]"  # they make two ids look like one
+
+
+def literal(value: object) -> str:
+    """Return ``value`` as an SQL literal; text is quoted."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (int, float)):
+        return repr(value)
+    return "'" + str(value).replace("'", "''") + "'"
 
 
 def text_sql(text: str, value: str, *, is_id: bool, is_scanned: bool, is_ascii: bool) -> tuple[str, str]:

@@ -161,7 +161,8 @@ def _in_force(connection: duckdb.DuckDBPyConnection, table: Table) -> list[int]:
 
 def _counts(connection: duckdb.DuckDBPyConnection, table: Table, deliveries: list[int]) -> tuple[int, int]:
     row = connection.execute(
-        f"select count(*), count_if(is_duplicate) from {raw_name(table)} where delivery_id in (select unnest($1))",
+        f"select count(*), coalesce(count_if(is_duplicate), 0) from {raw_name(table)} where delivery_id in "
+        "(select unnest($1))",
         [deliveries],
     ).fetchall()[0]
     return int(row[0]), int(row[1])

@@ -24,7 +24,6 @@ def keep_business_dates(connection: duckdb.DuckDBPyConnection, table: Table, zon
     """Bring ``business_date`` of the raw rows to the shop's timezone, where it was another or none yet."""
     if table.name != "order_lines":
         return
-    connection.execute("create table if not exists raw_zones (table_name varchar, zone varchar)")
     known = connection.execute("select zone from raw_zones where table_name = ?", [table.name]).fetchall()
     if known == [(zone,)]:
         return

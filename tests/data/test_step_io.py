@@ -6,9 +6,12 @@ from datetime import date
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from data.errors import ChecksFailed, DataError
+from data.publish.layout import MANIFEST
 from data.step_io import open_step
 from data.warehouse import open_warehouse
 
@@ -54,6 +57,34 @@ def test_rows_of_another_run_are_never_taken_for_this_one(home: Path):
         open_step("report", home=home, run_date=date(2026, 6, 29)) as io,
     ):
         io.read("not_replenished")
+
+
+def test_a_table_of_an_earlier_version_is_asked_to_be_written_again(home: Path):
+    write(home)
+    with open_warehouse(home) as warehouse:
+        warehouse.execute("alter table not_replenished drop column reason")
+    with (
+        pytest.raises(DataError, match="another version of merchcast, without reason: run the steps before `report`"),
+        open_step("report", home=home, run_date=DAY) as io,
+    ):
+        io.read("not_replenished")
+
+
+def test_runs_published_by_an_earlier_version_lack_only_what_is_new(home: Path):
+    for day, columns in ((26, ["sku", "location_id"]), (27, ["sku", "location_id", "reason"])):
+        run = home / "published" / ".runs" / f"2026-06-{day}_1"
+        (run / "tables").mkdir(parents=True)
+        (run / MANIFEST).write_text("{}")
+        (home / "published" / f"2026-06-{day}").symlink_to(run)
+        rows = ROWS[columns].assign(run_date=date(2026, 6, day))
+        pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), run / "tables" / "not_replenished.parquet")
+    with open_step("report", home=home, run_date=DAY) as io:
+        found = io.previous("not_replenished", runs=2)
+        assert found is not None
+        assert found.sort_values(["run_date", "sku"])["reason"].isna().tolist() == [True, True, False, False]
+        only = io.previous("not_replenished", columns=["reason"])
+        assert only is not None
+        assert list(only.columns) == ["run_date", "reason"]
 
 
 def test_a_failing_check_keeps_its_result_and_drops_the_rows(home: Path):

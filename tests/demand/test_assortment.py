@@ -40,7 +40,7 @@ def status_of(**facts):
         ({"replaced_on": 1200}, ("active", "on_sale", 100)),
         ({"feed_end": 900}, ("ended", "left_the_feed", 900)),
         ({"feed_end": 980}, ("active", "on_sale", 100)),
-        ({"first_sale": None, "last_sale": None, "launch": 1030}, ("not_launched", "launch_ahead", None)),
+        ({"first_sale": None, "last_sale": None, "launch": 1030}, ("active", "on_sale", 1030)),
         ({"last_sale": 600}, ("dormant", "no_sale_for_long", 965)),
         ({"last_sale": 600, "feed_end": 1000}, ("active", "on_sale", 100)),
         ({"last_sale": 600, "is_held": True}, ("active", "on_sale", 100)),
@@ -50,6 +50,20 @@ def status_of(**facts):
 )
 def test_the_first_rule_that_applies_gives_the_status(facts, expected):
     assert status_of(**facts) == expected
+
+
+def test_a_launch_ahead_is_planned_where_its_first_order_goes_and_listed_elsewhere():
+    facts = {"first_sale": None, "last_sale": None, "first_seen": None, "launch": RUN_DAY + 9, "is_product": True}
+    rows = [
+        dict.fromkeys([*DAYS, *FACTS]) | facts
+        | {"sku": "A", "location_id": place, "is_held": place == "web", "demand_class": None}
+        | {"regular_price": 1.0, "unit_cost": 1.0}
+        for place in ("north", "web")
+    ]  # fmt: skip
+    schema = dict.fromkeys(DAYS, pl.Int64) | dict.fromkeys([*FACTS, "demand_class"], pl.String)
+    frame = assortment_frame(pl.DataFrame(rows, schema_overrides=schema), run_day=RUN_DAY, config=CONFIG)
+    assert frame["status"].to_list() == ["not_launched", "active"]
+    assert frame["reason"].to_list() == ["launch_ahead", "on_sale"]
 
 
 def class_of(units, *, days=1):

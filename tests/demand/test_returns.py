@@ -102,6 +102,12 @@ def test_a_sale_after_the_return_is_never_its_sale():
     assert match([sale("S1", 9, buyer="b")], lines=[negative("N", 5, order="C9", buyer="b")]) == {}
 
 
+def test_a_sale_of_the_same_day_may_have_come_back():
+    assert match([sale("S1", 5, buyer="b")], lines=[negative("N", 5, order="C9", buyer="b")]) == {
+        ("l:N", "S1"): (1.0, "buyer")
+    }
+
+
 def test_an_unknown_buyer_is_matched_near_the_usual_lag():
     sales = [sale("S1", 70), sale("S2", 91), sale("S3", 99)]
     found = match(sales, returns=[returned("R", 100)])

@@ -12,6 +12,7 @@ from json_service import Handler, Service, json_service
 
 from data.errors import SourceError
 from data.ingest import pulls
+from data.ingest.faults import DeliveryRefused
 
 SIGNALS = [
     {
@@ -111,7 +112,7 @@ def test_fault_01_a_delivery_that_arrives_within_the_tries_is_taken(shop, monkey
 @pytest.mark.parametrize("fault", [failing, broken_off])
 def test_fault_78_a_failure_in_passing_is_tried_again(shop, service, fault):
     connect(with_sales(shop))
-    service.answers(fault, fault, sound)
+    service.answers(fault, lambda handler, params: handler.say({}, status=599), sound)
     shop.run()
     assert signals(shop) == 28
     assert len(service.asked) == 3
@@ -149,6 +150,17 @@ def test_fault_78_sales_that_stay_away_stop_the_run_and_the_rerun_is_as_if_nothi
     )
     assert ours == theirs
     assert len(ours) == 60
+
+
+def test_fault_82_a_service_without_a_record_degrades_signals_and_refuses_sales(shop, service):
+    service.answer = lambda handler, params: handler.say({"data": []})
+    connect(with_sales(shop))
+    shop.run()
+    assert "source signals: it answers without a record" in shop.notes()["stale_source"]
+    connect(shop, "order_lines", timezone="Asia/Shanghai")
+    with pytest.raises(DeliveryRefused, match="ROW_COUNT_BELOW_MIN: source order_lines") as refused:
+        shop.run()
+    assert refused.value.exit_code == 3
 
 
 def test_fault_79_retry_after_is_honoured(shop, service):

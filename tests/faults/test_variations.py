@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
+from datetime import UTC, datetime, timedelta
 
+import duckdb
 import pandas as pd
 import pytest
 from drop_shop import LINES, D, DropShop, order_lines
 
+from data.errors import DataError
 from data.ingest.faults import DeliveryRefused
+from data.ingest.privacy import masked, masked_sql
 
 GOOD = LINES + "\n".join(order_lines()) + "\n"
 NAMES = LINES.strip().split(",")
@@ -42,6 +47,19 @@ def test_a_sidecar_that_cannot_be_read_is_said(shop: DropShop, monkeypatch: pyte
     path = shop.drop("order_lines", "a.csv", GOOD)
     path.with_name(f"a.csv.{name}").write_text(text)
     assert "CHECKSUM_MISMATCH: source order_lines, file a.csv: what was sent beside it cannot" in refusal(shop)
+
+
+@pytest.mark.parametrize(("rows", "fault"), [(201, "TRUNCATED"), (199, "CHECKSUM_MISMATCH")])
+def test_a_manifest_that_counts_other_rows_refuses_the_file(shop: DropShop, rows: int, fault: str):
+    path = shop.drop("order_lines", "a.csv", GOOD)
+    manifest = path.with_name("a.csv.manifest.json")
+    manifest.write_text(json.dumps({"row_count": rows}))
+    assert refusal(shop) == (
+        f"{fault}: source order_lines, file a.csv: 200 rows arrived, its manifest promises {rows}; deliver both again"
+    )
+    manifest.write_text(json.dumps({"rows": 200}))
+    shop.run()
+    assert shop.accounts()["a.csv"] == (200, 200, 0, 0)
 
 
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf" * 2, b"\xef\xbb\xbf"])
@@ -164,3 +182,115 @@ def test_rows_that_waited_are_accounted_for_once_their_product_or_sale_arrives(s
     assert (shop.accounts()["a.csv"], shop.accounts()["r.csv"]) == ((200, 200, 0, 0), (2, 2, 0, 0))
     assert shop.query("select return_id from stg_returns order by 1") == [("R1",), ("R2",)]
     assert shop.query("select status, count(*) from quarantine group by 1") == [("replayed", 7)]
+
+
+@pytest.mark.parametrize(
+    ("price", "loaded"), [("12.34567", "12.3457"), ("1.234567e1", "12.3457"), ("12.34560", "12.3456")]
+)
+def test_a_price_of_more_than_four_decimals_is_rounded_and_counted(shop: DropShop, price: str, loaded: str):
+    shop.drop("order_lines", "a.csv", GOOD.replace("16.50", price, 1))
+    shop.run()
+    assert str(shop.query("select unit_price from stg_order_lines where order_line_id = 'L6'")[0][0]) == loaded
+    said = {} if price.endswith("0") else {"ROUNDED": "1 rows of order_lines have a price of more than 4 decimals;"}
+    assert {k: v.partition(" it")[0] for k, v in shop.notes().items() if k == "ROUNDED"} == said
+
+
+def test_a_price_that_rounding_would_make_a_gift_is_quarantined(shop: DropShop):
+    rows = frame()
+    rows["unit_price"] = rows["unit_price"].astype(float)
+    rows.loc[3, "unit_price"], rows.loc[4, "unit_price"] = 0.00004, 12.34567
+    shop.frame("order_lines", "a.parquet", rows)
+    shop.drop("order_lines", "b.csv", GOOD.replace("16.50", "0.00004", 1))
+    shop.run()
+    assert [q[:3] for q in shop.quarantined()] == [(4, "PRICE_RANGE", "unit_price"), (6, "PRICE_RANGE", "unit_price")]
+    assert shop.notes()["ROUNDED"].startswith("1 rows")
+
+
+def test_returns_that_together_exceed_their_line_wait_and_a_correction_counts_once(shop: DropShop):
+    header = "return_id,returned_at,sku,quantity,order_line_id\n"
+    shop.drop("order_lines", "a.csv", GOOD)  # L2 sold three
+    shop.source("returns", timezone="Asia/Shanghai")
+    first = header + "R1,2026-03-01 12:00:00,SKU-002,2,L2\nR2,2026-03-01 13:00:00,SKU-002,2,L2\n"
+    shop.drop("returns", "r_2026-03-01.csv", first + "R3,2026-03-01 14:00:00,SKU-002,1,L2\n")
+    shop.run()
+    assert shop.quarantined() == [(2, "RETURN_EXCEEDS_SALES", "quantity", "2")]
+    shop.drop(
+        "returns",
+        "r_2026-03-02.csv",
+        header + "R1,2026-03-01 12:00:00,SKU-002,1,L2\nR2,2026-03-01 13:00:00,SKU-002,1,L2\n",
+    )
+    shop.run()
+    assert shop.quarantined() == []
+    assert shop.query("select sum(quantity) from stg_returns") == [(3,)]
+
+
+def test_fault_62_a_preorder_of_what_no_campaign_sells_waits_for_its_campaign(shop: DropShop):
+    shop.drop("order_lines", "a.csv", GOOD)
+    for table in ("preorders", "preorder_campaigns"):
+        shop.source(table, timezone="Asia/Shanghai")
+    sold = "campaign_id,sku,opens_at,closes_at\nC,S,2026-02-01 00:00:00,2026-03-20 00:00:00\n"
+    shop.drop("preorder_campaigns", "c_2026-03-01.csv", sold)
+    header = "preorder_id,campaign_id,sku,placed_at,quantity\n"
+    rows = [f"P{n},{c},{s},2026-03-01 10:00:00,1\n" for n, (c, s) in enumerate((("C", "S"), ("C", "T"), ("Z", "S")))]
+    shop.drop("preorders", "p.csv", header + "".join(rows))
+    shop.run()
+    assert shop.quarantined() == [(2, "NO_CAMPAIGN", "campaign_id", "C"), (3, "NO_CAMPAIGN", "campaign_id", "Z")]
+    assert shop.accounts()["p.csv"] == (3, 1, 2, 0)
+    shop.drop("preorder_campaigns", "c_2026-03-02.csv", sold + "C,T,2026-02-01 00:00:00,2026-03-20 00:00:00\n")
+    shop.run(D + timedelta(days=1))
+    assert [q[0] for q in shop.quarantined()] == [3]
+    assert shop.query("select preorder_id from stg_preorders order by 1") == [("P0",), ("P1",)]
+
+
+def test_sales_that_are_all_dated_after_their_arrival_are_no_sales(shop: DropShop):
+    day = (datetime.now(UTC) + timedelta(days=3)).date().isoformat()
+    shop.drop("order_lines", "a.csv", GOOD.replace("2026-03-01", day))
+    with pytest.raises(DataError, match="ROW_COUNT_BELOW_MIN: no row of order_lines is dated 2026-03-01 or before"):
+        shop.run()
+
+
+@pytest.mark.parametrize(
+    ("at", "reason"), [("2026-01-31T16:30:00z", None), ("2026-01-31T16:30:00+25:00", "DATE_FORMAT")]
+)
+def test_instants_in_other_notations(shop: DropShop, at: str, reason: str | None):
+    shop.drop("order_lines", "a.csv", GOOD.replace("2026-03-01 10:06:00", at, 1))
+    shop.run()
+    assert [q[1] for q in shop.quarantined()] == ([reason] if reason else [])
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "１３８１２３４５６７８",
+        "138.1234.5678",
+        "(010)62345678",
+        "8613812345678",
+        "安娜@例子.中国",
+        "微信 wx_anna88",
+        "QQ:123456789",
+    ],
+)
+def test_fault_66_numbers_and_handles_in_other_notations_are_masked(number: str):
+    text = f"Ring {number} now"
+    with duckdb.connect() as connection:
+        found = connection.execute(f"select {masked_sql('t')} from (select ? as t)", [text]).fetchall()[0][0]
+    assert found == masked(text)
+    assert re.fullmatch(r"Ring (微信 |QQ:)?\[masked\] now", found)
+
+
+def test_fault_66_every_text_of_a_product_is_masked_and_a_remark_loses_its_names(shop: DropShop):
+    shop.drop("order_lines", "a.csv", GOOD)
+    skus = "".join(f"SKU-{i:03d},,\n" for i in range(30))
+    told = 'T,"{""note"": ""call 13812345678"", ""n"": 13812345678}",cotton 13812345678\n'
+    shop.drop("products", "p.csv", "sku,attributes,material\n" + skus + told)
+    shop.source("returns", timezone="Asia/Shanghai")
+    remark = "R1,2026-03-01 12:00:00,SKU-002,1,too small call Zhang Wei 13812345678\n"
+    shop.drop("returns", "r.csv", "return_id,returned_at,sku,quantity,reason\n" + remark)
+    shop.run()
+    assert shop.query("select attributes, material from stg_products where sku = 'T'") == [
+        ('{"note": "call [masked]", "n": "[masked]"}', "cotton [masked]")
+    ]
+    assert shop.query("select reason from stg_returns") == [("too small call [masked] [masked]",)]
+    held = b"".join(p.read_bytes() for p in shop.home.rglob("*") if p.is_file() and "drop" not in p.parts)
+    assert b"13812345678" not in held
+    assert b"Zhang Wei" not in held

@@ -72,7 +72,6 @@ def no_tables() -> Tables:
         events=pl.DataFrame(
             schema={"name": text, "starts_date": day, "ends_date": day, "kind": text, "region": text, "ip": text}
         ),
-        heat=pl.DataFrame(schema={"element_type": text, "element": text, "region": text, "ds": day, "heat": number}),
         paid=pl.DataFrame(schema={"sku": text, "location_id": text, "ds": day, "unit_price": number}),
     )
 

@@ -74,6 +74,11 @@ def test_a_fallback_is_never_trusted_highly() -> None:
     assert confidence(np.array([0.1]), np.array([0.0]), np.array([2])) == ["low"]
 
 
+def test_what_sold_many_times_its_forecast_is_not_trusted() -> None:
+    error, tilt = np.array([0.99, 0.7]), np.array([-0.99, -0.7])
+    assert confidence(error, tilt, np.zeros(2, dtype=np.int64)) == ["low", "medium"]
+
+
 def test_classes_by_size_and_interval() -> None:
     rng = np.random.default_rng(0)
     units = np.zeros((6, 120))

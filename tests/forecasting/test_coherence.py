@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from forecast_shops import panel_of
+from forecast_shops import no_tables, panel_of
 
+from forecasting.backtest import Inputs, run_trials
 from forecasting.coherence import BOTTOM_UP, RECONCILED, choose_coherence, node_codes, pull, reconciled
+from forecasting.config import ForecastConfig, LearnerConfig
+from forecasting.features import price_matrix
+from forecasting.forecast import judged_trial
 from forecasting.models import control_forecast
+from forecasting.protection import Spans
 
 LENGTH = 28
 
@@ -61,6 +66,22 @@ def test_bottom_up_stands_where_totals_say_less() -> None:
     assert choice.how == BOTTOM_UP
     assert published[0] is means[0]
     assert choice.total_bias == pytest.approx(0, abs=1e-6)
+
+
+def test_accuracy_speaks_of_the_way_that_is_published() -> None:
+    panel = panel_of(growing())
+    tables = no_tables()
+    inputs = Inputs(panel, np.arange(40), tables, price_matrix(panel, tables, horizon=LENGTH))
+    config = ForecastConfig(learner=LearnerConfig(min_rows=10**9))
+    trials = run_trials(inputs, config=config, seed=1)
+    spans = Spans(np.full(40, 14.0), np.zeros(40), np.full(40, 7.0), 1)
+    classes = np.full(40, "smooth")
+    bias = {
+        how: judged_trial(inputs, trials, classes, spans, config=config, seed=1, coherence=how)[0]["bias"][-1]
+        for how in (BOTTOM_UP, RECONCILED)
+    }
+    assert bias[BOTTOM_UP] < -0.05
+    assert abs(bias[RECONCILED]) < abs(bias[BOTTOM_UP])
 
 
 def test_one_window_proves_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -17,8 +18,9 @@ from forecasting.fallback import UNSOLD_MEAN, Ladder, Launches, Reason, climb
 from forecasting.features import price_matrix
 from forecasting.forecast import Forecast, make_forecast
 from forecasting.models import CONTROL, LEARNER
-from forecasting.new_items import launch_analogues, launch_curve, launch_forecast, preorder_levels
+from forecasting.new_items import launch_analogues, launch_curve, launch_forecast
 from forecasting.overrides import with_overrides
+from forecasting.preorder_pace import preorder_levels
 from forecasting.protection import Spans
 from forecasting.selection import ALL, Choice
 
@@ -200,6 +202,18 @@ def test_a_launch_goes_down_the_curve_from_its_own_level() -> None:
     assert found[7:].mean() == pytest.approx(1920, rel=0.05)
     pulled = launch_forecast(panel, launch_analogues(panel), none, horizon=14, pooling=7.0)[-1]
     assert 0.5 * found.mean() < pulled.mean() < 0.9 * found.mean()
+
+
+def test_a_launch_ahead_starts_its_curve_on_the_day_it_is_launched() -> None:
+    units = shop_units(12, 120)
+    units[10:] = np.nan
+    panel = panel_of(units)
+    days = [None] * 10 + [panel.start + timedelta(days=130), panel.start + timedelta(days=120)]
+    panel = replace(panel, keys=panel.keys.with_columns(launch_date=pl.Series(days, dtype=pl.Date)))
+    analogues = replace(launch_analogues(panel), curve=np.linspace(2.0, 1.0, 182))
+    made = launch_forecast(panel, analogues, np.full(12, np.nan), horizon=28, pooling=5.0)
+    ratio = made[10] / made[11] * (analogues.level[11] / analogues.level[10])
+    assert np.allclose(ratio[10:], analogues.curve[:18] / analogues.curve[10:28], rtol=0.05)
 
 
 def test_nothing_known_of_a_launch_is_not_a_number() -> None:

@@ -91,16 +91,6 @@ def test_weather_counts_against_the_usual_and_its_forecast_is_used_tonight_only(
     assert earlier.series["weather_warm"][:, 90:].max() == 0
 
 
-def test_heat_is_lagged_and_held_after_the_origin() -> None:
-    days = [START + timedelta(days=i) for i in range(100)]
-    heat = pl.DataFrame({"element_type": "ip", "element": "Comet", "region": "*", "ds": days, "heat": np.arange(100.0)})
-    known = known_of(replace(no_tables(), heat=heat), horizon=10)
-    row = known.series["heat_lag7"][known.group["heat_lag7"][0]]
-    assert row[[7, 99, 106]].tolist() == [0, 92, 99]
-    assert row[107:].tolist() == [99] * 3
-    assert known.series["heat_lag7"][known.group["heat_lag7"][2]].max() == 0
-
-
 @settings(max_examples=50)
 @given(st.integers(60, 99), st.integers(0, 2**32 - 1))
 def test_scrambling_what_comes_after_the_origin_changes_no_feature(origin: int, seed: int) -> None:
@@ -115,9 +105,8 @@ def test_scrambling_what_comes_after_the_origin_changes_no_feature(origin: int, 
         prices = pl.DataFrame(
             {"sku": "SKU-000", "location_id": "east", "from_date": days, "price": 10 + values / 50, "channel": "*"}
         )
-        heat = pl.DataFrame({"element_type": "ip", "element": "Comet", "region": "*", "ds": days, "heat": values})
         weather = pl.DataFrame({"date": days, "region": "east", "temperature_mean": values, "precipitation": values})
-        return replace(no_tables(), prices=prices, heat=heat, weather=weather)
+        return replace(no_tables(), prices=prices, weather=weather)
 
     noise = np.where(np.arange(100) >= origin, rng.random(100) * 100, 0)
     found = []

@@ -1,8 +1,7 @@
-"""Random-assortment goods: the mix of a batch, the order of packing, and the exact test of the stated odds."""
+"""Random-assortment goods: the mix of a batch, and the exact test of the stated odds."""
 
 from __future__ import annotations
 
-from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from preorder.assortment import assortment_mix, carton_mix, odds_p_value, packing_order
+from preorder.assortment import assortment_mix, carton_mix, odds_p_value
 from preorder.config import PreorderConfig
 
 ODDS = {"a": 0.5, "b": 0.3, "c": 0.15, "secret": 0.05}
@@ -25,14 +24,6 @@ def test_a_batch_is_packed_within_a_unit_of_the_odds(weights, units):
     assert sum(mix.values()) == units
     for name, w in odds.items():
         assert abs(mix[name] - units * w / sum(weights)) < 1 + 1e-6
-
-
-def test_the_packing_order_is_replayed_from_its_seed_and_keeps_the_mix():
-    mix = carton_mix(ODDS, 40)
-    order = packing_order(mix, seed=3)
-    assert order == packing_order(mix, seed=3)
-    assert order != packing_order(mix, seed=4)
-    assert Counter(order) == Counter(mix)
 
 
 def test_the_p_value_is_the_exact_one_where_it_is_known():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from preorder.batches import BatchCase, Decision, Tier, batch_size, decide
+from preorder.batches import BatchCase, Decision, Tier, batch_size, decide, extended, p_min_batch_met, p_reached
 from preorder.booking_curve import N_POINTS
 from preorder.campaigns import State
 from preorder.config import PreorderConfig
@@ -88,6 +88,14 @@ def decision(firm, *, state=State.CLOSED, extension=None, pace=0.0, supply=False
 )
 def test_the_decision_of_the_night(made, expected):
     assert made is expected
+
+
+def test_an_extension_shows_what_the_campaign_may_still_come_to():
+    closed = BatchCase(firm=90, volume=np.full(N_POINTS, 90.0), late=NONE, min_batch_qty=100)
+    longer = extended(closed, expected=12.0)
+    assert p_min_batch_met(closed.volume, 100) == 0.0
+    assert p_min_batch_met(longer.volume, 100) == pytest.approx(p_reached(10, 12.0), abs=0.01)
+    assert np.median(longer.volume) == 90 + 12
 
 
 def reason(firm, *, state, commit=D, supply=False):

@@ -89,6 +89,20 @@ def test_a_channel_claims_at_most_its_quota_and_others_the_rest():
     assert ledger["reason"].tolist() == ["accepted", "above_channel_quota", "accepted"]
 
 
+def test_a_quota_above_one_is_in_units_and_needs_no_largest_batch():
+    rows = [{"quantity": 3, "channel": "live"}, {"quantity": 3, "channel": "live"}, {"quantity": 3}]
+    ledger = book(*rows, channel_quotas={"live": 4}, terms={"max_batch_qty": None})[0]
+    assert ledger["firm_qty"].tolist() == [3, 1, 3]
+    assert ledger["reason"].tolist() == ["accepted", "above_channel_quota", "accepted"]
+
+
+@pytest.mark.parametrize(("early", "firm", "state"), [("count", 1, "firm"), ("refuse", 0, "refused")])
+def test_a_preorder_from_before_the_opening_is_listed_and_counts_only_where_the_shop_lets_it(early, firm, state):
+    ledger = book({"day": -1}, {"day": 2}, early_preorders=early)[0]
+    assert ledger.loc["P0", ["firm_qty", "state", "reason"]].tolist() == [firm, state, "before_open"]
+    assert ledger.loc["P1", ["firm_qty", "reason"]].tolist() == [1, "accepted"]
+
+
 def test_after_an_early_close_nothing_is_claimed():
     ledger = book({"day": 9}, {"day": 11})[0]
     assert ledger["reason"].tolist() == ["accepted", "after_close"]
@@ -106,7 +120,9 @@ def test_every_cent_paid_is_somewhere(orders):
     assert parts.sum(axis=1).to_numpy() == pytest.approx(deposits["deposit_paid"].to_numpy(), abs=1e-6)
 
 
-@pytest.mark.parametrize(("quotas", "red"), [({"live": 0.4}, {"channel_quotas_apply": 1}), ({}, {})])
+@pytest.mark.parametrize(
+    ("quotas", "red"), [({"live": 0.4}, {"channel_quotas_apply": 1}), ({"live": 40}, {}), ({}, {})]
+)
 def test_a_quota_that_holds_nobody_back_is_said(quotas, red):
     found = {}
     io = SimpleNamespace(check=lambda name, *, failed, **_: found.update({name: failed}))

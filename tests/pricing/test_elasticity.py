@@ -110,3 +110,31 @@ def test_a_week_takes_the_price_in_force_in_its_middle():
     changes = [date(2026, 5, 1), date(2026, 6, 10)]
     prices = pl.DataFrame({"sku": ["A", "A"], "location_id": ["w", "w"], "from_date": changes, "price": [10.0, 12.0]})
     assert weekly_with_prices(weekly, prices)["regular_price"].tolist() == [10.0, 12.0]
+
+
+def test_newness_counts_only_for_what_was_launched_within_the_data():
+    from pricing.panel import usable_weeks
+
+    weeks = pd.date_range("2025-01-06", periods=20, freq="7D")
+    price = np.where(np.arange(20) < 15, 10.0, 12.0)
+    old = pd.DataFrame({"sku": "old", "location_id": "web", "week": weeks, "units": 3.0, "days": 7.0, "price": price,
+                        "regular_price": price})  # fmt: skip
+    new = old.iloc[6:].assign(sku="new")
+    rows = usable_weeks(pd.concat([old, new]), pd.DataFrame({"sku": ["old", "new"]})).set_index("sku")
+    assert (rows.loc["old", "is_fresh"] == 0).all()
+    assert rows.loc["new", "is_fresh"].iloc[0] == 1
+    assert rows.loc["new", "is_fresh"].is_monotonic_decreasing
+    assert (rows.loc["new", "is_young"] >= rows.loc["new", "is_fresh"]).all()
+
+
+@pytest.mark.parametrize("true_spread", [0.25, 0.5])
+def test_the_spread_of_styles_is_told_from_what_estimates_miss(true_spread):
+    from pricing.shrinkage import _spread
+
+    rng = np.random.default_rng(8)
+    found = []
+    for _ in range(12):
+        kind, sd = np.arange(600) % 10, np.exp(rng.normal(0.0, 0.5, 600))
+        truth = -2 + 0.1 * kind + rng.normal(0, true_spread, 600)
+        found.append(_spread(truth + sd * rng.normal(size=600), sd**2, kind)[0])
+    assert abs(np.mean(found) - true_spread) < 0.1

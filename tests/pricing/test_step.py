@@ -105,3 +105,28 @@ def test_a_shop_without_costs_gets_no_suggestion_and_says_so(shop):
     step.run(home, day)
     assert read(home, day, "price_suggestions").empty
     assert checks(home, day).loc["NO_UNIT_COST", "status"] == "warn"
+
+
+def test_a_switchback_is_started_by_a_setting_seen_and_ended(shop):
+    from datetime import timedelta
+
+    home, day = shop
+    text = (home / "merchcast.yml").read_text(encoding="utf-8")
+
+    def with_experiment(first):
+        told = f"\npricing:\n  switchback: {{experiment_id: summer, from_date: {first}, share: 0.5, blocks: 1}}\n"
+        (home / "merchcast.yml").write_text(text + told, encoding="utf-8")
+        step.run(home, day)
+        return read(home, day, "switchback_levels"), read(home, day, "experiments")
+
+    levels, _ = with_experiment(day + timedelta(days=1))
+    assert set(levels["level"]) == {"control", "lower", "higher"}
+    assert (levels["day_of_level"] == 1).all()
+    assert "Switchback summer: " in step.preview(home)
+    running, shown = with_experiment(day - timedelta(days=30))
+    assert set(running["style_id"]) == set(levels["style_id"])
+    assert set(shown["experiment_id"]) == {"summer:lower", "summer:higher"}
+    assert (shown["exposure"] > 0).all()
+    ended, still_shown = with_experiment(day - timedelta(days=60))
+    assert ended.empty
+    assert len(still_shown) == 2

@@ -172,3 +172,77 @@ def test_many_lines_at_once_are_priced_as_each_alone(lines, book):
         assert alone["suggested_price"].iloc[0] == whole["suggested_price"].iloc[i]
         assert alone["clamp_trail"].iloc[0] == whole["clamp_trail"].iloc[i]
     assert np.isfinite(whole["suggested_price"]).all()
+
+
+_STYLE = ({"sku": "S", "on_hand": 20.0, "days_of_cover": 20.0}, {"sku": "M"}, {"sku": "XL", "on_hand": 300.0})
+_SLOW = "\n  - {id: slow, type: markdown, when: {min_days_of_cover: 120}, percent: 8}"
+
+
+def _styled(lines, *changes):
+    return lines(*({"style_id": "Y"} | change for change in (changes or _STYLE)))
+
+
+def test_sizes_of_a_style_go_down_together_where_most_of_its_stock_is_slow(lines, book):
+    apart = suggest_prices(_styled(lines), book(_SLOW), run_date=D, config=CONFIG)
+    table = suggest_prices(_styled(lines), book(_SLOW, "one_price_per_style: true"), run_date=D, config=CONFIG)
+    assert apart["suggested_price"].nunique() == 2
+    assert table["suggested_price"].tolist() == pytest.approx([246.56] * 3)
+    assert "with the rest of its style" in table["clamp_trail"].iloc[0]
+    assert table["rule_ids"].iloc[0] == ["slow"]
+
+
+def test_a_small_part_of_a_style_moves_nobody(lines, book):
+    few = [{"sku": "S", "on_hand": 2.0}, {"sku": "M", "days_of_cover": 20.0}, {"sku": "L", "days_of_cover": 20.0}]
+    frame = _styled(lines, *few)
+    table = suggest_prices(frame, book(_SLOW, "one_price_per_style: true"), run_date=D, config=CONFIG)
+    assert (table["suggested_price"] == table["current_price"]).all()
+    assert table["binding_rule"].tolist()[0] == "one_price_per_style"
+    assert table["status"].tolist() == ["held", "unchanged", "unchanged"]
+
+
+def test_a_style_stops_at_the_highest_floor_of_its_sizes(lines, book):
+    frame = _styled(lines, {"sku": "M"}, {"sku": "XXL", "unit_cost": 215.0})  # its floor is 252.95
+    table = suggest_prices(frame, book(_SLOW, "one_price_per_style: true"), run_date=D, config=CONFIG)
+    assert table["suggested_price"].tolist() == pytest.approx([252.95, 252.95])
+    assert table["binding_rule"].tolist() == ["one_price_per_style", "min_margin"]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "\n  - {id: own, type: ladder, when: {sku: [XL]}, by: size, rungs: [{values: [XL], percent: 5}]}",
+        "\n  - {id: own, type: set_price, when: {sku: [XL]}, price: 280}",
+        "\n  - {id: own, type: freeze, when: {sku: [XL]}}",
+    ],
+)
+def test_what_a_person_or_a_ladder_sets_stays_a_sizes_own(lines, book, own):
+    frame = _styled(lines, {"sku": "S"}, {"sku": "M"}, {"sku": "XL", "size": "XL", "family_price": 268.0})
+    table = suggest_prices(frame, book(_SLOW + own, "one_price_per_style: true"), run_date=D, config=CONFIG)
+    assert table["suggested_price"].tolist()[:2] == pytest.approx([246.56, 246.56])
+    assert table["suggested_price"].iloc[2] >= 268.0
+
+
+@pytest.mark.parametrize(("days", "moves"), [(6.0, False), (7.0, True)])
+def test_a_cooldown_is_over_on_its_last_day(lines, book, days, moves):
+    table = suggest_prices(
+        lines({"days_since_change": days}), book(_SLOW, "cooldown_days: 7"), run_date=D, config=CONFIG
+    )
+    assert (table["suggested_price"].iloc[0] < 268.0) == moves
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [((268.0, 335.0), 251.25), ((214.4, 268.0), 246.56), ((250.0, 300.0), 246.56)],
+)  # 25% below the highest price of the window: 251.25; of a low one only a rise is limited
+def test_the_thirty_day_cap_on_a_cut_counts_from_the_highest_price(lines, book, window, expected):
+    frame = lines({"lowest_price_30_days": window[0], "highest_price_30_days": window[1]})
+    rails = "max_change_percent_per_30_days: 25"
+    table = suggest_prices(frame, book(_SLOW, rails), run_date=D, config=CONFIG)
+    assert table["suggested_price"].iloc[0] == pytest.approx(expected)
+
+
+def test_while_one_size_has_a_planned_price_the_others_wait(lines, book):
+    frame = _styled(lines, {"sku": "S"}, {"sku": "M"}, {"sku": "L", "has_planned_price": True})
+    table = suggest_prices(frame, book(_SLOW, "one_price_per_style: true"), run_date=D, config=CONFIG)
+    assert (table["suggested_price"] == table["current_price"]).all()
+    assert table["binding_rule"].tolist() == ["one_price_per_style", "one_price_per_style", "planned_price"]

@@ -111,4 +111,6 @@ def test_receipts_are_summed_by_day_and_an_overdue_one_stands_on_the_first_day()
             "open_qty": [3.0, 4.0, 5.0, 6.0],
         }
     )
-    assert receipts_by_line(orders, run_date=date(2026, 11, 22), days=60) == {("A", "main"): [(1, 7.0), (8, 5.0)]}
+    found = {("A", "main"): [(1, 7.0), (8, 5.0)]}
+    assert receipts_by_line(orders, run_date=date(2026, 11, 22), days=60) == found
+    assert receipts_by_line(orders, run_date=date(2026, 11, 22), days=8) == found  # the last day shown is shown

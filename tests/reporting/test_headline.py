@@ -46,6 +46,11 @@ def test_a_sku_at_risk_in_two_places_counts_once():
     assert out_or_at_risk(plan, at_risk_probability=0.5).tolist() == [True, True, False, False]
 
 
+def test_a_risk_of_exactly_the_limit_counts_and_one_below_does_not():
+    plan = pd.DataFrame({"demand_mean": [5.0, 5.0], "on_hand": [1.0, 1.0], "p_stockout_before_receipt": [0.5, 0.4999]})
+    assert out_or_at_risk(plan, at_risk_probability=0.5).tolist() == [True, False]
+
+
 def test_a_held_line_is_no_order_of_today():
     plan = pd.DataFrame({"order_qty": [10, 10, 0], "status": ["ok", "held", "ok"]})
     assert to_order(plan).tolist() == [True, False, False]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pandas as pd
 import pytest
 
@@ -9,6 +11,8 @@ from reporting.catalogue import load_catalogue
 from reporting.plan_lines import EXCEPTION_ACTIONS, action_groups, plan_lines
 from reporting.restock_report import shared_series
 from reporting.restock_view import restock_view
+
+DAYS_AGO = timedelta(days=30)
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +133,39 @@ def test_a_batch_in_production_is_not_asked_for_and_one_past_its_date_is(run_tab
     rows = batch_rows(late, titles={}, words=words, today=shop.run_date).set_index("campaign_id")
     assert rows.loc["CAMP-2", "commit_tone"] == ""
     assert rows.loc["CAMP-1", "reason_words"] == "commit date past"
+
+
+def test_a_campaign_is_asked_for_from_seven_days_before_its_date_on(run_tables, shop):
+    from reporting.batch_view import batch_rows, due_campaigns
+
+    def of(days, **columns):
+        day = pd.Timestamp(shop.run_date) + pd.Timedelta(days=days)
+        return run_tables.frame("batch_plan").head(1).assign(commit_by_date=day, **columns)
+
+    words = load_catalogue("en")
+    known = {"words": words, "today": shop.run_date}
+    produced = {"decision": "produce", "reason": "minimum_met"}
+    assert [len(due_campaigns(of(days, **produced), currency="CNY", **known)) for days in (7, 8)] == [1, 0]
+    two = pd.concat(
+        [
+            of(-1, decision="wait", reason="below_minimum", sku="PAST"),
+            of(0, decision="wait", reason="below_minimum", sku="TODAY"),
+        ]
+    )
+    assert batch_rows(two, titles={}, **known)["sku"].tolist() == ["TODAY", "PAST"]
+
+
+def test_a_batch_in_production_is_neither_late_nor_undecided(run_tables, shop):
+    from reporting.batch_view import batch_rows
+
+    def shown(reason):
+        batches = run_tables.frame("batch_plan").head(1)
+        late = batches.assign(
+            decision="wait", reason=reason, why_decision=-45, commit_by_date=pd.Timestamp(shop.run_date - DAYS_AGO)
+        )
+        return batch_rows(late, titles={}, words=load_catalogue("en"), today=shop.run_date).iloc[0]
+
+    assert shown("batch_under_way")["commit_note"] == ""
+    assert "−45 already under way" in shown("batch_under_way")["batch_words"]
+    assert "30 days late" in shown("commit_date_past")["commit_note"]
+    assert "−45 not decided to produce" in shown("commit_date_past")["batch_words"]

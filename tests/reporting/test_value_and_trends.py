@@ -33,6 +33,12 @@ def test_each_override_says_what_it_was_and_what_costs_most_stands_first():
     assert shown["role"].tolist() == ["planner", "not named", "planner"]
 
 
+def test_an_override_that_changed_nothing_neither_helped_nor_harmed():
+    even = VALUES.head(1).assign(wape_after=0.8, money_gained=0.0)
+    by_role = override_sums(override_rows_shown(even, words=WORDS), by="role")
+    assert by_role[["overrides", "helped", "harmed"]].iloc[0].tolist() == [1, 0, 0]
+
+
 def test_sums_by_role_and_by_reason():
     shown = override_rows_shown(VALUES, words=WORDS)
     by_role = override_sums(shown, by="role").set_index("overridden_by")
@@ -79,3 +85,30 @@ def test_fixed_phrases_are_told_in_chinese_and_names_stay():
     assert zh("key not null: sku, location_id") == "主键非空：sku, location_id"
     assert load_catalogue("en").phrase(trail) == trail
     assert zh(None) == ""
+
+
+def test_price_experiments_stand_below_the_prices_with_their_intervals(run_tables, shop):
+    from reporting.price_preview import price_html, price_view
+
+    experiments = pd.DataFrame(
+        {
+            "experiment_id": ["switchback-1"],
+            "arms": [["control", "lower"]],
+            "exposure": [1200.0],
+            "effect": [0.031],
+            "effect_lo": [-0.01],
+            "effect_hi": [0.07],
+            "decision": ["continue"],
+            "days_needed": [42],
+        }
+    )
+    tables = type(run_tables)(
+        frames={**run_tables.frames, "experiments": experiments},
+        history=run_tables.history,
+        forecasts=run_tables.forecasts,
+    )
+    known = {"facts": shop.facts(), "words": WORDS, "config": shop.config}
+    assert price_view(run_tables, **known).experiments.total == 0
+    row = price_view(tables, **known).experiments.rows[0]
+    assert [row.cells[0].text, row.cells[3].text, row.cells[3].sub] == ["switchback-1", "0.03", "−0.01 … 0.07"]
+    assert 'id="experiments"' in price_html(tables, **known, main_language="en")

@@ -46,20 +46,38 @@ def test_with_reserved_capacity_profit_rises_and_the_first_order_falls():
     assert all(later.cost > earlier.cost for earlier, later in pairwise(plans))
 
 
-def test_when_the_regime_shifts_the_two_stage_plan_loses_less_at_no_loss_of_mean_profit():
-    believed = 0.05  # the model hardly believes in a cold winter; it comes in 15% of seasons
+def simulated(believed, true):
+    """Tails and profits of one order and of the two-stage plan, over seasons of which ``true`` turn cold."""
     plan = plan_hedge(SEASON, regimes(1, believed), floor=0.1)
-    one_shot = plan.one_shot_qty
     rng = np.random.default_rng(7)
-    early, late = seasons(rng, rng.random(10_000) < 0.15)
-    single = outcomes(SEASON, early, late, base=one_shot, reserved=0, trigger=0)
+    early, late = seasons(rng, rng.random(10_000) < true)
+    single = outcomes(SEASON, early, late, base=plan.one_shot_qty, reserved=0, trigger=0)
     staged = outcomes(
         SEASON, early, late, base=plan.base_qty, reserved=plan.reserved_capacity, trigger=plan.trigger_units
     )
     weight = np.full(len(early), 1 / len(early))
-    assert tail_mean(staged[1], weight) <= 0.7 * tail_mean(single[1], weight)
-    assert staged[0].mean() >= single[0].mean()
-    assert tail_mean(-staged[0], weight) <= tail_mean(-single[0], weight)  # nor is more money lost in the worst years
+    regret = [tail_mean(run[1], weight) for run in (single, staged)]
+    worst = [-tail_mean(-run[0], weight) for run in (single, staged)]
+    return regret, worst, [run[0].mean() for run in (single, staged)]
+
+
+@pytest.mark.parametrize(
+    ("believed", "true"),
+    [(0.05, 0.15), (0.3, 0.3)],  # the model hardly believes in a cold winter; or knows how often one comes
+)
+def test_when_the_regime_shifts_the_two_stage_plan_loses_less_at_no_loss_of_mean_profit(believed, true):
+    regret, worst, profit = simulated(believed, true)
+    assert regret[1] <= 0.7 * regret[0]
+    assert profit[1] >= profit[0]
+    assert worst[1] >= worst[0]  # nor is more money lost in the worst years
+
+
+def test_at_even_odds_the_money_lost_in_the_worst_years_is_saved():
+    regret, worst, profit = simulated(0.5, 0.5)
+    assert worst[0] < -40_000  # one order bets on the cold
+    assert worst[1] >= 0.3 * worst[0]
+    assert profit[1] >= profit[0]
+    assert regret[1] <= regret[0]  # hardly: against perfect foresight a big single order never misses a cold winter
 
 
 def test_a_floor_keeps_what_the_model_does_not_believe():

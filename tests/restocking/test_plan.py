@@ -233,6 +233,17 @@ def test_an_order_below_the_suppliers_minimum_value_is_held(shop):
     assert enough.line()["status"] == "ok"
 
 
+@pytest.mark.parametrize(("minimum", "held"), [(56.0, []), (57.0, ["A", "B"])])
+def test_where_a_minimum_value_stands_a_line_of_unknown_cost_counts_for_nothing(shop, minimum, held):
+    case = shop().item("A", demand=4.0, stock=70)  # worth 56
+    case = case.item("B", demand=4.0, stock=70, unit_cost=None, supply={"unit_cost": None})
+    plan = case.add("stg_suppliers", supplier_id="S1", min_order_value=minimum).lines()
+    lines = plan[plan["status"] == "held"]
+    assert [sku for sku, _ in lines.index] == held
+    assert (lines["reason"] == "rail_unknown_value").all()
+    assert (plan["order_qty"] == 14).all()
+
+
 def test_money_at_risk_ranks_and_released_values_add_up(shop):
     case = shop().item("A", demand=4.0, stock=70).item("B", demand=9.0, stock=70).item("C", demand=1.0, stock=900)
     case.add("holds", scope="sku", id="B", reason="print error", expires_date=None)

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
-from data.contracts import TABLES
+from data.contracts import TABLES, WHY_COLUMNS
 from data.step_io import open_step
 from restocking import step
 
@@ -92,3 +92,29 @@ def test_a_typo_in_the_rooms_settings_stops_the_step(home):
     folder = home("restocking: {max_cover_day: 30}\n")
     with pytest.raises(ValueError, match="max_cover_day"):
         step.run(folder, D)
+
+
+def test_sizes_are_ordered_as_sets_where_the_record_proves_that_a_broken_set_sells_less(home, shop):
+    case = shop()
+    skus = [(f"T{style}", size) for style in range(4) for size in "SM"]
+    for style, size in skus:
+        case.item(f"{style}-{size}", demand=4.0, sd=2.0, stock=80)
+        product = {"sku": f"{style}-{size}", "style_id": style, "size": size, "product_type": "dress"}
+        case.add("stg_products", is_product=True, **product)
+    costs = "{holding_cost_per_unit_per_period: 0.2, shortage_cost_per_unit: 1.0}"
+    folder = home(f"planning: {{objective: {costs}}}\n", case)
+    blank = {c.name: 0 for c in TABLES["demand_history"].columns if not c.nullable and c.name != "run_date"}
+    rows = [
+        blank
+        | {"sku": f"{style}-{size}", "location_id": "main", "ds": D - timedelta(days=day)}
+        | {"in_stock_share": 1.0, "units": 2.0 if day % 3 == 0 else 4.0}
+        | ({"in_stock_share": 0.0, "units": 0.0} if size == "S" and day % 3 == 0 else {})
+        for style, size in skus
+        for day in range(90)
+    ]
+    with open_step("setup", home=folder, run_date=D) as io:
+        io.write("demand_history", pd.DataFrame(rows))
+    step.run(folder, D)
+    plan = read(folder, "restock_plan")
+    assert (plan["why_set"] > 0).all()
+    assert (plan[list(WHY_COLUMNS)].sum(axis=1) == plan["order_qty"]).all()

@@ -19,7 +19,8 @@ def test_surplus_moves_to_the_need_before_anything_is_ordered(shop):
     need = 84 - 40 - (56 - 40)
     assert (transfer["from_location_id"], transfer["to_location_id"], transfer["qty"]) == ("east", "west", need)
     assert (plan.loc["west", "order_qty"], plan.loc["west", "why_transfer"]) == (0, -need)
-    assert plan.loc["west", "action"] == "transfer"
+    assert plan.loc["west", ["action", "reason"]].tolist() == ["transfer", "surplus_elsewhere"]
+    assert plan.loc["east", ["action", "reason"]].tolist() == ["transfer", "surplus_here"]
     assert plan.loc["west", "p_stockout_if_ordered"] == 0
 
 

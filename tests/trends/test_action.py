@@ -22,6 +22,7 @@ def goods(**changed):
         "location_id": "web",
         "region": "east",
         "rate": 10.0,
+        "earlier_rate": 1000.0,
         "stock": 0.0,
         "open_orders": 0.0,
         "supplier_id": "SUP",
@@ -162,6 +163,16 @@ def test_a_wrong_guess_of_a_fast_seller_costs_what_its_stock_makes_it_wait():
     _, lines = proposed(sold=goods(rate=100.0, pack_size=1, stock=1_900.0))
     behind = lines.row(0, named=True)
     assert behind["cost_if_wrong"] / behind["proposed_qty"] > wrong["cost_if_wrong"] / bought
+
+
+def test_an_item_that_has_only_just_risen_falls_back_to_what_it_sold_before():
+    (usual, risen) = (
+        proposed(sold=goods(rate=100.0, earlier_rate=earlier, pack_size=1))[1].row(0, named=True)
+        for earlier in (1000.0, 5.0)
+    )
+    assert risen["proposed_qty"] == usual["proposed_qty"]
+    never_sold = risen["proposed_qty"] - 5.0 * CONFIG.wrong_days
+    assert risen["cost_if_wrong"] > never_sold * (5.0 - 1.0) > usual["cost_if_wrong"]
 
 
 def test_what_would_not_sell_is_written_down():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.trend_attention import attention_series, early_warning
+from benchmarks.trend_attention import TOLD, attention_series, early_warning
 from trends.bursts import State
 from trends.config import TrendConfig
 from trends.heat import heat_of
@@ -26,6 +27,17 @@ def test_alerts_come_before_the_peak_and_early_heat_ranks_later_attention(titles
     found = early_warning(titles, config=CONFIG)
     assert found.before_peak >= 0.7
     assert found.median_days_before_peak >= 3
+    assert found.rank_with_heat > found.rank_yesterday
+
+
+@pytest.mark.parametrize(
+    ("told", "least"), [("15% of days missing", 0.7), ("listed a month before", 0.5), ("levels up to a million", 0.7)]
+)
+def test_gaps_late_listings_and_very_uneven_levels_change_little(titles, told, least):
+    other = replace(titles, cube=replace(titles.cube, values=TOLD[told](titles)[..., :200]))
+    other = replace(other, cube=replace(other.cube, series=titles.cube.series[:200]), release=titles.release[:200])
+    found = early_warning(other, config=CONFIG)
+    assert found.before_peak >= least
     assert found.rank_with_heat > found.rank_yesterday
 
 

@@ -101,7 +101,7 @@ def test_nothing_looks_ahead(make_cube):
 def test_the_streak_counts_days_and_breaks_off():
     now, streaks = fresh_bursts(1), []
     for day, z in enumerate([0, 2, 2, 2, 2, 2, -4, -4, -4, 0]):
-        now = advanced(now, np.array([z], np.float32), np.array([0.5], np.float32), NO, day=day, config=CONFIG)
+        now = advanced(now, np.array([z], np.float32), np.array([0.5], np.float32), NO, NO, day=day, config=CONFIG)
         streaks.append(int(now.streak[0]))
     assert streaks[1:6] == [1, 2, 3, 4, 5]
     assert streaks[-1] == 0
@@ -112,7 +112,7 @@ def test_the_cusum_is_page_s():
     z = [0.4, 1.0, 2.0, 0.0, 5.0, 1.0]
     now, sums = fresh_bursts(1), []
     for day, value in enumerate(z):
-        now = advanced(now, np.array([value], np.float32), np.array([1.0], np.float32), NO, day=day, config=config)
+        now = advanced(now, np.array([value], np.float32), np.array([1.0], np.float32), NO, NO, day=day, config=config)
         sums.append(round(float(now.up[0]), 6))
     # 0, .5, 2, 1.5, then 1.5 + 3 - .5 = 4: the alarm, which empties the sum
     assert sums == [0.0, 0.5, 2.0, 1.5, 0.0, 0.0]
@@ -122,7 +122,7 @@ def test_the_cusum_is_page_s():
 def test_a_rise_too_small_to_matter_does_not_start_a_burst():
     now = fresh_bursts(1)
     for day in range(6):
-        now = advanced(now, np.array([3.0], np.float32), np.array([0.1], np.float32), NO, day=day, config=CONFIG)
+        now = advanced(now, np.array([3.0], np.float32), np.array([0.1], np.float32), NO, NO, day=day, config=CONFIG)
     assert not now.active[0]
 
 
@@ -156,6 +156,23 @@ def test_an_alert_shows_its_figures_and_the_skus(burst):
     assert "% (s0)" in alert["evidence"]
     assert len(alert["series"].split(",")) == 28
     assert alert["evidence"].count(";") == 2
+
+
+def test_one_fact_under_two_types_alerts_once(burst):
+    cube, _ = burst
+    copy = cube.series.with_columns(element_type=pl.lit("material"))
+    twice = replace(
+        cube, values=np.concatenate([cube.values, cube.values], axis=2), series=pl.concat([cube.series, copy])
+    )
+    heat = heat_of(twice, config=CONFIG)
+    nobody = pl.DataFrame(
+        {"element_type": [], "element": []}, schema_overrides=dict.fromkeys(("element_type", "element"), pl.String)
+    )
+    scores = score_frame(twice, heat, nobody)
+    affected = affected_skus(nobody.with_columns(sku=pl.lit("A")), pl.DataFrame({"sku": ["A"], "region": ["east"]}))
+    alerts = trend_alerts(scores, twice, heat, affected, config=CONFIG).filter(pl.col("element") == "e000")
+    assert scores.filter((pl.col("element") == "e000") & (pl.col("state") == "rising")).height == 2
+    assert alerts["element_type"].to_list() == ["ip"]
 
 
 def test_features_are_one_row_a_day_from_the_first_figure(make_cube):

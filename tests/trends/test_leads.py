@@ -9,7 +9,7 @@ import pytest
 from trends.config import TrendConfig
 from trends.heat import heat_of
 from trends.leads import GateReason, HeatPanel, signal_leads
-from trends.sales import SalesPanel, element_sales
+from trends.sales import SalesPanel
 from trends.signals import Cube
 
 CONFIG = TrendConfig(gate_permutations=49)
@@ -39,10 +39,8 @@ def shop(seed: int, *, is_noise: bool):
 
 
 def leads_of(cube, panel, elements):
-    sold = element_sales(panel, elements)
-    heat, sales = heat_of(cube, config=CONFIG).heat, heat_of(sold, config=CONFIG).heat
-    panels = HeatPanel(cube.series, heat), HeatPanel(sold.series, sales)
-    return signal_leads(*panels, panel, elements, config=CONFIG, seed=1).row(0, named=True)
+    told = HeatPanel(cube.series, heat_of(cube, config=CONFIG).attention)
+    return signal_leads(told, panel, elements, config=CONFIG, seed=1).row(0, named=True)
 
 
 @pytest.mark.parametrize("seed", [31, 32])

@@ -106,9 +106,10 @@ def room(shop, day: int) -> dict[str, pl.DataFrame]:
 
 def goods() -> Goods:
     items = pl.DataFrame({"sku": SKUS}).join(REGIONS, how="cross").with_columns(
-        rate=pl.lit(3.0), stock=pl.lit(5.0), open_orders=pl.lit(0.0), supplier_id=pl.lit("SUP"), unit_cost=pl.lit(5.0),
-        price=pl.lit(20.0), salvage_value=pl.lit(1.0), royalty_share=pl.lit(0.0), lead_time_days=pl.lit(5.0),
-        review_period_days=pl.lit(7.0), pack_size=pl.lit(1), days_on_sale=pl.lit(3650.0),
+        rate=pl.lit(3.0), earlier_rate=pl.lit(3.0), stock=pl.lit(5.0), open_orders=pl.lit(0.0),
+        supplier_id=pl.lit("SUP"), unit_cost=pl.lit(5.0), price=pl.lit(20.0), salvage_value=pl.lit(1.0),
+        royalty_share=pl.lit(0.0),
+        lead_time_days=pl.lit(5.0), review_period_days=pl.lit(7.0), pack_size=pl.lit(1), days_on_sale=pl.lit(3650.0),
     )  # fmt: skip
     return Goods(
         items,

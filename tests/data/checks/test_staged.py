@@ -8,6 +8,8 @@ import duckdb
 import pytest
 
 from data.checks import staged
+from data.checks.counting import sound_facts
+from data.checks.suites import contract_rules
 from data.contracts import TABLES
 
 TABLE = TABLES["stg_period_sales"]
@@ -74,3 +76,29 @@ def test_what_was_red_is_looked_at_as_a_whole_until_it_is_green(connection):
     assert verdict(connection, ADDED, 1050) == {"bounds.stockout_share": 50}
     add(connection, 1050, 10)
     assert verdict(connection, "from stg_period_sales where rowid >= 1050", 1060) == {"bounds.stockout_share": 50}
+
+
+@pytest.mark.parametrize(
+    ("first", "values"),
+    [
+        (1000, {"stockout_share": "2.0::double"}),
+        (1000, {"stockout_share": "-0.1::double"}),
+        (1000, {"units": "'inf'::double"}),
+        (1000, {"units": "'nan'::double"}),
+        (1000, {"sku": "null"}),
+        (1000, {"sku": "' '"}),
+        (1000, {"sku": "chr(12288)"}),
+        (1000, {"units": "null"}),
+        (900, {}),
+    ],
+)
+def test_the_database_calls_nothing_sound_that_the_frames_find_broken(connection, first, values):
+    rules = contract_rules(TABLE)
+    key = list(TABLE.key)
+    sound = sound_facts(connection, f"from {TABLE.name}", rules, key=key)
+    assert sound is not None
+    assert {f.rows_checked for f in sound.by_rule.values()} == {sound.rows} == {1000}
+    assert list(sound.by_rule) == list(rules)
+    add(connection, first, 50, **values)
+    assert sound_facts(connection, f"from {TABLE.name}", rules, key=key) is None
+    assert verdict(connection, f"from {TABLE.name}", 1050)

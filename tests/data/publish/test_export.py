@@ -27,7 +27,7 @@ D = date(2026, 6, 28)
 MONEY = """
     unit_price unit_cost order_value cumulative_value money_at_risk excess_value value freight profit tail_loss
     current_price suggested_price regular_price reference_price profit_change profit_change_p10 profit_change_p90
-    competitor_median money_gained gain_if_right cost_if_wrong money gain cost at_price
+    competitor_median money_gained gain_if_right cost_if_wrong money gain cost at_price refund_cost
 """
 WHOLE = """
     reserved_capacity
@@ -36,10 +36,10 @@ WHOLE = """
     units_cancelled units_firm identities batch_qty tier_from_qty claimed_qty allocated_qty backlog_qty proposed_qty
     rows_checked rows_failed row_number rows_in rows_loaded rows_quarantined rows_duplicate files_new rows_out
     fallback_level streak_days n_periods n_prices n_series supply_qty ledger_line quantity alerts hits misses pending
-    lead_days n_windows n_styles n_products periods
+    lead_days n_windows n_styles n_products periods block day_of_level
 """
 DRIVERS = "level season price event weather heat preorder override total"
-FLAGS = "is_censored is_excluded must_tell use_in_forecast is_reported stock_ok"
+FLAGS = "is_washout is_censored is_excluded must_tell use_in_forecast is_reported stock_ok"
 LISTS = "flags rule_ids affected_skus sample_keys arms"
 NUMBERS = """
     units gross_units returned_units return_receipts in_stock_share excluded_units mean q025 q05 q10 q25 q50 q75 q80 q90
@@ -54,7 +54,7 @@ NUMBERS = """
     wape bias rmsse pinball coverage_80 value_added margin wape_before wape_after seconds peak_memory_mb
     recovered_units p_right stock_units open_order_units extra_demand sales_lift precision precision_lo precision_hi
     median_lead_days strength strength_lo strength_hi gain_percent elsewhere_percent p_value lift lift_lo lift_hi
-    q_value p_hit p_hit_lo p_hit_hi base_rate expected_units p_above curvature
+    q_value p_hit p_hit_lo p_hit_hi base_rate expected_units p_above curvature days_needed
 """
 
 

@@ -1,0 +1,138 @@
+"""Input tables: what the shop sells, where, and from whom it buys."""
+
+from __future__ import annotations
+
+from data.contracts.input_columns import (
+    MAX_UNITS,
+    D,
+    F,
+    I,
+    J,
+    M,
+    N,
+    S,
+    days_column,
+    input_table,
+    location_column,
+    price_column,
+    sku_column,
+    units_column,
+)
+from data.contracts.model import Mode, Table, column
+
+__all__ = ["CATALOGUE"]
+
+CATALOGUE: tuple[Table, ...] = (
+    input_table(
+        "products",
+        Mode.SNAPSHOT,
+        "sku",
+        [
+            column("as_of_date", D, "", "day the snapshot describes; absent: the delivery's date"),
+            sku_column(),
+            column("style_id", S, "", "groups the sizes and colours of one design"),
+            column("title", S, "", "name as shown to buyers", free_text=True),
+            column("category", S, "", "category of the shop"),
+            column("ip", S, "", "intellectual property (the anime, game or band)"),
+            column("character", S, "", "character shown"),
+            column("product_type", S, "", "badge, photo card, costume ..."),
+            column("size", S, "", "size of apparel"),
+            column("size_group", S, "", "standard, extended ..."),
+            column("colour", S, "", "colour", free_text=True),
+            column("material", S, "", "main material", free_text=True),
+            column("attributes", J, "", "JSON object of design element -> value", free_text=True),
+            column("supplier_id", S, "", "supplier to order from"),
+            price_column("unit_cost", "landed cost"),
+            price_column("list_price", "regular price"),
+            price_column("salvage_value", "what a left-over unit brings"),
+            price_column("licensor_min_price", "lowest price the licensor allows"),
+            column("royalty_share", N, "0-1", "licensor's share of revenue", minimum=0, maximum=1),
+            column("licence_end_date", D, "", "last day it may be sold"),
+            column("launch_date", D, "", "first day on sale"),
+            column("end_of_sale_date", D, "", "last day on sale"),
+            column("replaces_sku", S, "", "the SKU this one supersedes"),
+        ],
+        "What the shop sells. Absent: made from the SKUs that sold. Present: sales of other SKUs are quarantined.",
+    ),
+    input_table(
+        "locations",
+        Mode.SNAPSHOT,
+        "location_id",
+        [
+            column("as_of_date", D, "", "day the snapshot describes"),
+            location_column(required=True),
+            column("region", S, "", "region of signals, weather and events"),
+            column("climate_zone", S, "", "climate zone"),
+            column("is_warehouse", F, "", "holds stock for other locations"),
+        ],
+        "Where the shop sells and stores.",
+    ),
+    input_table(
+        "suppliers",
+        Mode.SNAPSHOT,
+        "supplier_id",
+        [
+            column("as_of_date", D, "", "day the snapshot describes"),
+            column("supplier_id", S, "", "supplier", required=True),
+            column("name", S, "", "name", free_text=True),
+            column("min_order_value", M, "currency", "smallest order accepted", minimum=0),
+            units_column("capacity_per_period", "most units per period"),
+            column("freight_per_order", M, "currency", "fixed freight of one order", minimum=0),
+        ],
+        "Who delivers.",
+    ),
+    input_table(
+        "supply_terms",
+        Mode.SNAPSHOT,
+        "sku supplier_id",
+        [
+            column("as_of_date", D, "", "day the snapshot describes"),
+            sku_column(),
+            column("supplier_id", S, "", "supplier; none: -"),
+            price_column("unit_cost", "landed cost"),
+            days_column("lead_time_days", "whole days on which nothing arrives"),
+            days_column("lead_time_sd_days", "standard deviation of the lead time"),
+            column("min_order_qty", I, "units", "over all locations", minimum=0, maximum=MAX_UNITS),
+            column("pack_size", I, "units", "orders are whole multiples", minimum=1, maximum=MAX_UNITS),
+            column("max_order_qty", I, "units", "largest order", minimum=0, maximum=MAX_UNITS),
+        ],
+        "Terms on which a supplier delivers a SKU.",
+    ),
+    input_table(
+        "supplier_calendar",
+        Mode.UPSERT,
+        "supplier_id closed_from_date",
+        [
+            column("supplier_id", S, "", "supplier", required=True),
+            column("closed_from_date", D, "", "first closed day", required=True),
+            column("closed_to_date", D, "", "last closed day", required=True),
+        ],
+        "Factory holidays.",
+        known_in_advance=True,
+    ),
+    input_table(
+        "lanes",
+        Mode.SNAPSHOT,
+        "from_location_id to_location_id",
+        [
+            column("as_of_date", D, "", "day the snapshot describes"),
+            column("from_location_id", S, "", "origin", required=True),
+            column("to_location_id", S, "", "destination", required=True),
+            days_column("days", "transit time"),
+            column("freight_per_unit", M, "currency/unit", "freight", minimum=0),
+        ],
+        "Between which locations stock can be moved.",
+    ),
+    input_table(
+        "bom",
+        Mode.SNAPSHOT,
+        "sku component_sku",
+        [
+            column("as_of_date", D, "", "day the snapshot describes"),
+            sku_column(),
+            column("component_sku", S, "", "blank, fabric or packaging", required=True),
+            units_column("quantity", "of the component in one unit", required=True),
+        ],
+        "What a SKU is made of.",
+    ),
+)
