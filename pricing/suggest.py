@@ -288,7 +288,7 @@ def _statuses(
     on_hold = lines["is_held"].to_numpy(dtype=bool)
     floor = floor_for_margin(lines["unit_cost"].to_numpy(dtype=float), rails["min_margin_percent"])
     below_cost = moved & wanted.clears & (result.price < floor)
-    size = np.abs(change)
+    size = np.round(np.abs(change), 9)  # 5 % of 268 is 5.000000000000004 in floats
     two = moved & (size > np.nan_to_num(rails.two_persons, nan=np.inf))
     one = moved & (size > np.nan_to_num(rails.one_person, nan=np.inf))
     asks = moved & (result.breaks_hard | below_cost | wanted.needs_approval | one | two)

@@ -119,6 +119,16 @@ def test_a_sale_before_the_history_leaves_the_return_unmatched():
     assert match([sale("S1", 1, sku="B")], returns=[returned("R", 3)]) == {}
 
 
+@pytest.mark.parametrize(("lag", "is_matched"), [(CONFIG.longest_lag_days, True), (CONFIG.longest_lag_days + 1, False)])
+def test_a_return_without_buyer_reaches_back_as_far_as_the_longest_lag(lag, is_matched):
+    found = match([sale("S1", 10)], returns=[returned("R", 10 + lag)])
+    assert found == ({("r:R", "S1"): (1.0, "lag")} if is_matched else {})
+
+
+def test_a_return_without_buyer_may_be_of_a_sale_of_its_own_day():
+    assert match([sale("S1", 5), sale("S2", 6)], returns=[returned("R", 5)]) == {("r:R", "S1"): (1.0, "lag")}
+
+
 def test_a_known_buyer_without_a_sale_is_not_matched_with_a_stranger():
     assert match([sale("S1", 1, buyer="c")], lines=[negative("N", 5, order="C9", buyer="b")]) == {}
 

@@ -74,6 +74,18 @@ def test_a_fallback_is_never_trusted_highly() -> None:
     assert confidence(np.array([0.1]), np.array([0.0]), np.array([2])) == ["low"]
 
 
+def test_a_series_exactly_at_the_limits_is_trusted_and_one_just_beyond_is_not() -> None:
+    error, tilt = np.array([0.5, 0.501, 0.5, 0.5]), np.array([0.25, 0.25, -0.25, 0.251])
+    found = confidence(error, tilt, np.ones(4, dtype=np.int64))
+    assert found == ["high", "medium", "high", "medium"]
+
+
+def test_a_series_exactly_at_the_limits_of_distrust_is_medium() -> None:
+    error, tilt = np.array([1.2, 1.3, 1.3, 0.75, 0.751]), np.array([1.1, 0.75, 0.751, -0.75, -0.751])
+    found = confidence(error, tilt, np.zeros(5, dtype=np.int64))
+    assert found == ["medium", "medium", "low", "medium", "low"]
+
+
 def test_what_sold_many_times_its_forecast_is_not_trusted() -> None:
     error, tilt = np.array([0.99, 0.7]), np.array([-0.99, -0.7])
     assert confidence(error, tilt, np.zeros(2, dtype=np.int64)) == ["low", "medium"]

@@ -90,6 +90,14 @@ def test_the_decision_of_the_night(made, expected):
     assert made is expected
 
 
+@pytest.mark.parametrize(
+    ("firm", "word", "why"), [(100, "produce", "minimum_met"), (99, "wait", "cheaper_than_cancelling")]
+)
+def test_exactly_the_minimum_is_enough(firm, word, why):
+    assert decision(firm, state=State.THRESHOLD_MET).value == word
+    assert reason(firm, state=State.CLOSED)[1].value == why
+
+
 def test_an_extension_shows_what_the_campaign_may_still_come_to():
     closed = BatchCase(firm=90, volume=np.full(N_POINTS, 90.0), late=NONE, min_batch_qty=100)
     longer = extended(closed, expected=12.0)

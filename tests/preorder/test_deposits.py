@@ -82,6 +82,12 @@ def test_without_its_deposit_a_preorder_claims_nothing_where_the_shop_wants_it()
     assert ledger["reason"].tolist() == ["deposit_missing", "deposit_missing", "accepted"]
 
 
+@pytest.mark.parametrize(("paid", "firm"), [(0.30, 3), (0.29, 0)])
+def test_a_deposit_paid_to_the_cent_is_paid_in_full(paid, firm):
+    row = {"quantity": 3, "deposit_paid": paid}  # three times 0.10 is a little more than 0.30 in binary
+    assert book(row, terms={"deposit": 0.10}, require_deposit=True)[0].loc["P0", "firm_qty"] == firm
+
+
 def test_a_channel_claims_at_most_its_quota_and_others_the_rest():
     rows = [{"quantity": 3, "channel": "live"}, {"quantity": 3, "channel": "live"}, {"quantity": 4}]
     ledger = book(*rows, channel_quotas={"live": 0.4})[0]

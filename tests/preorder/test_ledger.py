@@ -99,6 +99,13 @@ def test_fault_65_two_preorders_one_second_apart_are_flagged_and_both_count():
     assert rows["reason"].tolist() == ["accepted", "possible_duplicate"]
 
 
+@pytest.mark.parametrize(("seconds", "reason"), [(5, "possible_duplicate"), (5.001, "accepted")])
+def test_a_twin_exactly_as_close_as_the_setting_says_is_flagged(seconds, reason):
+    at = pd.Timestamp("2026-06-02T00:00Z")
+    twins = [{"quantity": 1, "buyer_ref": "b", "placed_at": at + pd.Timedelta(seconds=s)} for s in (0, seconds)]
+    assert ledger(orders(*twins), campaigns())["reason"].tolist() == ["accepted", reason]
+
+
 def test_unknown_buyers_are_each_their_own():
     assert ledger(orders({"quantity": 2}, {"quantity": 2}), campaigns(identity_cap=2))["firm_qty"].sum() == 4
 
@@ -109,6 +116,15 @@ def test_after_the_close_nothing_is_claimed_and_a_shipment_is_seen():
     rows = ledger(late, terms, shipped={"P0": 1})
     assert rows["state"].tolist() == ["shipped", "refused"]
     assert rows.loc["P1", "reason"] == "after_close"
+
+
+def test_a_preorder_at_the_very_close_is_still_taken():
+    close = pd.Timestamp("2026-06-20T12:00Z")
+    just_after = close + pd.Timedelta(microseconds=1)
+    rows = ledger(orders({"quantity": 1, "placed_at": close}, {"quantity": 1, "placed_at": just_after}),
+                  campaigns(closes_at=close))  # fmt: skip
+    assert rows["firm_qty"].tolist() == [1, 0]
+    assert rows["reason"].tolist() == ["accepted", "after_close"]
 
 
 def test_a_cancelled_campaign_releases_everybody():

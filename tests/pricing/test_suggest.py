@@ -108,6 +108,38 @@ def test_a_large_change_waits_for_one_person_or_two(lines, book):
     assert first(lines(), mild)["approval_level"] == "one_person"
 
 
+@pytest.mark.parametrize(
+    ("rails", "level"),
+    [
+        ("approval: {one_person_above_percent: 6.25, two_persons_above_percent: 9}", None),
+        ("approval: {one_person_above_percent: 6.24, two_persons_above_percent: 9}", "one_person"),
+        ("approval: {one_person_above_percent: 5, two_persons_above_percent: 6.25}", "one_person"),
+        ("approval: {one_person_above_percent: 5, two_persons_above_percent: 6.24}", "two_persons"),
+    ],
+)
+def test_a_change_of_exactly_the_limit_asks_nobody_more(lines, book, rails, level):
+    frame = lines({"current_price": 160.0, "regular_price": 160.0, "unit_cost": 90.0})
+    row = first(frame, book("\n  - {id: slow, type: markdown, when: {all: true}, percent: 6.25}", rails))
+    assert (row["suggested_price"], row["approval_level"]) == (150.0, level)
+
+
+def test_a_change_of_the_limit_is_no_more_than_it_where_floats_say_so(lines, book):
+    rails = "approval: {one_person_above_percent: 5, two_persons_above_percent: 9}"
+    frame = lines({"current_price": 268.0, "regular_price": 268.0, "unit_cost": 90.0})
+    row = first(frame, book("\n  - {id: slow, type: markdown, when: {all: true}, percent: 5}", rails))
+    assert (row["suggested_price"], row["approval_level"]) == (254.6, None)
+
+
+def test_what_a_person_moves_uses_up_the_share_of_the_night(lines, book):
+    own = [{"sku": f"S{i}", "style_id": f"Y{i}"} for i in range(20)]
+    asked = [line | {"override_price": 250.0 if i < 2 else None} for i, line in enumerate(own)]
+    rules = book(SLOW, "max_changed_percent_per_night: 10")
+    for frame in (lines(*own), lines(*asked)):
+        table = suggest_prices(frame, rules, run_date=D, config=CONFIG)
+        assert (table["suggested_price"] != table["current_price"]).sum() == 2
+    assert table["suggested_price"].tolist()[:2] == [250.0, 250.0]
+
+
 def test_a_cooldown_and_a_competitor_band_hold_a_move(lines, book):
     row = first(lines({"days_since_change": 3.0}), book(SLOW, "cooldown_days: 7"))
     assert (row["status"], row["binding_rule"]) == ("held", "cooldown")

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from restocking.inventory_position import median_lateness
+from restocking.inventory_position import expected_return_share, median_lateness
 
 TODAY = pd.Timestamp("2026-06-28")
 
 
-def commitment(case, campaign="C", *, firm, covered):
+def commitment(case, campaign="C", *, firm, covered, promised_in_days=5):
     return case.add(
         "preorder_commitments",
         campaign_id=campaign,
@@ -20,7 +20,7 @@ def commitment(case, campaign="C", *, firm, covered):
         location_id="main",
         firm_qty=firm,
         covered_qty=covered,
-        promise_date=TODAY + timedelta(days=5),
+        promise_date=TODAY + timedelta(days=promised_in_days),
         is_open=True,
     )
 
@@ -41,6 +41,26 @@ def test_ring_fencing_takes_the_earliest_orders_first(shop):
     case = shop().item(demand=4.0, stock=70)
     case.purchase_order(10, due_in_days=3, campaign_id="C").purchase_order(10, due_in_days=12, campaign_id="C")
     assert commitment(case, firm=14, covered=14).line()["on_order"] == 6
+
+
+@pytest.mark.parametrize(("promised_in_days", "owed"), [(21, 25), (22, 0)])
+def test_a_promise_for_the_last_day_of_the_protection_period_is_owed(shop, promised_in_days, owed):
+    case = commitment(shop().item(demand=4.0, stock=70), firm=25, covered=0, promised_in_days=promised_in_days)
+    assert case.line()["preorders_open"] == owed  # L + R = 21 days
+
+
+@pytest.mark.parametrize(("due_in_days", "is_overdue"), [(0, True), (1, False)])
+def test_an_order_due_today_has_not_come_and_counts_from_tomorrow(shop, due_in_days, is_overdue):
+    line = shop().item(demand=4.0, stock=0).purchase_order(60, due_in_days=due_in_days).line()
+    assert ("po_overdue" in line["flags"]) == is_overdue
+    assert (line["on_order"], line["why_lost_sales"]) == (60, 0)  # 14 days at 4: nothing is lost before receipt
+
+
+@pytest.mark.parametrize(("back", "share"), [(50.0, 0.5), (60.0, 0.6), (61.0, 0.6), (100.0, 0.6)])
+def test_no_more_than_six_in_ten_are_expected_back(back, share):
+    lines = pd.DataFrame({"sku": ["A", "B"], "location_id": ["main", "main"]})
+    known = pd.DataFrame({"sku": ["A"], "location_id": ["main"], "return_receipts": [back], "gross_units": [90.0]})
+    assert expected_return_share(lines, known).tolist() == pytest.approx([share, 0.0])
 
 
 def test_orders_of_other_places_and_items_do_not_count(shop):

@@ -49,6 +49,12 @@ def test_the_lift_goes_where_the_need_is_greatest():
     ]
 
 
+def test_of_equal_quantities_the_one_with_the_greater_need_is_lifted():
+    r = rules([0, 0], moq=30)
+    assert lift_to_moq(np.array([7, 7]), rules=r, need=np.array([6.6, 7.4])).tolist() == [7, 23]
+    assert lift_to_moq(np.array([7, 7]), rules=r, need=np.array([7.4, 6.6])).tolist() == [23, 7]
+
+
 def test_the_lift_goes_on_to_the_next_where_a_cap_leaves_no_room():
     r = rules([0, 0], moq=40, room=[30, 12])
     assert lift_to_moq(np.array([4, 9]), rules=r, need=np.array([4.0, 9.0])).tolist() == [28, 12]
@@ -72,6 +78,11 @@ def test_the_largest_order_is_shared_by_need():
 def test_a_cut_below_the_minimum_is_no_order():
     assert drop_below_moq(np.array([10, 5, 7]), rules=rules([0, 0, 1], moq=16)).tolist() == [0, 0, 0]
     assert cut_to_cap(np.array([50]), rules=rules([0], moq=50, room=30)).tolist() == [0]
+
+
+def test_exactly_the_minimum_left_under_a_cap_is_an_order():
+    assert cut_to_cap(np.array([50, 9]), rules=rules([0, 0], moq=30, room=[24, 6])).tolist() == [24, 6]
+    assert cut_to_cap(np.array([50, 9]), rules=rules([0, 0], moq=31, room=[24, 6])).tolist() == [0, 0]
 
 
 orders = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 200)), min_size=1, max_size=8)

@@ -152,6 +152,13 @@ def test_a_demand_jump_is_held_once_four_runs_stand_behind_it(shop, runs, status
     assert case.line()["status"] == status
 
 
+@pytest.mark.parametrize(("demand", "usual", "status"), [(1.0, 1.1, "ok"), (1.0, 0.9, "held"), (2.0, 8.0, "held")])
+def test_a_rise_of_less_than_twenty_units_is_never_held_however_many_times_the_usual(shop, demand, usual, status):
+    # 21 days at 1 a day: 19.9 or 20.1 units above the usual; 42 are five times 8 and 34 more
+    line = with_history(shop().item(demand=demand, stock=0), runs=4, demand_mean=usual, order_value=1e6).line()
+    assert (line["status"], line["reason"] == "rail_demand_jump") == (status, status == "held")
+
+
 def test_a_plan_far_above_the_last_runs_is_held_whole(shop):
     line = with_history(shop().item(demand=4.0, stock=70), runs=4, order_value=18.0).line()
     assert (line["status"], line["reason"]) == ("held", "rail_plan_total")

@@ -71,6 +71,20 @@ def test_a_repaired_row_loads_with_its_buyer_and_the_accounts_keep_the_identity(
     assert line == [(2, buyers["L23"], "16.5000")]  # B6 bought L23 as well
 
 
+def test_a_repaired_row_that_an_earlier_file_brought_already_is_a_duplicate(shop: DropShop, tmp_path: Path):
+    rows = order_lines()
+    shop.drop("order_lines", "a.csv", rows)
+    shop.run()
+    shop.drop("order_lines", "b.csv", [*order_lines(start=201), rows[5].replace("SKU-006,1,", "SKU-006,1.9,")])
+    shop.run()
+    assert shop.accounts()["b.csv"] == (201, 200, 1, 0)
+    path = decide(shop.home, tmp_path / "out", {201: {"action": "load", "why": WHY, "quantity": "1"}})
+    import_repairs(shop.home, [path])
+    shop.run(NEXT)
+    assert shop.accounts()["b.csv"] == (201, 200, 0, 1)
+    assert shop.query("select count(*) from stg_order_lines") == [(400,)]
+
+
 def test_a_published_run_keeps_what_it_saw(night: DropShop, tmp_path: Path):
     night.publish(D)
     before = everything(night)
