@@ -7,7 +7,8 @@ Every four weeks the launches of the next four are forecast from what was known 
 periods that stock allowed, recovered demand where it ran out. ``demo`` reads a home folder whose night has run (none
 named: a shop is made). The category's mean: mean daily demand over the last 28 days of the items of its category at its
 location, which is what a shop without analogues would take. Demo launches are judged again without their first orders,
-and as items launched in the last three weeks, whose few days of history count.
+without the levels that trends foresaw, without both, and as items launched in the last three weeks, whose few days of
+history count.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ from forecasting.panel import Panel, build_panel
 
 AHEAD, YOUNG_DAYS, POOLING = 28, 21, 10.0
 LAST = date(2016, 4, 24)
+LACKING = {
+    "without first orders": ("launch_qty",),
+    "without levels foreseen": ("prior_level", "prior_known"),
+    "without both": ("launch_qty", "prior_level", "prior_known"),
+}
 NIGHT = ("ingest", "demand", "trends")
 
 
@@ -157,9 +163,11 @@ def _flat(means: np.ndarray) -> np.ndarray:
 
 
 def report(panel: Panel, events: pl.DataFrame | None, *, by_origin: bool) -> None:
-    """Print the figures of launches, without their first orders too, and of young items."""
-    without = replace(panel, keys=panel.keys.drop([c for c in ("launch_qty",) if c in panel.keys.columns]))
-    kinds = {"launches": panel} | ({"without first orders": without} if "launch_qty" in panel.keys.columns else {})
+    """Print the figures of launches, without what else is known of them too, and of young items."""
+    kinds = {"launches": panel}
+    for name, lacking in LACKING.items():
+        if all(c in panel.keys.columns for c in lacking):
+            kinds[name] = replace(panel, keys=panel.keys.drop(lacking))
     scores = {name: Score(name) for name in [*kinds, "launched in the last three weeks"]}
     for origin in range(140, panel.n_periods - 27, 28):
         for name, given in kinds.items():

@@ -1,10 +1,10 @@
 """The level of a launch from what is known before it: attributes and design elements, then the shop's first order.
 
 Log levels of past launches, and at a lower weight those of items that have long been sold, are regressed on location,
-category, product type, IP, size, design elements and price (ridge, so that a rare element says little). Where the
-first delivery of past launches is known, the logarithm of its size, a buyer's own judgement, joins in a second
-regression. Each of the two, alone or in the mean with the comparison by groups, has to prove itself on launches whose
-styles were left out; else that comparison stands.
+category, product type, IP, size, design elements, price and the level that the hit map foresaw (ridge, so that a rare
+element says little). Where the first delivery of past launches is known, the logarithm of its size, a buyer's own
+judgement, joins in a second regression. Each of the two, alone or in the mean with the comparison by groups, has to
+prove itself on launches whose styles were left out; else that comparison stands.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def launch_levels(
     """Return the level of each series at its launch, in the way that foresaw past launches best.
 
     Args:
-        keys: (n,) attributes of the series, ``elements`` and ``launch_qty`` where they are known.
+        keys: (n,) attributes of the series, ``elements``, ``prior_level`` and ``launch_qty`` where they are known.
         launched: (n,) levels of the launches that were seen [units/period]; NaN elsewhere.
         recent: (n,) present levels, stated at the launch [units/period]; NaN unknown.
         mature: (n,) long on sale: the present level is no longer that of a launch.
@@ -123,7 +123,7 @@ def correction(actual: Floats, forecast: Floats) -> float:
 
 
 def _columns(keys: pl.DataFrame) -> Floats:
-    """Return (n, k) columns of attributes, elements and price, zero where unknown."""
+    """Return (n, k) columns of attributes, elements, price and the level foreseen, zero where unknown."""
     parts = []
     for names in _ATTRIBUTES:
         if all(c in keys.columns for c in names):
@@ -135,6 +135,8 @@ def _columns(keys: pl.DataFrame) -> Floats:
         price = pl.when(pl.col("regular_price") > 0).then(pl.col("regular_price").cast(pl.Float64).log())
         relative = keys.select((price - price.mean().over(by)).fill_null(0).fill_nan(0)).to_series()
         parts.append(relative.to_numpy()[:, None])
+    if "prior_level" in keys.columns:
+        parts.append(keys["prior_level"].log().fill_null(0.0).to_numpy()[:, None])
     return np.concatenate(parts, axis=1) if parts else np.zeros((keys.height, 0))
 
 

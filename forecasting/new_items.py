@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from forecasting.launch_facts import known_by
 from forecasting.launch_levels import Levels, launch_levels
 from forecasting.models import weekday_profile
 from forecasting.panel import Panel
@@ -27,7 +28,6 @@ __all__ = [
     "launch_curve",
     "launch_forecast",
     "was_launched",
-    "with_launch_facts",
 ]
 
 _MIN_ANALOGUES = 3  # launches; fewer say more about themselves than about the group
@@ -41,8 +41,6 @@ _MIN_DAILY_LAUNCHES = 30  # launches that the shape of a week is read from
 _LEAST_PROFILE = 0.2  # [ratio] a weekday on which next to nothing sells says nothing about age
 _STEEPEST = 2.0  # [ratio] a week on week change of the curve beyond this is noise
 _PRICE_BAND = 1.5  # [ratio] width of a price band
-_ORDER = ("sku", "location_id", "campaign_id", "ordered_date")
-_FIRST_ORDER_DAYS = 7  # [days] after the launch within which a first delivery is due
 _RECENT_SEASONS = 8  # weeks that an item's present level is read from
 _USUAL_SHARE = 0.5  # weight of what such items sell now against what they sold when they were launched
 _PLACE_PRIOR = 2.0  # [locations] weight of comparable items against the same item elsewhere
@@ -81,44 +79,6 @@ class Analogues:
         """Return those of the series at the positions ``index``."""
         basis = [self.basis[i] for i in index.tolist()]
         return Analogues(self.level[index], basis, self.curve, self.soon[index], self.soon_share)
-
-
-def with_launch_facts(
-    keys: pl.DataFrame, *, elements: pl.DataFrame, receipts: pl.DataFrame, open_orders: pl.DataFrame
-) -> pl.DataFrame:
-    """Return the keys with ``elements`` (a list of design elements) and ``launch_qty`` (the first order) [units].
-
-    The first order is what was ordered before the launch and is due at the latest a week after it: known at the launch.
-    What a preorder campaign ordered for its own buyers is no part of it.
-
-    Args:
-        keys: sku, location_id, launch_date and more.
-        elements: sku, element_type, element.
-        receipts: sku, location_id, campaign_id, ordered_date, received_date, received_qty.
-        open_orders: sku, location_id, campaign_id, ordered_date, expected_receipt_date, open_qty.
-    """
-    named = elements.filter(~pl.col("element_type").is_in(["ip", "product_type"])).select(
-        "sku", elements=pl.concat_str("element_type", "element", separator="=")
-    )
-    orders = pl.concat(
-        [
-            receipts.select(*_ORDER, due="received_date", qty="received_qty"),
-            open_orders.select(*_ORDER, due="expected_receipt_date", qty="open_qty"),
-        ]
-    )
-    launch = pl.col("launch_date").cast(pl.Date)
-    first = (
-        orders.join(keys.select("sku", "location_id", launch), on=["sku", "location_id"])
-        .filter(pl.col("campaign_id").is_null() & (pl.col("ordered_date") < pl.col("launch_date")))
-        .filter(pl.col("due") <= pl.col("launch_date") + pl.duration(days=_FIRST_ORDER_DAYS))
-        .group_by("sku", "location_id")
-        .agg(launch_qty=pl.col("qty").cast(pl.Float64).sum())
-    )
-    lists = named.unique().sort("sku", "elements").group_by("sku", maintain_order=True).agg("elements")
-    joined: pl.DataFrame = keys.join(lists, on="sku", how="left", maintain_order="left").join(
-        first, on=["sku", "location_id"], how="left", maintain_order="left"
-    )
-    return joined
 
 
 def was_launched(panel: Panel) -> NDArray[np.bool_]:
@@ -215,7 +175,7 @@ def launch_analogues(panel: Panel) -> Analogues:
     level = np.where(seen_at_launch & (usual > 0), total / np.maximum(usual, 1e-9), np.nan)
     recent = _recent_levels(panel, curve)
     found = launch_levels(
-        panel.keys,
+        known_by(panel),
         level,
         recent,
         mature=panel.n_periods - first >= _MATURE_SEASONS * panel.season,

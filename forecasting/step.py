@@ -24,7 +24,7 @@ from forecasting.fitting import Fitted
 from forecasting.forecast import Forecast, learnt, make_forecast
 from forecasting.heat_lift import Signals
 from forecasting.intervals import unit_step
-from forecasting.new_items import with_launch_facts
+from forecasting.launch_facts import with_launch_facts
 from forecasting.panel import build_panel
 from forecasting.protection import Spans
 from forecasting.week_model import WeekModel, read_week_model, stamp_of, write_week_model
@@ -134,6 +134,7 @@ def load_inputs(io: StepIO, config: ForecastConfig) -> tuple[Inputs, float]:
             "stg_purchase_orders",
             columns=["sku", "location_id", "campaign_id", "ordered_date", "expected_receipt_date", "open_qty"],
         ),
+        priors=io.read_polars("new_item_priors", columns=["sku", "region", "level_ratio", "known_date"]),
     )
     history = io.read_polars("demand_history", columns=_HISTORY)
     calendar = io.calendar

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
+from trends.heat import Heat
 from trends.seasons import season_days
-from trends.signals import ALL_REGIONS
+from trends.signals import ALL_REGIONS, Cube
 
-__all__ = ["hit_features"]
+__all__ = ["heat_on_eves", "hit_features"]
 
 _ROW = ["style_id", "region", "season"]
 
@@ -40,6 +41,18 @@ def hit_features(
     if warm.height:
         parts.append(warm)
     return pl.concat(parts)
+
+
+def heat_on_eves(cube: Cube, heat: Heat, rows: pl.DataFrame, last_day: int) -> pl.DataFrame:
+    """Return heat on the day before each quarter of ``rows`` begins, at the latest on ``last_day``."""
+    frames = []
+    eves = {min(season_days(s)[0] - 1, last_day) for s in rows["season"].unique().to_list()}
+    for day in sorted(eves):
+        at = day - cube.first_day
+        if 0 <= at < cube.n_days:
+            frames.append(cube.series.with_columns(day=pl.lit(day), heat=pl.Series(heat.heat[at].astype(float))))
+    schema = {**dict.fromkeys(("element_type", "element", "region"), pl.String), "day": pl.Int32, "heat": pl.Float64}
+    return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
 
 
 def _heat_when_it_begins(carried: pl.DataFrame, heat: pl.DataFrame, strengths: dict[str, float]) -> pl.DataFrame:

@@ -14,7 +14,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-__all__ = ["HitModel", "brier", "calibration_error", "fit_hits", "hit_map", "item_priors", "predicted_hits"]
+__all__ = [
+    "HitModel",
+    "LevelModel",
+    "brier",
+    "calibration_error",
+    "fit_hits",
+    "fit_levels",
+    "hit_map",
+    "level_ratios",
+    "predicted_hits",
+]
 
 Floats = NDArray[np.float64]
 
@@ -27,6 +37,19 @@ _LEVEL_RIDGE = 8.0  # styles' worth of no effect in the level of an element
 
 
 @dataclass(frozen=True)
+class LevelModel:
+    """What features say of the level of a style.
+
+    Attributes:
+        names: features by column.
+        effects: log level against the category's median, intercept first.
+    """
+
+    names: dict[str, int]
+    effects: Floats
+
+
+@dataclass(frozen=True)
 class HitModel:
     """The fitted map.
 
@@ -34,14 +57,14 @@ class HitModel:
         names: features by column.
         weights: log odds, intercept first.
         covariance: of the weights.
-        levels: log level against the category's median, intercept first.
+        levels: what the same features say of the level.
         base_rate: share of hits in what was learned from.
     """
 
     names: dict[str, int]
     weights: Floats
     covariance: Floats
-    levels: Floats
+    levels: LevelModel
     base_rate: float
 
 
@@ -52,10 +75,10 @@ def fit_hits(seasons: pl.DataFrame, features: pl.DataFrame) -> HitModel | None:
         seasons: as :func:`trends.seasons.style_seasons` gives them, of complete quarters.
         features: ``style_id``, ``region``, ``season``, ``feature``, ``value``: what is known when the quarter begins.
     """
-    known = sorted(seasons["season"].unique().to_list())
-    if len(known) < _MIN_SEASONS or seasons["style_id"].n_unique() < _MIN_STYLES:
+    if not _is_enough(seasons):
         return None
-    names = {name: i + 1 for i, name in enumerate(sorted(features["feature"].unique().to_list()))}
+    known = sorted(seasons["season"].unique().to_list())
+    names = _columns(features)
     x, y, level, weight, season = _matrix(seasons, features, names)
     taught, judged = season != known[-1], season == known[-1]
     losses = []
@@ -71,10 +94,28 @@ def fit_hits(seasons: pl.DataFrame, features: pl.DataFrame) -> HitModel | None:
     for _ in range(_STEPS):  # a fifth are hits by definition: the mean is known better than any quarter tells it
         p = _logit_inverse(x @ weights)
         weights[0] += float((y.mean() - p.mean()) / max((p * (1 - p)).mean(), 1e-3))
-    levels = np.linalg.solve(
-        (x * weight[:, None]).T @ x + _LEVEL_RIDGE * _penalty(x.shape[1]), (x * weight[:, None]).T @ level
-    )
-    return HitModel(names, weights, b * b * covariance, np.asarray(levels, dtype=np.float64), float(y.mean()))
+    levels = LevelModel(names, _level_effects(x, level, weight))
+    return HitModel(names, weights, b * b * covariance, levels, float(y.mean()))
+
+
+def fit_levels(seasons: pl.DataFrame, features: pl.DataFrame) -> LevelModel | None:
+    """Return the levels alone, learned from the same quarters as the map; None where there are too few.
+
+    Args:
+        seasons: as for :func:`fit_hits`.
+        features: of these seasons, and of others, which teach nothing.
+    """
+    if not _is_enough(seasons):
+        return None
+    taught = features.join(seasons.select("season").unique(), on="season", how="semi")
+    names = _columns(taught)
+    x, _, level, weight, _ = _matrix(seasons, taught, names)
+    return LevelModel(names, _level_effects(x, level, weight))
+
+
+def level_ratios(model: LevelModel, rows: pl.DataFrame, features: pl.DataFrame) -> Floats:
+    """Return the level of each of ``rows`` (``style_id``, ``region``, ``season``) over the usual (1 = usual)."""
+    return _ratios(model, _design(rows, features, model.names))
 
 
 def predicted_hits(model: HitModel, rows: pl.DataFrame, features: pl.DataFrame) -> pl.DataFrame:
@@ -82,7 +123,7 @@ def predicted_hits(model: HitModel, rows: pl.DataFrame, features: pl.DataFrame) 
     x = _design(rows, features, model.names)
     return rows.with_columns(
         p_hit=pl.Series(_logit_inverse(x @ model.weights)),
-        level_ratio=pl.Series(np.exp(np.clip(x[:, 1:] @ model.levels[1:], -1.5, 1.5))),
+        level_ratio=pl.Series(_ratios(model.levels, x)),
     )
 
 
@@ -125,13 +166,6 @@ def hit_map(model: HitModel, rows: pl.DataFrame, features: pl.DataFrame, element
     return pl.DataFrame(out, schema={**schema, "n_products": pl.Int64}, orient="row")
 
 
-def item_priors(predicted: pl.DataFrame, styles: pl.DataFrame) -> pl.DataFrame:
-    """Return ``new_item_priors``: each SKU has its style's chance and level."""
-    return (
-        styles.select("sku", "style_id").join(predicted, on="style_id").select("sku", "region", "p_hit", "level_ratio")
-    )
-
-
 def brier(p: Floats, y: Floats) -> float:
     """Return the mean squared error of probabilities (Brier 1950)."""
     return float(np.mean((p - y) ** 2))
@@ -145,6 +179,23 @@ def calibration_error(p: Floats, y: Floats, *, bins: int = 10) -> float:
     """
     parts = np.array_split(np.argsort(p, kind="stable"), bins)
     return float(sum(len(i) / len(p) * abs(p[i].mean() - y[i].mean()) for i in parts if len(i)))
+
+
+def _is_enough(seasons: pl.DataFrame) -> bool:
+    return seasons["season"].n_unique() >= _MIN_SEASONS and seasons["style_id"].n_unique() >= _MIN_STYLES
+
+
+def _columns(features: pl.DataFrame) -> dict[str, int]:
+    return {name: i + 1 for i, name in enumerate(sorted(features["feature"].unique().to_list()))}
+
+
+def _level_effects(x: Floats, level: Floats, weight: Floats) -> Floats:
+    weighted = (x * weight[:, None]).T
+    return np.asarray(np.linalg.solve(weighted @ x + _LEVEL_RIDGE * _penalty(x.shape[1]), weighted @ level))
+
+
+def _ratios(model: LevelModel, x: Floats) -> Floats:
+    return np.asarray(np.exp(np.clip(x[:, 1:] @ model.effects[1:], -1.5, 1.5)))
 
 
 def _matrix(

@@ -9,8 +9,9 @@ import polars as pl
 
 from trends.config import TrendConfig
 from trends.heat import Heat, heat_of
-from trends.hit_features import hit_features
-from trends.hits import fit_hits, hit_map, item_priors, predicted_hits
+from trends.hit_features import heat_on_eves, hit_features
+from trends.hits import fit_hits, hit_map, predicted_hits
+from trends.item_priors import foreseen_levels, item_priors, relative_levels
 from trends.leads import HeatPanel, signal_leads
 from trends.pairs import element_pairs, style_levels
 from trends.record import alarms_of, carriers, judged_alarms, kinds_of_bursts, scorecard
@@ -21,7 +22,6 @@ from trends.signals import Cube
 __all__ = ["Judgement", "judgement", "map_of_hits"]
 
 _DEFAULT_LEAD, _DEFAULT_STRENGTH = 14, 0.3  # [days], [log/log] until a shop's own sales have spoken
-_FURTHEST = 2.0  # [ratio] elements alone never say more than this of a launch
 _NEW_DAYS = 28  # on sale for less: its elements say more than its sales
 
 
@@ -145,7 +145,7 @@ def map_of_hits(
         styles.filter("is_open").select("style_id").unique().join(zones.select("region").unique(), how="cross")
     ).with_columns(season=pl.lit(ahead))
     both = pl.concat([past.select("style_id", "region", "season"), rows.select("style_id", "region", "season")])
-    features = hit_features(both, of_style, zones, _heat_on_eves(cube, heat, both, last_day), strengths)
+    features = hit_features(both, of_style, zones, heat_on_eves(cube, heat, both, last_day), strengths)
     model = fit_hits(past, features)
     if model is None or rows.is_empty():
         return pairs, pl.DataFrame(), pl.DataFrame()
@@ -154,18 +154,6 @@ def map_of_hits(
     predicted = predicted_hits(model, rows, features).join(
         styles.unique("style_id").select("style_id", "category"), on="style_id"
     )
-    usual = pl.col("level_ratio").mean().over("category", "region")
-    predicted = predicted.with_columns(level_ratio=(pl.col("level_ratio") / usual).clip(1 / _FURTHEST, _FURTHEST))
-    return pairs, found, item_priors(predicted, styles.filter("is_new"))
-
-
-def _heat_on_eves(cube: Cube, heat: Heat, rows: pl.DataFrame, last_day: int) -> pl.DataFrame:
-    """Return heat on the day before each quarter begins, and on the last day."""
-    frames = []
-    eves = {min(season_days(s)[0] - 1, last_day) for s in rows["season"].unique().to_list()}
-    for day in sorted(eves):
-        at = day - cube.first_day
-        if 0 <= at < cube.n_days:
-            frames.append(cube.series.with_columns(day=pl.lit(day), heat=pl.Series(heat.heat[at].astype(float))))
-    schema = {**dict.fromkeys(("element_type", "element", "region"), pl.String), "day": pl.Int32, "heat": pl.Float64}
-    return pl.concat(frames) if frames else pl.DataFrame(schema=schema)
+    tonight = relative_levels(predicted, usual=pl.col("level_ratio"))
+    foreseen = foreseen_levels(panel, seasons, styles, of_style, zones, (cube, heat))
+    return pairs, found, item_priors(foreseen, tonight, styles, last_day=last_day)

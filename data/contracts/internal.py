@@ -190,17 +190,19 @@ INTERNALS: tuple[Table, ...] = (
         [
             _SKU,
             key("region", "region"),
-            column("p_hit", N, "0-1", "chance of a hit next quarter", nullable=False, minimum=0, maximum=1),
+            column("p_hit", N, "0-1", "chance of a hit next quarter; null: no longer new", minimum=0, maximum=1),
             column(
                 "level_ratio",
                 N,
                 "ratio",
-                "demand expected from its elements over the usual of its category; 1 = usual",
+                "demand foreseen from its elements over the usual of its category; 1 = usual",
                 nullable=False,
                 minimum=0,
             ),
+            column("known_date", D, "", "day at whose close the level was foreseen", nullable=False),
         ],
-        "What the hit map says of each SKU before it has sold; to be queried: launches have a regression of their own.",
+        "The level of each style as foreseen before its first season, fitted on the seasons before that; of styles not "
+        "sold yet tonight's. The forecast of launches reads it.",
     ),
     _table(
         "preorder_ledger",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -9,8 +10,9 @@ import polars as pl
 import pytest
 from forecast_shops import RUN_DATE, panel_of
 
+from forecasting.launch_facts import known_by, with_launch_facts
 from forecasting.launch_levels import BY_ATTRIBUTES, BY_FIRST_ORDER, Levels, launch_levels, loss
-from forecasting.new_items import was_launched, with_launch_facts
+from forecasting.new_items import launch_analogues, was_launched
 
 COUNT, SEEN = 400, 300  # the last hundred are yet to come
 
@@ -77,6 +79,42 @@ def test_the_first_order_counts_where_buyers_knew(tells: bool) -> None:
         assert loss(level[ahead], got.level[ahead]) < 1.1 * loss(level[ahead], without.level[ahead])
 
 
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_level_that_was_foreseen_counts_where_it_tells(tells: bool) -> None:
+    keys, level = shop(effect=0.3)
+    rng = np.random.default_rng(6)
+    foreseen = np.clip(np.exp(rng.normal(0, 0.5, COUNT)), 0.5, 2.0)
+    level = level * foreseen ** (2.0 if tells else 0.0)
+    prior = pl.Series(foreseen, dtype=pl.Float64).set(pl.Series(rng.random(COUNT) < 0.1), None)  # some unknown
+    without, got = found(keys, level), found(keys.with_columns(prior_level=prior), level)
+    ahead = slice(SEEN, None)
+    ratio = loss(level[ahead], got.level[ahead]) / loss(level[ahead], without.level[ahead])
+    assert set(got.basis.tolist()) == {BY_ATTRIBUTES}
+    assert ratio < 0.8 if tells else 0.97 < ratio < 1.03
+
+
+def test_a_trial_knows_no_level_that_was_foreseen_later() -> None:
+    count, days = 80, 200
+    rng = np.random.default_rng(4)
+    first = np.r_[rng.integers(40, 120, count - 10), np.full(10, 160)]
+    units = np.where(np.arange(days) >= first[:, None], rng.poisson(3, (count, days)), np.nan)
+    panel = panel_of(units)
+    start = panel.start
+    known = [start + timedelta(days=int(v) - 5) for v in first[:-10]] + [start + timedelta(days=150)] * 10
+    level = np.r_[np.exp(rng.normal(0, 0.4, count - 10)), np.full(10, 1.9)]
+
+    def shown(level: np.ndarray, cutoff: int) -> tuple[list[float | None], np.ndarray]:
+        keys = panel.keys.with_columns(prior_level=pl.Series(level), prior_known=pl.Series(known, dtype=pl.Date))
+        past = replace(panel, keys=keys).until(cutoff)
+        return known_by(past)["prior_level"].to_list(), launch_analogues(past).level
+
+    changed = np.r_[level[:-10], np.full(10, 0.5)]
+    (said, was), (again, now) = shown(level, 150), shown(changed, 150)  # the panel ends on the eve of day 150
+    assert said == again == [*level[:-10].tolist(), *[None] * 10]
+    assert np.array_equal(was, now, equal_nan=True)
+    assert shown(level, 151)[0][-10:] == [1.9] * 10
+
+
 def test_few_launches_are_compared_only() -> None:
     keys, level = shop(effect=1.0)
     few = np.where(np.arange(COUNT) < 30, level, np.nan)
@@ -99,7 +137,12 @@ def test_an_old_slow_seller_was_not_launched_at_its_first_sale() -> None:
 
 def test_the_first_order_is_what_was_known_at_the_launch() -> None:
     day = date(2026, 5, 1)
-    keys = pl.DataFrame({"sku": ["A", "B"], "location_id": ["web", "web"], "launch_date": [day, day]})
+    keys = pl.DataFrame(
+        {
+            "sku": ["A", "B", "B"], "location_id": ["web", "web", "shop"], "launch_date": [day] * 3,
+            "region": ["east", None, "east"],
+        }
+    )  # fmt: skip
     receipts = pl.DataFrame(
         {
             "sku": ["A", "A", "A", "B", "B"],
@@ -117,6 +160,11 @@ def test_the_first_order_is_what_was_known_at_the_launch() -> None:
         }
     ).with_columns(campaign_id=pl.lit(None, pl.String))  # fmt: skip
     elements = pl.DataFrame({"sku": ["A", "A"], "element_type": ["ip", "collar"], "element": ["x", "round"]})
-    got = with_launch_facts(keys, elements=elements, receipts=receipts, open_orders=open_orders)
-    assert got["launch_qty"].to_list() == [40.0, 13.0], "not what came or was ordered later, not batches"
-    assert got["elements"].to_list() == [["collar=round"], None]
+    priors = pl.DataFrame(
+        {"sku": ["A", "B", "A"], "region": ["east", "*", "north"], "level_ratio": [0.7, 1.2, 1.9]}
+    ).with_columns(known_date=pl.lit(day - timedelta(31)))
+    got = with_launch_facts(keys, elements=elements, receipts=receipts, open_orders=open_orders, priors=priors)
+    assert got["launch_qty"].to_list() == [40.0, 13.0, None], "not what came or was ordered later, not batches"
+    assert got["elements"].to_list() == [["collar=round"], None, None]
+    assert got["prior_level"].to_list() == [0.7, 1.2, None], "of the location's region, or of all for one without"
+    assert got["region"].to_list() == keys["region"].to_list()

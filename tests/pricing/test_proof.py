@@ -38,11 +38,11 @@ def test_no_automatic_price_leaves_what_is_proved(book, kind):
     rest = f", {RULES[kind]}" if RULES[kind] else ""
     rules = book(f"\n  - {{id: one, type: {kind}, when: {{all: true}}{rest}}}", RAILS)
     states = price_states.random_states(600, seed=len(kind))
-    states = states[states["override_price"].isna()]
+    states = states[states["override_price"].isna() & states["switchback_level"].isna()]  # a person's, not the book's
     table = suggest_prices(states, rules, run_date=price_states._DAY, config=PricingConfig())
     moved = table[(table["status"] == "auto") & (table["suggested_price"] != table["current_price"])]
     ratio = (moved["suggested_price"] / moved["current_price"]).to_numpy()
-    margin = (1 - moved["unit_cost"] / moved["suggested_price"]).to_numpy()
+    margin = (1 - moved["unit_cost"].round(4) / moved["suggested_price"]).to_numpy()  # money has four decimals
     reach = reaches(rules)
     assert (margin >= 0.15 - 1e-9).all()
     assert "never below unit cost plus 15 % margin" in "\n".join(proof_text(rules))

@@ -30,6 +30,7 @@ DATES = 4
 REGIONS = pl.DataFrame({"location_id": ["web", "shop"], "region": ["east", "north"]})
 ZONES = pl.DataFrame({"region": ["east", "north"], "climate_zone": ["mild", "cold"]})
 SKUS = [f"S{i:02d}" for i in range(N_SKUS)]
+LAUNCHED = dict.fromkeys(("S11", "S22", "S33"), 123)  # in the third quarter of the shop
 ELEMENTS = pl.DataFrame(
     [(sku, kind, f"{kind}{i % n}") for i, sku in enumerate(SKUS) for kind, n in (("ip", 5), ("product_type", 3))],
     schema=["sku", "element_type", "element"],
@@ -63,7 +64,7 @@ def shop():
         (sku, place, START + timedelta(days=d), float(rng.poisson((1 + i % 7) * heat[i % 5, max(d - 10, 0)])))
         for i, sku in enumerate(SKUS)
         for place in ("web", "shop")
-        for d in range(N_DAYS)
+        for d in range(LAUNCHED.get(sku, 0), N_DAYS)
     ]
     history = pl.DataFrame(sold, schema=["sku", "location_id", "ds", "units"], orient="row")
     weather = pl.DataFrame(
@@ -138,6 +139,8 @@ def test_scrambling_what_is_known_after_a_day_changes_no_table(shop):
         told, again = room(shop, day), room(scrambled(shop, day), day)
         assert [name for name in told if not told[name].equals(again[name])] == [], START + timedelta(days=day)
         rows = {name: rows.get(name, 0) + frame.height for name, frame in told.items()}
+        first = told["new_item_priors"].filter(pl.col("known_date") < START + timedelta(days=122))
+        assert set(first["sku"]) == set(LAUNCHED), "what was foreseen before their first quarter"
     # nothing is equal because it is empty: weather is too short to say anything, and combinations are one kind
     assert all(rows[name] > 0 for name in rows if name not in {"weather_effects", "element_pairs"}), rows
 
