@@ -99,8 +99,13 @@ def _changed(frame: pl.DataFrame, late: pl.Expr, *, scramble: bool, seed: int) -
         return frame.filter(~late)
     rng = np.random.default_rng(seed)
     figures = [c for c, t in frame.schema.items() if t.is_numeric()]
+    # within what a unit may be: a delivery whose prices look like another currency's is refused as a whole
+    factors = {c: pl.Series(rng.uniform(0.6, 1.6, frame.height)) for c in figures}
     return frame.with_columns(
-        pl.when(late).then(pl.Series(rng.permutation(frame[c].to_numpy()))).otherwise(pl.col(c)).alias(c)
+        pl.when(late)
+        .then((pl.col(c).cast(pl.Float64) * factors[c]).round(2).cast(frame.schema[c], strict=False))
+        .otherwise(pl.col(c))
+        .alias(c)
         for c in figures
     )
 
