@@ -39,9 +39,8 @@ from reporting.workbook_columns import (
     SheetColumn,
 )
 
-__all__ = ["SHEETS", "plan_fingerprint", "write_workbook"]
+__all__ = ["plan_fingerprint", "write_workbook"]
 
-SHEETS = ("Orders", "Exceptions", "All SKUs", "Preorder batches", "Prices", "Parameters", "Glossary", "Checks")
 MAX_TEXT = 32_767  # Excel's limit of characters in a cell
 EPOCH = pd.Timestamp("1899-12-30")  # Excel's day 0 for days from March 1900 on
 FIRST_SAFE_DAY = 60

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
-from data.checks.results import CheckResult
-
-__all__ = ["counts_by_status", "in_words", "red_first", "results_frame"]
+__all__ = ["counts_by_status", "in_words", "red_first"]
 
 _ORDER = {"fail": 0, "warn": 1, "pass": 2}
-
-
-def results_frame(results: Iterable[CheckResult]) -> pd.DataFrame:
-    """Return check results as rows of the table ``checks`` (without ``run_date``), in their order."""
-    columns = list(CheckResult.__dataclass_fields__)
-    return pd.DataFrame([[getattr(r, c) for c in columns] for r in results], columns=columns)
 
 
 def counts_by_status(checks: pd.DataFrame) -> dict[str, int]:

@@ -13,7 +13,7 @@ import pytest
 from reporting.catalogue import load_catalogue
 from reporting.headline import to_order
 from reporting.restock_report import shared_series
-from reporting.restock_workbook import SHEETS, write_workbook
+from reporting.restock_workbook import write_workbook
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,9 @@ def rows(sheet):
 
 
 def test_the_sheets_are_those_of_the_specification(book):
-    assert tuple(book.sheetnames) == SHEETS
+    assert book.sheetnames == [
+        "Orders", "Exceptions", "All SKUs", "Preorder batches", "Prices", "Parameters", "Glossary", "Checks",
+    ]  # fmt: skip
 
 
 def test_headings_and_the_first_column_stay_in_sight_and_can_be_filtered(book):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import date, timedelta
 
 import pandas as pd
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from data.checks import deliveries
 from data.checks.deliveries import freshness, rows_accounted_for, volume
 from data.checks.results import CheckResult
-from data.checks.summary import counts_by_status, in_words, red_first, results_frame
+from data.checks.summary import counts_by_status, in_words, red_first
 
 D = date(2026, 6, 28)
 USUAL = {D - timedelta(days=n): 100 for n in range(80)}
@@ -73,7 +74,7 @@ def test_the_summary_names_failures_first_and_reads_as_a_sentence():
         CheckResult("demand", "-", "NO_STOCK", "warn", "warn", "No stock.", advice="No stock."),
         bad,
     ]
-    checks = results_frame(results)
+    checks = pd.DataFrame([asdict(result) for result in results])
     assert counts_by_status(checks) == {"pass": 1, "warn": 1, "fail": 1}
     assert [in_words(row) for _, row in red_first(checks).iterrows()] == [
         "restock_plan: bounds.qty: 1 of 3 rows (expected at least 0), such as A. Look.",
