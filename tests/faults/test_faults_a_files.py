@@ -317,20 +317,20 @@ def test_fault_21_path_traversal_and_symbolic_links(shop: DropShop, tmp_path: Pa
 def test_fault_22_the_same_file_twice_changes_nothing(shop: DropShop):
     shop.drop("order_lines", "a.csv", GOOD)
     shop.run()
-    before, staged = shop.accounts(), shop.query("from stg_order_lines")
+    before, staged = shop.accounts(), shop.table("stg_order_lines")
     shop.drop("order_lines", "a.csv", GOOD, mtime=time.time() - 5)
     counts = shop.run()
-    assert (counts["files_new"], shop.accounts(), shop.query("from stg_order_lines")) == (0, before, staged)
+    assert (counts["files_new"], shop.accounts(), shop.table("stg_order_lines")) == (0, before, staged)
     assert "DUPLICATE_DELIVERY" in shop.notes()
 
 
 def test_fault_23_the_same_content_under_a_new_name_changes_nothing(shop: DropShop):
     shop.drop("order_lines", "a.csv", GOOD)
     shop.run()
-    before, staged = shop.accounts(), shop.query("from stg_order_lines")
+    before, staged = shop.accounts(), shop.table("stg_order_lines")
     shop.drop("order_lines", "b.csv", GOOD)
     assert shop.run()["files_new"] == 0
-    assert (shop.accounts(), shop.query("from stg_order_lines")) == (before, staged)
+    assert (shop.accounts(), shop.table("stg_order_lines")) == (before, staged)
     assert "1 files of order_lines" in shop.notes()["DUPLICATE_DELIVERY"]
 
 

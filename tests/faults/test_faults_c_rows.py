@@ -77,18 +77,18 @@ def test_fault_51_a_correction_leaves_the_earlier_runs_view_readable(shop: DropS
     before = D - timedelta(days=1)
     shop.run(before)
     shop.publish(before)
-    staged = shop.query("from stg_order_lines")
+    staged = shop.table("stg_order_lines")
     shop.drop("order_lines", "b.csv", [r.replace("11.50", "12.00") for r in order_lines(60, day="2026-02-28")])
     shop.run(D)
-    assert shop.query("from stg_order_lines") != staged
+    assert shop.table("stg_order_lines") != staged
     shop.run(before)
-    assert shop.query("from stg_order_lines") == staged
+    assert shop.table("stg_order_lines") == staged
     assert list(shop.accounts()) == ["a.csv"]
     shop.run(before, restate=True)
-    restated = shop.query("from stg_order_lines")
+    restated = shop.table("stg_order_lines")
     assert restated != staged
     shop.run(before)
-    assert shop.query("from stg_order_lines") == restated
+    assert shop.table("stg_order_lines") == restated
 
 
 def test_fault_52_a_negative_quantity_is_a_return_and_loads(shop: DropShop):

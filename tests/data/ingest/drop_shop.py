@@ -94,6 +94,10 @@ class DropShop:
         with duckdb.connect(str(self.home / "warehouse.duckdb"), read_only=True) as connection:
             return connection.execute(sql).fetchall()
 
+    def table(self, name: str) -> list[tuple[Any, ...]]:
+        """All rows of a table, sorted: DuckDB writes them in the order its threads finish."""
+        return self.query(f"from {name} order by all")
+
     def accounts(self) -> dict[str, tuple[int, int, int, int]]:
         """File name -> rows in, loaded, quarantined, duplicate."""
         rows = self.query("select file_name, rows_in, rows_loaded, rows_quarantined, rows_duplicate from row_accounts")

@@ -17,7 +17,7 @@ TABLES = ("stg_order_lines", "stg_stock", "stg_stock_history", "stg_products", "
 
 
 def everything(shop: DropShop) -> dict[str, list[tuple]]:
-    return {t: shop.query(f"from {t}") for t in TABLES}
+    return {t: shop.table(t) for t in TABLES}
 
 
 def two_nights(shop: DropShop) -> None:
@@ -41,7 +41,7 @@ def test_the_second_night_takes_in_the_new_files_alone(shop: DropShop, monkeypat
     assert sorted(read) == ["orders_2026-03-02.csv", "stock_2026-03-02.csv"]
     assert shop.query("select count(*) from stg_order_lines") == [(250,)]
     assert shop.query("select on_hand from stg_stock") == [(4.0,)]
-    assert [r[3] for r in shop.query("from stg_stock_history")] == [9.0, 5.0, 4.0]
+    assert [r[3] for r in shop.table("stg_stock_history")] == [9.0, 5.0, 4.0]
 
 
 def test_a_rerun_of_a_published_run_sees_what_it_saw_and_restating_takes_in_the_rest(shop: DropShop):
@@ -120,7 +120,7 @@ def test_scrambling_what_lies_after_the_run_date_changes_nothing(shop: DropShop,
     other.drop("order_lines", "a.csv", [*order_lines(), *order_lines(7, day="2026-03-09", start=800)])
     for one in (shop, other):
         one.run(D)
-    assert shop.query("from stg_order_lines") == other.query("from stg_order_lines")
+    assert shop.table("stg_order_lines") == other.table("stg_order_lines")
 
 
 def test_the_first_run_knows_its_files_however_far_back_the_run_date_lies(shop: DropShop):

@@ -109,6 +109,6 @@ def test_a_row_that_only_a_later_run_condemned_is_not_in_an_earlier_quarantine(s
     shop.run(NEXT)
     assert {row[1] for row in shop.quarantined()} == {"UNKNOWN_SKU"}
     shop.run(D)
-    assert shop.query("from quarantine") == []
+    assert shop.table("quarantine") == []
     shop.run(NEXT)
     assert len(shop.quarantined()) == 2
