@@ -24,6 +24,7 @@ from scipy import stats
 from trends.bursts import State
 from trends.config import TrendConfig
 from trends.heat import heat_of
+from trends.levels import Levels
 from trends.signals import Cube
 
 Floats = NDArray[np.floating]
@@ -52,7 +53,7 @@ class EarlyWarning:
         before_peak: share of them that alarmed within eight weeks before the peak day, or on it.
         median_days_before_peak: of those.
         rank_yesterday: Spearman correlation of yesterday's count with the mean of the week four weeks later.
-        rank_with_heat: likewise of the week's level times what heat and growth add to it.
+        rank_with_heat: likewise of the room's level times what its growth adds to it.
     """
 
     n_peaks: int
@@ -115,13 +116,21 @@ def _weekly(titles: Titles) -> Floats:
     return counts
 
 
+def _weekly_mean(titles: Titles) -> Floats:
+    counts = np.full_like(titles.cube.values, np.nan)
+    for day in range(6, len(counts), 7):
+        counts[day] = np.round(titles.cube.values[day - 6 : day + 1].mean(axis=0))
+    return counts
+
+
 TOLD: dict[str, Callable[[Titles], Floats]] = {
     "as it is": lambda titles: titles.cube.values,
     "15% of days missing": _with_gaps,
     "listed a month before": _unlisted(np.nan),
     "zero until a month before": _unlisted(0.0),
     "levels up to a million": _far_apart,
-    "one figure a week": _weekly,
+    "one day's figure a week": _weekly,
+    "one score a week (its mean)": _weekly_mean,
 }
 
 
@@ -134,7 +143,8 @@ def early_warning(titles: Titles, *, config: TrendConfig) -> EarlyWarning:
         warnings.simplefilter("ignore", RuntimeWarning)  # weeks without any figure are unknown
         weekly = np.stack([np.nanmean(counts[max(0, d - 6) : d + 1], axis=0) for d in range(len(counts))])
         before = _days_before(titles, counts, weekly, begins)
-        ranks = [_ranks(counts, weekly, heat.growth, day) for day in range(70, len(counts) - _AHEAD - 7, 14)]
+        levels = _levels(titles.cube, config)
+        ranks = [_ranks(counts, levels, heat.growth, day) for day in range(70, len(counts) - _AHEAD - 7, 14)]
     ahead = [days for days in before if days is not None]
     yesterday, with_heat = np.mean(ranks, axis=0)
     return EarlyWarning(
@@ -160,12 +170,20 @@ def _days_before(titles: Titles, counts: Floats, weekly: Floats, begins: NDArray
     return found
 
 
-def _ranks(counts: Floats, weekly: Floats, growth: Floats, day: int) -> tuple[float, float]:
+def _levels(cube: Cube, config: TrendConfig) -> Floats:
+    """Return the level that the room gives each title, by day."""
+    levels = Levels(cube, config)
+    return np.stack([levels.at(day).level[0] for day in range(cube.n_days)])
+
+
+def _ranks(counts: Floats, level: Floats, growth: Floats, day: int) -> tuple[float, float]:
     """Return Spearman's correlation with the week four weeks later of yesterday's figure, and of level with growth."""
     later = np.nanmean(counts[day + _AHEAD : day + _AHEAD + 7], axis=0)
-    yesterday = np.where(np.isfinite(counts[day]), counts[day], weekly[day])
-    known = np.isfinite(later) & np.isfinite(yesterday) & np.isfinite(weekly[day])
-    grown = np.log(weekly[day] + 0.5) + growth[day]
+    yesterday = counts[day]
+    for earlier in range(day - 1, day - 7, -1):  # the last figure that there is
+        yesterday = np.where(np.isfinite(yesterday), yesterday, counts[earlier])
+    known = np.isfinite(later) & np.isfinite(yesterday) & np.isfinite(level[day])
+    grown = np.log(level[day] + 0.5) + growth[day]
     return (
         float(stats.spearmanr(yesterday[known], later[known]).statistic),
         float(stats.spearmanr(grown[known], later[known]).statistic),

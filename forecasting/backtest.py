@@ -16,12 +16,14 @@ from forecasting.features import Tables, closed_ahead, known_features
 from forecasting.heat_lift import beyond_level, heat_lift
 from forecasting.learner import Learner, fit_learner
 from forecasting.metrics import scale
+from forecasting.middle_out import Nodes, foreseen_nodes
 from forecasting.models import CONTROL, LEARNER, control_forecast, in_stock_ratio, statistical_forecasts
 from forecasting.month_days import month_lift
 from forecasting.new_items import Analogues, launch_analogues
 from forecasting.panel import Panel
 from forecasting.selection import Window
 from forecasting.workers import HERE, Workers
+from forecasting.year_season import year_lift
 
 __all__ = ["Inputs", "Trial", "candidates", "origins", "run_trials"]
 
@@ -77,6 +79,7 @@ class Trial:
         total_actual: (n, h) demand where the whole window may be judged, closed periods 0; else NaN.
         scales: (n,) mean squared one-step difference of the past.
         analogues: what launches of all series were compared with then.
+        nodes: what departments were foreseen to come to; see :mod:`forecasting.middle_out`.
     """
 
     origin: int
@@ -88,6 +91,7 @@ class Trial:
     scales: NDArray[np.float64]
     window: Window
     analogues: Analogues | None = None
+    nodes: Nodes | None = None
 
 
 def origins(panel: Panel, *, config: ForecastConfig, count: int | None = None) -> tuple[list[int], int]:
@@ -132,6 +136,7 @@ def candidates(
     told = heat_lift(past, inputs.tables.signals, horizon=horizon)
     lift = event_lift(past, inputs.tables.events, horizon=horizon) * told
     lift *= month_lift(replace(past, demand=past.demand / lift[:, :origin]), horizon=horizon)
+    lift *= year_lift(past, horizon=horizon)
     out |= statistical_forecasts(past, horizon=horizon, config=config, lift=lift, workers=workers)
     out = {name: forecast * np.float32(in_stock_ratio(past)) for name, forecast in out.items()}
     if learner is not None:
@@ -192,7 +197,8 @@ def _trial(
     sold = np.where(judged & whole.censored[:, window], whole.units[:, window], np.nan).astype(np.float32)
     seen = _window(inputs, past, forecasts, actual, scales)
     compared = launch_analogues(calm(inputs.panel.until(origin), inputs.tables.events))
-    return Trial(origin, past, forecasts, actual, sold, total_actual, scales, seen, compared)
+    nodes = foreseen_nodes(past, inputs.tables, horizon=length)
+    return Trial(origin, past, forecasts, actual, sold, total_actual, scales, seen, compared, nodes)
 
 
 def _window(

@@ -9,7 +9,10 @@ the least-squares reconciliation of Wickramasuriya, Athanasopoulos & Hyndman (20
 for the horizon's sums b of the series, sums U b over nodes and node forecasts y_u. With W_b = b and W_u = U b
 (structural scaling by means in place of ones) it multiplies: shapes over periods stay, quantiles follow their mean, the
 system has one row a node and not one a series. Series go half the way (the geometric mean of b and b'), which did less
-harm where totals were foreseen badly. Bottom-up stands unless this was better on each of at least two windows.
+harm where totals were foreseen badly. This is done only where it was better on each of at least two windows.
+
+Before it comes the way of :mod:`forecasting.middle_out`, day by day from nodes between shop and series. It stands
+unless earlier windows speak against it; sums of the series stand where neither does.
 """
 
 from __future__ import annotations
@@ -25,13 +28,14 @@ from numpy.typing import NDArray
 from forecasting.hierarchy import LEVELS
 from forecasting.panel import Panel
 
-__all__ = ["BOTTOM_UP", "RECONCILED", "Coherence", "choose_coherence", "node_codes", "pull", "reconciled"]
+__all__ = ["BOTTOM_UP", "MIDDLE_OUT", "RECONCILED", "Coherence", "choose_coherence", "node_codes", "pull", "reconciled"]
 
 Floats = NDArray[np.floating]
 
-BOTTOM_UP, RECONCILED = "bottom_up", "reconciled"
+BOTTOM_UP, RECONCILED, MIDDLE_OUT = "bottom_up", "reconciled", "middle_out"
 _FEWEST_WINDOWS = 2
 _MARGIN = 0.01  # [0-1] share of the error that must go away, on the mean of the windows
+_NO_HARM = 1.03  # [ratio] of errors up to which middle-out stands: the weights of the sums were chosen on these windows
 _FURTHEST = 1.5625  # [ratio] a series is moved half the way to this at most
 _HISTORY_SEASONS = 57  # weeks of a total that its model sees
 _MOST_NODES = 400  # finer levels are left out: their totals are as hard to foresee as the series
@@ -42,9 +46,9 @@ class Coherence:
     """How levels are made to agree.
 
     Attributes:
-        how: ``bottom_up`` or ``reconciled``.
-        scores: error of the reconciled forecasts over that of the sums, mean over levels, of each window up to the
-            first on which it was not better.
+        how: ``bottom_up``, ``reconciled`` or ``middle_out``.
+        scores: error of the forecasts moved in that way over that of the sums, mean over levels, of each window; of
+            reconciled ones up to the first on which they were not better, where sums stand too.
         total_bias: (forecast - actual) / actual of the whole shop on the last window, as published; NaN unknown.
     """
 
@@ -148,7 +152,10 @@ def _foreseen(past: Panel, code: NDArray[np.int64], *, horizon: int) -> NDArray[
 
 
 def choose_coherence(
-    pasts: Sequence[Panel], means: Sequence[Floats], actuals: Sequence[Floats]
+    pasts: Sequence[Panel],
+    means: Sequence[Floats],
+    actuals: Sequence[Floats],
+    factors: Sequence[Floats] = (),
 ) -> tuple[Coherence, list[Floats]]:
     """Return how levels are made to agree, and the means of each window as they are published then.
 
@@ -156,9 +163,13 @@ def choose_coherence(
         pasts: for each window, history before it.
         means: for each window, (n, h) forecasts.
         actuals: for each window, (n, h) what came; NaN is not judged.
+        factors: for each window, (n, h) what middle-out multiplies the forecasts by; none: it is not looked at.
     """
     if len(means) < _FEWEST_WINDOWS:
         return Coherence(total_bias=_total_bias(means[-1], actuals[-1]) if len(means) else float("nan")), list(means)
+    found = _middle_out(pasts, means, actuals, factors)
+    if found is not None:
+        return found
     pulled: list[Floats] = []
     scores: tuple[float, ...] = ()
     for past, mean, actual in zip(pasts, means, actuals, strict=True):
@@ -169,6 +180,35 @@ def choose_coherence(
     helps = max(scores) < 1 and float(np.mean(scores)) < 1 - _MARGIN
     published = pulled if helps else list(means)
     return Coherence(RECONCILED if helps else BOTTOM_UP, scores, _total_bias(published[-1], actuals[-1])), published
+
+
+def _middle_out(
+    pasts: Sequence[Panel], means: Sequence[Floats], actuals: Sequence[Floats], factors: Sequence[Floats]
+) -> tuple[Coherence, list[Floats]] | None:
+    """Return how middle-out did and the means it gives; None where it moves nothing or earlier windows deny it."""
+    if not any((factor != 1).any() for factor in factors):
+        return None
+    moved = [mean * factor.astype(mean.dtype) for mean, factor in zip(means, factors, strict=True)]
+    scores = tuple(
+        _daily_error_ratio(node_codes(past.keys), ours, mean, actual)
+        for past, ours, mean, actual in zip(pasts, moved, means, actuals, strict=True)
+    )
+    if float(np.mean(scores)) > _NO_HARM:
+        return None
+    return Coherence(MIDDLE_OUT, scores, _total_bias(moved[-1], actuals[-1])), moved
+
+
+def _daily_error_ratio(codes: Sequence[NDArray[np.int64]], moved: Floats, mean: Floats, actual: Floats) -> float:
+    """Return the error of days (root mean square), moved over plain, mean over the levels above the series."""
+    judged = ~np.isnan(actual) & ~np.isnan(mean)
+    errors = [np.where(judged, values - actual, 0).astype(np.float64) for values in (moved, mean)]
+    ratios = []
+    for code in codes:
+        order = np.argsort(code, kind="stable")
+        _, first = np.unique(code[order], return_index=True)
+        ours, plain = (float(np.mean(np.add.reduceat(error[order], first, axis=0) ** 2)) for error in errors)
+        ratios.append(np.sqrt(ours / plain) if plain > 0 else 1.0)
+    return float(np.mean(ratios)) if ratios else 1.0
 
 
 def _error_ratio(codes: Sequence[NDArray[np.int64]], moved: Floats, mean: Floats, actual: Floats) -> float:

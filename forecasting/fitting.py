@@ -13,12 +13,17 @@ from forecasting.coherence import BOTTOM_UP, choose_coherence
 from forecasting.config import ForecastConfig
 from forecasting.fallback import published
 from forecasting.intervals import LEVELS, Calibration, calibrate, dispersions, pit, sampled
-from forecasting.models import CONTROL
+from forecasting.middle_out import led
+from forecasting.models import CONTROL, LEARNER
 from forecasting.protection import Spans, effective_dispersion, level_errors, total_moments
 from forecasting.segments import mean_bin
 from forecasting.selection import ALL, Choice, choose
 
 __all__ = ["Fitted", "fit", "level_error_of"]
+
+_SHOCK_SHARE = 0.7  # [0-1] of what a class was off by on an earlier window that totals are not calibrated on
+_SHOCK_UNITS = 100.0  # [units] of a class and window below which a ratio is chance
+_LARGEST_SHOCK = 1.5  # [ratio]
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,9 @@ class Fitted:
         reference: length of a window [periods], at which ``level_error`` is stated.
         n_windows: windows that this was learnt from.
         coherence: how levels are made to agree; see :mod:`forecasting.coherence`.
-        coherence_scores: error of reconciled forecasts over that of the sums, by window, up to the first that lost.
+        coherence_scores: error of forecasts that were made to agree over that of the sums, by window.
         total_bias: of the whole shop on the last window (ratio - 1); NaN unknown.
+        direct_weight: of directly learnt totals, weekly; see :mod:`forecasting.weekly_totals`.
     """
 
     choices: dict[str, Choice]
@@ -46,6 +52,7 @@ class Fitted:
     coherence: str = BOTTOM_UP
     coherence_scores: Sequence[float] = ()
     total_bias: float = float("nan")
+    direct_weight: float = 0.0
 
 
 def fit(
@@ -84,7 +91,8 @@ def fit(
         published(inputs, t.past, t.forecasts, classes, choices, config=config, analogues=t.analogues).mean
         for t in trials
     ]
-    coherence, means = choose_coherence([t.past for t in trials], means, [t.actual for t in trials])
+    factors = [led(t.nodes, mean, t.forecasts.get(LEARNER)) for t, mean in zip(trials, means, strict=True)]
+    coherence, means = choose_coherence([t.past for t in trials], means, [t.actual for t in trials], factors)
     prior_periods = config.dispersion_prior(inputs.panel.period_days)
     spread = [dispersions(t.past, classes, prior_periods=prior_periods) for t in trials]
     calibration = _period_calibration(trials, means, spread, classes, config=config, seed=seed)
@@ -152,6 +160,22 @@ def _transforms(
     return np.asarray(np.where(np.isnan(sold), plain, least + draws * (1 - least)))
 
 
+def _unshocked(trial: Trial, mean: NDArray[np.float32], classes: NDArray[np.str_]) -> NDArray[np.float32]:
+    """Return the means with most of what a whole class was off by taken away: the next window is off by another share.
+
+    Calibrated on them as they are, totals would be moved by what two windows happened to bring all series at once.
+    """
+    if trial.past.season == 1:
+        return mean
+    came, foreseen = trial.actual.astype(np.float64), np.where(np.isnan(trial.actual), np.nan, mean)
+    out = mean.copy()
+    for name in sorted(set(classes.tolist())):
+        members = classes == name
+        ratio = (np.nansum(came[members]) + _SHOCK_UNITS) / (np.nansum(foreseen[members]) + _SHOCK_UNITS)
+        out[members] *= np.float32(np.clip(ratio, 1 / _LARGEST_SHOCK, _LARGEST_SHOCK) ** _SHOCK_SHARE)
+    return out
+
+
 def _total_calibration(
     trials: Sequence[Trial],
     means: Sequence[NDArray[np.float32]],
@@ -167,7 +191,8 @@ def _total_calibration(
     inside = np.arange(reference)[None, :] < lengths[:, None]
     none = np.zeros(len(classes))
     actual, mean, square, dispersion, label, length = [], [], [], [], [], []
-    for trial, forecast, a in zip(trials, means, spread, strict=True):
+    for trial, given, a in zip(trials, means, spread, strict=True):
+        forecast = _unshocked(trial, given, classes)
         usable = ~np.isnan(trial.total_actual).any(axis=1) & ~np.isnan(forecast).any(axis=1)
         actual.append(np.where(inside, np.nan_to_num(trial.total_actual), 0).sum(axis=1, dtype=np.float64)[usable])
         mean.append(total_moments(forecast, none, none, lengths, reference=reference)[0][usable])

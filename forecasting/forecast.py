@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from forecasting.accuracy import accuracy_table, series_errors, with_confidence
 from forecasting.backtest import Inputs, Trial, candidates, learner_as_of, run_trials
-from forecasting.coherence import RECONCILED, pull
+from forecasting.coherence import MIDDLE_OUT, RECONCILED, pull
 from forecasting.config import ForecastConfig
 from forecasting.drivers import parts, staged
 from forecasting.event_lift import calm
@@ -21,6 +21,7 @@ from forecasting.fitting import Fitted, fit, level_error_of
 from forecasting.heat_lift import beyond_level, heat_lift
 from forecasting.intervals import LEVELS, dispersions, quantiles
 from forecasting.learner import Learner
+from forecasting.middle_out import Nodes, foreseen_nodes, led
 from forecasting.models import CONTROL, LEARNER
 from forecasting.new_items import Analogues, launch_analogues
 from forecasting.overrides import with_overrides
@@ -28,6 +29,7 @@ from forecasting.panel import Panel
 from forecasting.protection import Spans, Totals, copula, protection_totals
 from forecasting.segments import demand_classes, given_or_own, unseen_error
 from forecasting.week_model import WeekModel
+from forecasting.weekly_totals import direct_weight, with_direct
 from forecasting.workers import HERE, Workers
 
 __all__ = ["Forecast", "classes_of", "judged_trial", "learnt", "make_forecast"]
@@ -109,8 +111,7 @@ def make_forecast(
         week: what was learnt as of an earlier night of the week; None: it is learnt now.
         workers: who works on the shards of series.
     """
-    if week is None:
-        week = learnt(inputs, spans, config=config, seed=seed, prior=prior, workers=workers)
+    week = week or learnt(inputs, spans, config=config, seed=seed, prior=prior, workers=workers)
     panel = inputs.panel.rows(inputs.targets)
     classes, fitted = classes_of(panel), week.fitted
     forecasts = candidates(
@@ -122,9 +123,9 @@ def make_forecast(
         analogues=analogues,
     )  # fmt: skip
     closed = closed_ahead(panel, origin=panel.n_periods, horizon=horizon, closed_days=inputs.closed_days)
-    ended = off_sale(panel, horizon=horizon)
-    sold = ~(closed | ended)
-    pulled = pull_of(panel, np.where(sold, ladder.mean, 0), fitted)
+    sold = ~(closed | (ended := off_sale(panel, horizon=horizon)))
+    nodes = foreseen_nodes(panel, inputs.tables, horizon=horizon)
+    pulled = pull_of(panel, np.where(sold, ladder.mean, 0), fitted, nodes, forecasts.get(LEARNER))
     baseline = np.where(sold, ladder.mean * pulled, 0).astype(np.float32)
     labels = panel.labels(horizon, offset=panel.n_periods)
     mean, overridden, reasons = with_overrides(
@@ -136,7 +137,8 @@ def make_forecast(
     )  # fmt: skip
     dispersion = dispersions(panel, classes, prior_periods=config.dispersion_prior(panel.period_days))
     values = period_quantiles(mean, dispersion + unseen_error(panel), classes, fitted)
-    totals = _totals(panel, mean, spans, dispersion, classes, fitted)
+    kept = _of_history(ladder, sold & (overridden < 0), spans)
+    totals = _totals(inputs, mean, spans, dispersion, classes, fitted, kept=kept, config=config, seed=seed)
     correlation, scale = copula(values, totals, spans.fixed)
     return Forecast(
         mean=mean.astype(np.float64) * step,
@@ -157,23 +159,35 @@ def make_forecast(
     )
 
 
+def _of_history(ladder: Ladder, plain: NDArray[np.bool_], spans: Spans) -> NDArray[np.bool_]:
+    """Return (n,) series forecast by models of their history, whose protection period has ``plain`` periods alone."""
+    beyond = np.arange(plain.shape[1])[None, :] >= spans.fixed[:, None]
+    return np.asarray((ladder.level <= 1) & (plain | beyond).all(axis=1))
+
+
 def _totals(
-    panel: Panel,
+    inputs: Inputs,
     mean: NDArray[np.float32],
     spans: Spans,
     dispersion: NDArray[np.float64],
     classes: NDArray[np.str_],
     fitted: Fitted,
+    *,
+    kept: NDArray[np.bool_],
+    config: ForecastConfig,
+    seed: int,
 ) -> Totals:
-    return protection_totals(
+    """Return the totals that follow from the means; of series ``kept``, in a weekly shop, mixed with learnt ones."""
+    totals = protection_totals(
         mean,
         spans,
         dispersion=dispersion,
-        level_error=level_error_of(classes, fitted) + unseen_error(panel),
+        level_error=level_error_of(classes, fitted) + unseen_error(inputs.panel.rows(inputs.targets)),
         classes=classes,
         calibration=fitted.total_calibration,
         reference=fitted.reference,
     )
+    return with_direct(totals, inputs, spans, weight=fitted.direct_weight, kept=kept, config=config, seed=seed)
 
 
 def _drivers(
@@ -202,8 +216,16 @@ def _drivers(
     return parts(level, stages, layers, lengths=lengths)
 
 
-def pull_of(panel: Panel, mean: NDArray[np.floating], fitted: Fitted) -> NDArray[np.float64]:
-    """Return (n, 1) what forecasts of totals multiply each series' means by: 1 where bottom-up was better."""
+def pull_of(
+    panel: Panel,
+    mean: NDArray[np.floating],
+    fitted: Fitted,
+    nodes: Nodes | None = None,
+    learner: NDArray[np.floating] | None = None,
+) -> NDArray[np.float64]:
+    """Return (n, 1) or (n, h) what forecasts of totals multiply each series' means by: 1 where bottom-up was better."""
+    if fitted.coherence == MIDDLE_OUT:
+        return led(nodes, mean, learner)
     ones = np.ones(len(mean))
     return np.asarray((pull(panel, mean) if fitted.coherence == RECONCILED else ones)[:, None])
 
@@ -226,6 +248,8 @@ def learnt(
     accuracy, judged = judged_trial(
         inputs, trials, classes, spans, config=config, seed=seed, coherence=fitted.coherence
     )
+    weight = direct_weight(inputs, trials, classes, spans, judged, config=config, seed=seed)
+    fitted = replace(fitted, direct_weight=weight)
     errors = series_errors(panel.keys, trials[-1] if trials else None, judged, n_windows=len(trials))
     return WeekModel(learner, fitted, accuracy, errors)
 
@@ -325,7 +349,8 @@ def judged_trial(
         inputs, last.past, last.forecasts, classes, before.choices, config=config, analogues=last.analogues
     ).mean
     agreed = replace(before, coherence=coherence or before.coherence)
-    mean = (mean * pull_of(last.past, mean, agreed)).astype(np.float32)
+    pulled = pull_of(last.past, mean, agreed, last.nodes, last.forecasts.get(LEARNER))
+    mean = (mean * pulled).astype(np.float32)
     dispersion = dispersions(last.past, classes, prior_periods=config.dispersion_prior(last.past.period_days))
     values = period_quantiles(np.nan_to_num(mean), dispersion, classes, before)
     return accuracy_table(last, mean, values, classes, before.choices), mean

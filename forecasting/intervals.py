@@ -30,7 +30,7 @@ _MEAN_RATIO = 1.02  # [ratio] grid of means for the table of quantiles: 2% is fa
 _DISPERSION_STEPS = 40
 _SHAPE_STEPS = 400
 _LEVEL_FLOOR, _LEVEL_CEILING = 0.0005, 0.9995  # a calibrated level never claims more than the cases can show
-_RECENT_WEEKS = 26  # history the dispersion is measured on
+_RECENT_DAYS, _RECENT_WEEKS = 336, 52  # history the dispersion is measured on, daily and weekly [periods]
 _MAX_CASES = 400_000  # probability transforms a calibration reads; more add nothing
 
 
@@ -41,7 +41,7 @@ def dispersions(panel: Panel, classes: NDArray[np.str_], *, prior_periods: float
     squared mean: one ratio of sums for the series, with ``prior_periods`` periods of its class added.
     """
     season = panel.season
-    width = min(panel.n_periods, _RECENT_WEEKS * max(season, 2) + 8 * season)
+    width = min(panel.n_periods, (_RECENT_DAYS if season > 1 else _RECENT_WEEKS) + 8 * season)
     seen = np.where(panel.teaches, panel.demand, np.nan)[:, -width:]
     usual = same_season_mean(seen, season=season, count=8) if season > 1 else trailing_mean(seen, window=8)
     usable = ~np.isnan(seen) & ~np.isnan(usual)

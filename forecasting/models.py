@@ -39,6 +39,7 @@ _PROFILE_PRIOR_UNITS = 150.0  # [units] sales of a series at which its own weekd
 _PROFILE_WEEKS = 8
 _RATIO_WEEKS = 8  # [weeks] over which periods in stock are compared with all
 _LEAST_RATIO = 0.8  # [ratio] below this the flags, not the demand, are in doubt
+_LONG_WEEKS = 26  # [weeks] of the long mean
 _SHARD_CELLS = 1_000_000  # cells of history that the statistical models are given at a time
 
 
@@ -127,8 +128,9 @@ def statistical_forecasts(
 ) -> dict[str, NDArray[np.float32]]:
     """Return (n, horizon) forecasts by model name; NaN for series with too few periods.
 
-    Daily: IMAPA and TSB levels (Petropoulos & Kourentzes 2015; Teunter, Syntetos & Babai 2011) times the weekday
-    profile. Weekly: exponential smoothing, Theta and IMAPA; the automatic searches cost ten times as much.
+    Daily: IMAPA and TSB levels (Petropoulos & Kourentzes 2015; Teunter, Syntetos & Babai 2011) and the mean of half a
+    year, which slow sellers are as well foreseen by, times the weekday profile. Weekly: exponential smoothing, Theta
+    and IMAPA; the automatic searches cost ten times as much.
     With ``lift``, (n, n_periods + horizon), they see demand without what events did to it, and are lifted by it.
     """
     daily = panel.season > 1
@@ -150,6 +152,10 @@ def statistical_forecasts(
     for part, levels in zip(parts, found, strict=True):
         for name, values in levels.items():
             out[name][part] = (values * shape[part]).astype(np.float32)
+    if daily:
+        level = _mean(demand[rows, -_LONG_WEEKS * panel.season :].astype(np.float64))[:, None]
+        out["long_mean"] = np.full((panel.n_series, horizon), np.nan, dtype=np.float32)
+        out["long_mean"][rows] = (level * shape[rows]).astype(np.float32)
     return {name: sane(values, demand) for name, values in out.items()}
 
 

@@ -10,7 +10,7 @@ next weekly review.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -198,9 +198,20 @@ def _cheapest(costs: Floats, counts: Floats, *, n_windows: int) -> ChosenPolicy:
         weight = counts[s] / (counts[s] + _SHRINKAGE_SERIES)
         score = weight * own + (1 - weight) * overall + must_gain
         near = np.flatnonzero(score <= score.min() + _AS_GOOD)
-        rules[name] = mean_rule([OPTIONS[i] for i in near])
+        rules[name] = _less_cover(mean_rule([OPTIONS[i] for i in near]))
         gain[name] = round(float(1 - own[near].mean()), 6)
     return ChosenPolicy(rules, gain, n_windows, round(float(counts.sum())))
+
+
+def _less_cover(rule: OrderRule) -> OrderRule:
+    """Return the rule with a part of its cover's weight; a cover alone stays one.
+
+    A cover earns its weight here beside a plain forecast. The nightly forecast is better, and knows the recent mean.
+
+    >>> _less_cover(OrderRule(1.5, 0.3, 0.5)).cover_weight, _less_cover(OrderRule(1.0, 1.0, 0.5)).cover_weight
+    (0.195, 1.0)
+    """
+    return replace(rule, cover_weight=round(rule.cover_weight * (1 + rule.cover_weight) / 2, 4))
 
 
 def mean_rule(rules: list[OrderRule]) -> OrderRule:

@@ -91,8 +91,9 @@ def advanced(
         np.uint32
     )
     lately = _days_above(above, _FAST_OF_DAYS) >= config.fast_days_above
-    enough = (_days_above(above, config.of_days) >= config.days_above) | (is_weekly & lately)
-    slowly = enough & (grown >= config.alarm_level) & (rise >= config.min_rise)
+    enough = (_days_above(above, config.of_days) >= config.days_above) | (is_weekly & (unit > config.above_units))
+    level = np.where(is_weekly, config.weekly_alarm_level, config.alarm_level)
+    slowly = enough & (grown >= level) & (rise >= config.min_rise)
     at_once = known & risen & lately
     starts = ~before.active & (slowly | at_once)
     shrunk = np.where(known & before.active, np.maximum(before.down + config.end_drift - unit, 0.0), before.down)

@@ -32,8 +32,11 @@ class TrendConfig(BaseModel):
         ge=3,
         description="Elements from which a day's common move (holiday, outage) is taken out [elements].",
     )
-    drift: float = Field(default=0.9, ge=0, description="Allowance of the CUSUM [standard units per day].")
+    drift: float = Field(default=0.7, ge=0, description="Allowance of the CUSUM [standard units per day].")
     alarm_level: float = Field(default=4.0, gt=0, description="CUSUM level that starts a burst [standard units].")
+    weekly_alarm_level: float = Field(
+        default=2.0, gt=0, description="The same for a series that speaks once a week: each figure is a week's."
+    )
     daily_cap: float = Field(
         default=3.0, gt=0, description="Most that one day may add to the CUSUM: a one-day spike is no trend."
     )
@@ -41,11 +44,9 @@ class TrendConfig(BaseModel):
         default=0.25, ge=0, description="Log ratio of the last 3 days to the baseline that a burst needs at its start."
     )
     fast_units: float = Field(
-        default=2.5, gt=0, description="Rise of the last days against the weeks before that starts a burst [sd]."
+        default=2.0, gt=0, description="Rise of the last days against the weeks before that starts a burst [sd]."
     )
-    fast_rise: float = Field(
-        default=0.08, ge=0, description="Log rise that the sources but the loudest must then show."
-    )
+    fast_rise: float = Field(default=0.2, ge=0, description="Log rise that the sources but the loudest must then show.")
     fast_return: float = Field(
         default=0.05, ge=0, description="Depth below the usual level from which coming back is no rise [log ratio]."
     )

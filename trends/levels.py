@@ -2,7 +2,8 @@
 
 The 7-day level is compared with its baseline, the median of the 7-day levels of 2 to 8 weeks before. A figure that a
 source corrects later counts with its new value from the day the correction became known, and with its old one before:
-what a past night saw stays what it saw. A series that speaks once a week has its level from that one figure.
+what a past night saw stays what it saw. A series that speaks once a week has its level from its last two figures, and
+of its growth only what stands out from their noise.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trends.config import TrendConfig
-from trends.sampled import ordered
+from trends.sampled import median_of, ordered, spread_of
 from trends.signals import Cube, Floats32
 
 __all__ = ["DayRatios", "Levels"]
@@ -25,6 +26,8 @@ _CADENCE_DAYS = 28  # days over which the rhythm of a source is read
 _WEEKLY_AT_MOST = 6  # figures in that time: it speaks about once a week
 _MIN_BASELINE_WEEKS = 2
 _COUNT_SHARE = 0.9  # of a metric's figures that are whole numbers: it counts something
+_NOISE_SERIES = 8  # weekly series from which their noise is known
+_SURE = 2.0  # standard errors of a weekly series' growth that are taken for noise
 _LEAST_MEAN = 0.2  # a count that is nearly always zero still comes once in five days [units]
 
 
@@ -59,7 +62,7 @@ class Levels:
         self._correct(day)
         self._push(day)
         values, config = self._values, self._config
-        level = self._weekly[day]
+        level = self._level(day)
         base = self._baseline(day)
         eps = config.level_floor_share * base + config.level_floor
         low = np.log(base + eps)
@@ -79,13 +82,24 @@ class Levels:
         spoken = self._month.max(axis=0, initial=0)
         return np.asarray((spoken > 0) & (spoken <= _WEEKLY_AT_MOST))
 
+    def _level(self, day: int) -> Floats32:
+        """Return the 7-day level; of what speaks once a week the mean of its last two figures."""
+        level: Floats32 = self._weekly[day]
+        if day < _WEEK or not self._weekly_metric.any():
+            return level
+        before = self._weekly[day - _WEEK]
+        both = self._weekly_metric & np.isfinite(before)
+        return np.asarray(np.where(both, (level + before) / 2, level), dtype=np.float32)
+
     def _growth(self, day: int, eps: Floats32) -> Floats32:
-        """Return the log growth a week; of what speaks once a week, and noisily, that of a fortnight by week."""
+        """Return the log growth a week; of what speaks once a week that of a fortnight by week, less its noise."""
         level = _log_sum(self._weekly[day], eps)
         growth = level - _log_sum(self._weekly[day - _WEEK], eps) if day >= _WEEK else np.full_like(level, np.nan)
         if day >= 2 * _WEEK and self._weekly_metric.any():
-            fortnight = (level - _log_sum(self._weekly[day - 2 * _WEEK], eps)) / 2
-            growth = np.where(self._weekly_metric, fortnight, growth)
+            week, fortnight = (_log_sum(self._weekly[day - _WEEK * n], eps) for n in (1, 2))
+            change, bend = level - fortnight, level - 2 * week + fortnight
+            sure = _less_noise(np.asarray(change / 2, dtype=np.float32), bend, self._weekly_metric)
+            growth = np.where(self._weekly_metric, sure, growth)
         return np.asarray(growth, dtype=np.float32)
 
     def _correct(self, day: int) -> None:
@@ -146,6 +160,28 @@ def _count_variance(values: Floats32, base: Floats32, eps: Floats32) -> Floats32
     whole = np.where(known, values == np.floor(values), False).sum(axis=1) >= _COUNT_SHARE * known.sum(axis=1)
     mean = np.fmax(base, _LEAST_MEAN)
     return np.where(whole[:, None], mean / (mean + eps) ** 2, 0.0).astype(np.float32)
+
+
+def _less_noise(growth: Floats32, bend: Floats32, told: NDArray[np.bool_]) -> Floats32:
+    """Return growths drawn to the day's usual one by what noise alone would make of them (James and Stein 1961).
+
+    Of three figures with noise of variance v the bend (second difference) has 6 v, half the change of a fortnight v/2.
+
+    Args:
+        growth: half the log change of a fortnight, (n_metrics, n_series).
+        bend: second difference of the three log figures.
+        told: where a series speaks once a week.
+    """
+    out = growth.copy()
+    for row, mask in enumerate(told):
+        usual = median_of(growth[row, mask], at_least=_NOISE_SERIES)
+        noise = spread_of(bend[row, mask], at_least=_NOISE_SERIES)
+        if usual is not None and noise is not None:
+            own = growth[row] - usual
+            with np.errstate(divide="ignore", invalid="ignore"):
+                kept = np.maximum(1 - _SURE**2 * (noise / 12) / (own * own), 0)
+            out[row] = usual + np.where(own == 0, 0, own * kept)
+    return out
 
 
 def _log_sum(values: Floats32, eps: Floats32) -> Floats32:

@@ -1,7 +1,7 @@
 """Rises: the last days against the weeks just before them, over several windows at once and all sources together.
 
 The CUSUM compares with the baseline of two months and is sure but slow; an element that drifts by itself keeps it from
-being quick. Here the mean of the last 2, 4 and 7 days stands against that of the three weeks before, each window
+being quick. Here the mean of the last 2, 3 and 5 days stands against that of the two weeks before, each window
 measured against its own running noise, drift included (a window-limited likelihood ratio, Lai 1995). All sources count
 by their precision, but the loudest may not do it alone: the others must rise too, and by their share. A day counts at
 most a little more than the window's second highest, so that a spike of one day raises no window.
@@ -21,12 +21,12 @@ from trends.signals import Floats32
 
 __all__ = ["Rises"]
 
-_WINDOWS = (2, 4, 7)  # [days]
-_REFERENCE = 21  # three whole weeks, so that weekdays even out [days]
-_MIN_REFERENCE = 10  # known days of them
+_WINDOWS = (2, 3, 5)  # [days]
+_REFERENCE = 14  # whole weeks, so that weekdays even out; a longer past has drifted further away [days]
+_MIN_REFERENCE = 7  # known days of them
 _SPIKE_MARGIN = 0.05  # that a day may count above the second highest of its window [log ratio]
-_OTHERS_UNITS = 2.0  # that the sources but the loudest must show [standard units]
-_OTHERS_PART = 0.5  # of the loudest's rise that the others must show
+_OTHERS_UNITS = 1.5  # that the sources but the loudest must show [standard units]
+_OTHERS_PART = 0.33  # of the loudest's rise that the others must show
 _MEMORY, _PRIOR = 60.0, 14.0  # of a window's running noise, and weight of all series' in each one's [days]
 _LEAST_SD = 0.02  # [log ratio]
 _MOST_VARIANCE = 0.1  # of a day's log count, about seven a day: smaller counts are too skewed for standard units

@@ -18,6 +18,7 @@ from data.ingest.faults import Reason
 from data.ingest.number_values import number_reason, plain_number, rounded_sql
 from data.ingest.privacy import masked_sql
 from data.ingest.text_values import literal, text_sql
+from data.ingest.zones import instant_sql
 from data.settings import SourceSettings
 from data.warehouse import quoted
 
@@ -208,8 +209,14 @@ def _instant_from_text(text: str, rules: CastRules) -> tuple[str, str]:
     if declared is not None and declared not in _EXCEL_EPOCHS:
         naive, local = f"{text} is not null", f"try_strptime({text}, {literal(declared)})"
     localised = "null" if zone is None else f"timezone({literal(zone)}, {local})"
-    instant = f"coalesce(try_cast({text} as timestamptz), try_cast(upper({text}) as timestamptz))"  # RFC 3339 allows z
+    tidy = f"regexp_replace(replace(upper({text}), 'UTC', 'Z'), ' (Z|[+-])', '\\1')"  # a z, or a space before +0800
+    instant = f"coalesce(try_cast({text} as timestamptz), try_cast({tidy} as timestamptz))"
     value = f"case when {aware} then {instant} when {naive} then {localised} end"
+    if declared in _EXCEL_EPOCHS and zone is not None:
+        serial = f"regexp_full_match({text}, '[0-9]{{1,6}}([.][0-9]{{1,15}})?')"
+        seconds = f"round(try_cast({text} as double) * 86400)::bigint"
+        local_serial = f"timestamp '{_EXCEL_EPOCHS[declared]}' + to_seconds({seconds})"
+        value = f"case when {serial} then timezone({literal(zone)}, {local_serial}) else {value} end"
     reason = _date_reason(text, f"({aware} or {naive})")
     if zone is None:
         reason = f"case when {naive} and {local} is not null then '{NAIVE}' else {reason} end"
@@ -313,7 +320,7 @@ def _typed_instant(text: str, physical: str, rules: CastRules) -> tuple[str, str
         return f"case when {text} is null then null::timestamptz end", f"'{Reason.DATE_FORMAT}'"
     if rules.spec.timezone is None:
         return f"case when {text} is null then null::timestamptz end", f"'{NAIVE}'"
-    return f"timezone({literal(rules.spec.timezone)}, {text}::timestamp)", f"'{Reason.DATE_RANGE}'"
+    return instant_sql(rules.spec.timezone, f"{text}::timestamp"), f"'{Reason.DATE_RANGE}'"
 
 
 def _with_range(column: Column, cast: ColumnCast, text: str) -> ColumnCast:

@@ -27,7 +27,8 @@ BATCH_FILES = 500  # files read in one scan
 BATCH_BYTES = 201_326_592  # [bytes] of text, or of landed Parquet
 DECODED_BYTES = 33_554_432  # a Parquet file up to this size is decoded to the end before DuckDB opens it
 _BOMB_FLOOR_BYTES = 268_435_456  # [bytes] smaller contents harm nobody
-PART_ROWS = 2_000_000  # rows of a Parquet file cast at a time
+PART_ROWS = 2_000_000  # rows of a Parquet file cast at a time, where they have to be written down before they load
+NORMALISED_COLUMNS = ("sku", "component_sku", "replaces_sku")  # other spellings of one code are one code
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,11 @@ class DeliveredFile:
 
     @property
     def parts(self) -> int:
-        """In so many parts the file is read, to keep memory flat."""
-        return len(self.text.stretches) if self.text is not None else max(1, -(-self.records // PART_ROWS))
+        """In so many parts the file is read, to keep memory flat; rows that stream through need no parts."""
+        if self.text is not None:
+            return len(self.text.stretches)
+        codes = [self.mapping.taken[c] for c in NORMALISED_COLUMNS if c in self.mapping.taken]
+        return 1 if all(c in self.plain for c in codes) else max(1, -(-self.records // PART_ROWS))
 
     @property
     def size(self) -> int:

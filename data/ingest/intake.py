@@ -172,6 +172,9 @@ def _landed(
     seen = seen_files(connection)
     changed = [(a, stamp(a.path)) for a in arrivals]
     changed = [(a, stamp) for a, stamp in changed if seen.get((a.table, a.source, a.name)) != stamp]
+    if changed:
+        with reading_child() as child:
+            child.begin()
     settle([a for a, _ in changed])
     for arrival, _ in changed:
         try:
@@ -318,8 +321,7 @@ def _load_table(
             return
     ids = [f.delivery_id for f in files]
     try:
-        names = {f.delivery_id: (f.sighting.source, f.sighting.file_name) for f in files}
-        refuse_unit_shift(connection, table, names, ids)
+        refuse_unit_shift(connection, table, files, shop_timezone=shop_timezone)
     except DeliveryRefused as error:
         refused.append(error)
         return

@@ -18,11 +18,12 @@ from data.ingest.faults import DeliveryRefused, Fault, Reason
 from data.ingest.parsing import Parsed, forget_cast_rows, parse, readable, reject
 from data.ingest.rejects import create_rejected, reject_unreadable
 from data.ingest.store import count_deliveries, raw_name, remember_delivery, remember_first_zone
+from data.ingest.zones import local_day_sql
 from data.warehouse import quoted
 
-__all__ = ["Accounts", "load_batch", "mark_duplicates", "store_accounts"]
+__all__ = ["MADE_KEYS", "Accounts", "key_sql", "load_batch", "mark_duplicates", "store_accounts"]
 
-_MADE_KEYS = {"order_lines": "order_line_id", "returns": "return_id", "purchase_orders": "po_id", "receipts": "po_id"}
+MADE_KEYS = {"order_lines": "order_line_id", "returns": "return_id", "purchase_orders": "po_id", "receipts": "po_id"}
 _KEY_HEX_DIGITS = 24  # 96 bits: two of 100 million different lines meet with a chance of 1e-13
 _MIN_BAD_ROWS = 5  # a share of a tiny file says nothing
 _NOT_AT_FAULT = (Reason.FUTURE,)  # the shop's clock, not the file's format
@@ -63,7 +64,7 @@ def load_batch(connection: duckdb.DuckDBPyConnection, batch: Batch, *, shop_time
     connection.execute("create or replace temp table respelled (delivery_id bigint, row_number bigint)")
     connection.execute("create or replace temp table made_keys (delivery_id bigint, row_number bigint)")
     columns = ", ".join(quoted(n) for n in table.names)
-    day = f", timezone({literal(shop_timezone)}, ordered_at)::date" if table.name == "order_lines" else ""
+    day = f", {local_day_sql(shop_timezone, 'ordered_at')}" if table.name == "order_lines" else ""
     connection.execute("create or replace temp table rounded (delivery_id bigint, rows bigint)")
     remember_first_zone(connection, table, shop_timezone)
     for part in batch.parts:
@@ -96,7 +97,7 @@ def _note_odd_rows(connection: duckdb.DuckDBPyConnection, parsed: Parsed) -> Non
     is_respelled = "sku" in taken and not part.is_plain("sku")
     if is_respelled and any(f.text is None or f.text.needs_strip for f in part.files):
         connection.execute("insert into respelled select delivery_id, row_number from typed where spelled is not null")
-    made = _MADE_KEYS.get(part.first.table.name)
+    made = MADE_KEYS.get(part.first.table.name)
     if made in taken and part.lacks(made) and _is_missing(connection, made):
         connection.execute(
             f"insert into made_keys select delivery_id, row_number from typed where {quoted(made)} is null"
@@ -116,7 +117,7 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 
 def _keyed(table: Table, batch: Batch) -> str:
     """Return SQL for the typed rows with their keys; a row that came without one gets a digest of its content."""
-    made = _MADE_KEYS.get(table.name)
+    made = MADE_KEYS.get(table.name)
     if made is None:
         return "typed"
     parts = [
@@ -132,7 +133,7 @@ def _keyed(table: Table, batch: Batch) -> str:
 def _number_equal_lines(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     """Equal lines of one file that came without a key are different ones: ``-2``, ``-3`` ... is added to theirs."""
     table = batch.first.table
-    made = _MADE_KEYS.get(table.name)
+    made = MADE_KEYS.get(table.name)
     if made is None or made in batch.first.spec.defaults:
         return
     delivered = made in batch.first.mapping.taken
@@ -180,7 +181,7 @@ def _resolve_within_files(connection: duckdb.DuckDBPyConnection, batch: Batch) -
     connection.execute(
         "create or replace temp table dropped (delivery_id bigint, row_number bigint, is_conflict boolean)"
     )
-    made = _MADE_KEYS.get(table.name)
+    made = MADE_KEYS.get(table.name)
     if made is not None and made not in batch.first.mapping.taken and made not in batch.first.spec.defaults:
         return  # made keys are unique by construction
     key, ids, raw = key_sql(table, "k"), _ids(batch), raw_name(table)
@@ -290,7 +291,8 @@ def mark_duplicates(connection: duckdb.DuckDBPyConnection, table: Table, ids: Se
         return
     key = key_sql(table, "r")
     aliased = ", ".join(f"{k} as k{i}" for i, k in enumerate(key))
-    on = " and ".join(f"n.k{i} is not distinct from {k}" for i, k in enumerate(key))
+    same = "=" if table.is_sales else "is not distinct from"  # no key of a sale is null; by `=` row groups are skipped
+    on = " and ".join(f"n.k{i} {same} {k}" for i, k in enumerate(key))
     connection.execute(f"create or replace temp table new_ids as select unnest({list(ids)!r}::bigint[]) as delivery_id")
     connection.execute(
         f"create or replace temp table shared as select {aliased} from {raw} r "

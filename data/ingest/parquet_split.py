@@ -22,6 +22,8 @@ from data.ingest.plain_columns import PlainColumns, is_text, plain_footer
 __all__ = ["split_parquet"]
 
 _BATCH_ROWS = 122_880  # rows of one group that is written; DuckDB reads groups of this size best
+_FEW_WORDS = 20_000
+_LOOKED_AT = 16_384  # rows of a group that tell whether its words repeat
 _DISTINCT_SHARE = 0.5  # of the first batch's values; beyond it a dictionary costs time and saves nothing
 
 
@@ -37,6 +39,8 @@ def split_parquet(
         roles = roles_of(file.schema_arrow.names)
         if not roles:
             return None
+        few = _columns_of_few_words(file, roles)
+    with pq.ParquetFile(path, read_dictionary=few) as file:
         schema = _planning_schema(file.schema_arrow, roles)
         people = _People(path, roles, PersonBook(tag, roles.people), nulls)
         plain = PlainColumns(schema)
@@ -46,6 +50,24 @@ def split_parquet(
                 plain.add(rows)
                 written.add(rows)
     return people.book if people.has_changed else None
+
+
+def _columns_of_few_words(file: pq.ParquetFile, roles: Roles) -> list[str]:
+    """Return the text columns that repeat some words: read, looked at and written as numbers of words.
+
+    A reader of numbers hands out all words so far with every batch, so columns of many words are left out.
+    """
+    schema, groups = file.schema_arrow, file.metadata.num_row_groups
+    names = [
+        f.name
+        for f in schema
+        if pa.types.is_string(f.type) and f.name not in (*roles.people, *roles.masked) and "." not in f.name
+    ]
+    if not groups or not names or len(set(schema.names)) < len(schema.names):
+        return []
+    looked_at = [file.read_row_group(n, columns=names).slice(0, _LOOKED_AT) for n in {0, groups // 2, groups - 1}]
+    rows = pa.concat_tables(looked_at)
+    return [n for n in names if pc.count_distinct(rows[n]).as_py() <= min(_FEW_WORDS, rows.num_rows // 8)]
 
 
 def _planning_schema(schema: pa.Schema, roles: Roles) -> pa.Schema:
@@ -61,16 +83,20 @@ class _People:
     def __init__(self, path: Path, roles: Roles, book: PersonBook, nulls: Sequence[str]) -> None:
         self.roles, self.book, self.nulls = roles, book, nulls
         self.has_changed = False
-        self.buyers: pa.ChunkedArray | None = None
+        self.codes: pa.ChunkedArray | None = None
+        self.shown = pa.array([], pa.string())
         self.row = 0
         if roles.people and roles.people == (roles.buyer,):
-            self.buyers = self._surrogates(path, roles.people[0])
+            self.codes = _encoded(path, roles.people[0])
+            self.shown = self._surrogates(self.codes)
 
     def taken_out(self, rows: pa.Table) -> pa.Table:
         """Return the next rows of the file without people."""
-        if self.buyers is not None:
+        if self.codes is not None:
+            codes = self.codes.slice(self.row, rows.num_rows)
+            column = pa.chunked_array([self.shown.take(c.indices) for c in codes.chunks], pa.string())
             at = rows.column_names.index(self.roles.people[0])
-            rows = rows.set_column(at, self.roles.people[0], self.buyers.slice(self.row, rows.num_rows))
+            rows = rows.set_column(at, self.roles.people[0], column)
         elif self.roles.people:
             rows = self._without_people(rows)
         self.row += rows.num_rows
@@ -78,20 +104,15 @@ class _People:
             rows = self._without_numbers(rows, column)
         return rows
 
-    def _surrogates(self, path: Path, column: str) -> pa.ChunkedArray:
-        """Return what stands in place of the buyers, row by row."""
-        codes = _encoded(path, column)
+    def _surrogates(self, codes: pa.ChunkedArray) -> pa.Array:
+        """Return what stands in place of each buyer, by code."""
         words = codes.chunk(0).dictionary if codes.num_chunks else pa.array([], pa.string())
-        occurs = np.zeros(len(words), dtype=np.bool_)
-        for chunk in codes.chunks:
-            occurs[chunk.indices.drop_null().to_numpy()] = True
-        refs: list[str | None] = []
-        for word, is_there in zip(words.to_pylist(), occurs.tolist(), strict=True):
-            plain = _plain(word, self.nulls) if is_there else ""
-            refs.append(self.book.ref((plain,)) or None)
-        self.has_changed = bool(self.book.refs)
-        shown = pa.array(refs, pa.string())
-        return pa.chunked_array([shown.take(c.indices) for c in codes.chunks], pa.string())
+        shown = []
+        for start in range(0, len(words), _BATCH_ROWS):
+            some = words.slice(start, _BATCH_ROWS).to_pylist()
+            shown.append(pa.array([self.book.ref((_plain(w, self.nulls),)) or None for w in some], pa.string()))
+        self.has_changed = bool(self.book.numbers)
+        return pa.chunked_array(shown, pa.string()).combine_chunks()
 
     def _without_people(self, rows: pa.Table) -> pa.Table:
         """Take out several columns that together name a person."""
@@ -134,17 +155,17 @@ def _plain(word: str | None, nulls: Sequence[str]) -> str:
 
 
 def _encoded(path: Path, column: str) -> pa.ChunkedArray:
-    """Return a column as codes of distinct texts that are the same in all chunks."""
-    with pq.ParquetFile(path, read_dictionary=[column]) as file:
-        parts = [batch.column(0) for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=[column])]
-    whole = pa.chunked_array([_as_codes(p) for p in parts], pa.dictionary(pa.int32(), pa.string()))
-    return whole.unify_dictionaries()
+    """Return a column as codes of distinct texts that are the same in all chunks.
 
-
-def _as_codes(part: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(part.type):
-        return part.cast(pa.dictionary(pa.int32(), pa.string()))
-    return pc.dictionary_encode(part.cast(pa.string()))
+    Each batch gets the words of its own rows: a reader that hands out dictionaries gives every batch all words so far,
+    gigabytes of them where buyers are many.
+    """
+    with pq.ParquetFile(path) as file:
+        parts = [
+            pc.dictionary_encode(batch.column(0).cast(pa.string()))
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=[column])
+        ]
+    return pa.chunked_array(parts, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
 
 
 def _codes(column: pa.ChunkedArray, nulls: Sequence[str]) -> tuple[npt.NDArray[np.int64], list[str]]:
@@ -204,6 +225,9 @@ class _Written:
 def _repeating(rows: pa.Table) -> Iterator[str]:
     for field in rows.schema:
         head = rows[field.name].slice(0, 10_000)
+        if pa.types.is_dictionary(field.type):
+            yield field.name
+            continue
         is_plain = not (pa.types.is_nested(field.type) or pa.types.is_null(field.type))
         if not is_plain or pc.count_distinct(head).as_py() <= _DISTINCT_SHARE * len(head):
             yield field.name

@@ -15,10 +15,10 @@ import pyarrow as pa
 from data.contracts import DType, Table
 from data.ingest.casting import CastRules, ColumnCast, column_cast, literal, null_sql, sql_type, stripped_sql
 from data.ingest.currencies import NO_RATE, money_columns, with_rates
-from data.ingest.deliveries import Batch, DeliveredFile
+from data.ingest.deliveries import NORMALISED_COLUMNS, Batch, DeliveredFile
 from data.ingest.exchange import keep_rows
 from data.ingest.faults import DeliveryRefused, Fault, Reason
-from data.ingest.privacy import person_sql
+from data.ingest.privacy import person_sql, pseudonym_sql
 from data.ingest.reading import delivered, placed
 from data.ingest.rejects import Verdict, future_sql, refuse_on_file_faults, reject_cast_rows
 from data.warehouse import quoted
@@ -40,7 +40,6 @@ _ID_COLUMNS = frozenset(
     }
 )
 _OWN_TROUBLE = (duckdb.OutOfMemoryException, duckdb.InterruptException, duckdb.InternalException)  # no file's fault
-_NORMALISED_COLUMNS = ("sku", "component_sku", "replaces_sku")
 
 
 @dataclass(frozen=True)
@@ -180,12 +179,18 @@ def _suspect_sql(batch: Batch) -> str:
 def _kept_columns(connection: duckdb.DuckDBPyConnection, batch: Batch, casts: dict[str, ColumnCast]) -> tuple[str, str]:
     """Return SQL for the columns to keep, and the joins they need: a person's reference leaves as its keyed hash.
 
-    Each reference is hashed once, not once a row: that is thirty times slower. Money leaves in the shop's currency.
+    What was split on arrival brings surrogates, which ``people`` knows; any other reference is hashed once, not once a
+    row: that is thirty times slower. Money leaves in the shop's currency.
     """
     values, joins = [], ""
+    is_split = all(f.sighting.kept_sha256 for f in batch.files)
     for number, name in enumerate(casts):
         column = f"p.{quoted(name)}"
-        if batch.first.table.column(name).person and name in (*batch.first.mapping.taken, *batch.first.spec.defaults):
+        is_person = batch.first.table.column(name).person
+        if is_person and is_split and name in batch.first.mapping.taken:
+            joins += f" left join people h{number} on h{number}.ref = {column}"
+            column = f"coalesce(h{number}.pseudonym, {pseudonym_sql(column)})"
+        elif is_person and name in (*batch.first.mapping.taken, *batch.first.spec.defaults):
             connection.execute(
                 f"create or replace temp table persons_{number} as select person, {person_sql('person')} as hashed "
                 f"from (select distinct {quoted(name)} as person from cast_rows where {quoted(name)} is not null)"
@@ -249,7 +254,7 @@ def _other_spellings(connection: duckdb.DuckDBPyConnection, batch: Batch) -> dic
     if not any(f.text is None or not f.text.scan.is_ascii for f in batch.files):
         return {}
     others = {}
-    for name in _NORMALISED_COLUMNS:
+    for name in NORMALISED_COLUMNS:
         if name not in batch.first.mapping.taken or batch.is_plain(name):
             continue
         found = connection.execute(

@@ -13,8 +13,9 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,6 +31,7 @@ __all__ = ["PersonBook", "Roles", "forget_in", "may_hold_people", "person_part",
 _TAG_DIGITS = 8  # of the delivery's digest, in each surrogate
 _NONCE_BYTES = 12  # of AES-GCM
 _PSEUDONYM_BYTES = 16
+_ROWS_AT_ONCE = 100_000  # entries of a person part
 _SCHEMA = pa.schema([("ref", pa.string()), ("pseudonym", pa.string()), ("sealed", pa.binary())])
 
 # Words that, in the name of a column nobody maps, promise a person. The first ones tell best who it is.
@@ -131,26 +133,33 @@ class PersonBook:
 
     tag: str
     names: tuple[str, ...]
-    refs: dict[tuple[str, ...], str] = field(default_factory=dict)
+    numbers: dict[tuple[str, ...] | str, int] = field(default_factory=dict)
 
     def ref(self, values: tuple[str, ...]) -> str:
         """Return the surrogate of the person with these values: who, then the sealed ones; blank where nobody is."""
         if not any(values):
             return ""
-        known = self.refs.get(values)
-        if known is None:
-            known = f"{len(self.refs) + 1}@{self.tag[:_TAG_DIGITS]}"
-            self.refs[values] = known
-        return known
+        key = values if len(values) > 1 else values[0]  # of millions of buyers each is kept as one string
+        return self._surrogate(self.numbers.setdefault(key, len(self.numbers) + 1))
+
+    def _surrogate(self, number: int) -> str:
+        return f"{number}@{self.tag[:_TAG_DIGITS]}"
 
     def write(self, path: Path, key: bytes) -> None:
         """Write the person part, once: a part that is there may have forgotten people, and stays."""
-        if path.exists() or not self.refs:
+        if path.exists() or not self.numbers:
             return
+        _replace(path, self._rows(key))
+
+    def _rows(self, key: bytes) -> Iterator[pa.Table]:
+        """Yield the entries, some at a time: all at once would take as much memory as the delivery."""
         cipher = AESGCM(sealing_key(key))
-        who = [pseudonym(next(v for v in values if v), key) for values in self.refs]
-        sealed = [_sealed(cipher, self.names, values) if len(values) > 1 else None for values in self.refs]
-        _replace(path, pa.table([list(self.refs.values()), who, sealed], schema=_SCHEMA))
+        entries = iter(self.numbers.items())
+        while some := list(islice(entries, _ROWS_AT_ONCE)):
+            refs = [self._surrogate(number) for _, number in some]
+            who = [pseudonym(v if isinstance(v, str) else next(filter(None, v)), key) for v, _ in some]
+            sealed = [None if isinstance(v, str) else _sealed(cipher, self.names, v) for v, _ in some]
+            yield pa.table([refs, who, sealed], schema=_SCHEMA)
 
 
 def _sealed(cipher: AESGCM, names: Sequence[str], values: tuple[str, ...]) -> bytes:
@@ -166,7 +175,7 @@ def person_part(folder: Path, sha256: str) -> Path:
 
 def surrogates_of(folder: Path, digests: Iterable[str]) -> pa.Table:
     """Return ``ref`` and ``pseudonym`` of everybody in the deliveries with these planning parts."""
-    parts = [path for d in digests if (path := person_part(folder, d)).is_file()]
+    parts = [path for d in dict.fromkeys(digests) if (path := person_part(folder, d)).is_file()]
     tables = [pq.read_table(p, columns=["ref", "pseudonym"]) for p in parts]
     return pa.concat_tables(tables) if tables else _SCHEMA.empty_table().select(["ref", "pseudonym"])
 
@@ -184,18 +193,20 @@ def forget_in(folder: Path, who: str, stranger: str | None = None) -> tuple[str,
         if not any(r["pseudonym"] == who for r in rows):
             continue
         kept = [{**r, "pseudonym": stranger, "sealed": None} if r["pseudonym"] == who else r for r in rows]
-        _replace(path, pa.Table.from_pylist(kept, schema=_SCHEMA))
+        _replace(path, [pa.Table.from_pylist(kept, schema=_SCHEMA)])
         found.append(path.stem)
     return stranger, found
 
 
-def _replace(path: Path, table: pa.Table) -> None:
+def _replace(path: Path, tables: Iterable[pa.Table]) -> None:
     """Write a person part under a temporary name, durably, then give it its own."""
     for folder in (path.parent.parent, path.parent):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        pq.write_table(table, file)
+        with pq.ParquetWriter(file, _SCHEMA) as writer:
+            for table in tables:
+                writer.write_table(table)
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)

@@ -15,17 +15,18 @@ from typing import Any
 
 import duckdb
 
-from data.contracts import TABLES
+from data.contracts import TABLES, Mode, Table
 from data.errors import DataError
 from data.ingest.deliveries import batches, inspected
 from data.ingest.exchange import keep_rows
-from data.ingest.faults import JUDGED_ANEW, DeliveryRefused
+from data.ingest.faults import JUDGED_ANEW, DeliveryRefused, Reason
 from data.ingest.landing import Landing, Sighting, sightings_in
-from data.ingest.loading import load_batch, mark_duplicates
+from data.ingest.loading import MADE_KEYS, key_sql, load_batch
 from data.ingest.people import surrogates_of
 from data.ingest.privacy import buyer_key, pseudonym
 from data.ingest.store import raw_name
 from data.settings import SourceSettings
+from data.warehouse import quoted
 
 __all__ = ["Repair", "apply_repairs", "newest_repair", "repair_line", "repairs_in", "show_repairs"]
 
@@ -139,13 +140,19 @@ def _load(
         except DeliveryRefused as error:
             raise DataError(f"the repaired rows of {sighting.file_name} cannot be loaded: {error}") from error
     _refuse_bad(connection, repairs, sighting)
+    again = connection.execute("select row_number from dropped where not is_conflict order by 1").fetchall()
+    _tell_apart(connection, table, repairs, delivery_id)
+    _refuse_conflicts(connection, repairs, sighting, delivery_id)
     for number, repair in enumerate(repairs, start=1):
         connection.execute(
             f"update {raw_name(table)} set delivery_id = $1, row_number = $2 "
             "where delivery_id = $3 and row_number = $4",
             [delivery_id, repair.row_number, _STAND_IN, number],
         )
-    mark_duplicates(connection, table, [delivery_id])
+    _mark_repeats(connection, table, delivery_id, [r.row_number for r in repairs])
+    if again:  # repaired rows that equal another repaired one: duplicates, to be counted as such
+        rest = [repairs[number - 1] for (number,) in again]
+        _load(connection, landing, rest, sighting, delivery_id, spec=spec, shop_timezone=shop_timezone)
 
 
 def _buyers(
@@ -182,6 +189,76 @@ def _refuse_bad(connection: duckdb.DuckDBPyConnection, repairs: Sequence[Repair]
             f"source {sighting.source}, file {sighting.file_name}: {len(bad)} of {len(repairs)} repaired rows are "
             f"still not fit to be loaded: {shown}. Correct them and replay again; nothing was loaded."
         )
+
+
+def _tell_apart(
+    connection: duckdb.DuckDBPyConnection, table: Table, repairs: Sequence[Repair], delivery_id: int
+) -> None:
+    """Equal lines that came without a key are different ones: a repaired one gets its row number behind its digest."""
+    made = MADE_KEYS.get(table.name)
+    if made is None:
+        return
+    raw, key = raw_name(table), quoted(made)
+    for number, repair in enumerate(repairs, start=1):
+        if not repair.values.get(made):
+            connection.execute(
+                f"update {raw} set {key} = {key} || '-row-{repair.row_number}' where delivery_id = $1 and row_number = "
+                f"$2 and {key} in (select {key} from {raw} where abs(delivery_id) = $3)",
+                [_STAND_IN, number, delivery_id],
+            )
+
+
+def _refuse_conflicts(
+    connection: duckdb.DuckDBPyConnection, repairs: Sequence[Repair], sighting: Sighting, delivery_id: int
+) -> None:
+    """A repaired row must not say something else of a key that another row of its file has told of."""
+    table = TABLES[sighting.table]
+    found = connection.execute(
+        f"select n.row_number, min(r.row_number) from {raw_name(table)} n join {raw_name(table)} r on "
+        f"{_on(key_sql(table, 'r'), key_sql(table, 'n'))} where n.delivery_id = $1 and abs(r.delivery_id) = $2 "
+        f"and {_content(table, 'n')} <> {_content(table, 'r')} group by all order by all",
+        [_STAND_IN, delivery_id],
+    ).fetchall()
+    if found:
+        shown = ", ".join(f"row {repairs[n - 1].row_number} against row {other}" for n, other in found[:_MAX_NAMED])
+        raise DataError(
+            f"source {sighting.source}, file {sighting.file_name}: {Reason.DUP_CONFLICT}: {len(found)} of "
+            f"{len(repairs)} repaired rows say something else of a key ({', '.join(table.key)}) than another row of "
+            f"the file: {shown}. Correct them and replay again; nothing was loaded."
+        )
+
+
+def _mark_repeats(
+    connection: duckdb.DuckDBPyConnection, table: Table, delivery_id: int, row_numbers: Sequence[int]
+) -> None:
+    """Mark the repaired rows that repeat what stands there already, value for value: they count as duplicates.
+
+    A row that came in order is never the duplicate of a repaired one, wherever in its file it stands.
+    """
+    key, raw = key_sql(table, "r"), raw_name(table)
+    among = f"where abs(r.delivery_id) = {delivery_id}" if table.mode is Mode.SNAPSHOT else ""
+    connection.execute(f"create or replace temp table repaired as select unnest({list(row_numbers)!r}::bigint[]) as n")
+    is_new = f"(r.delivery_id = {delivery_id} and r.row_number in (from repaired))"
+    connection.execute(
+        f"create or replace temp table repeats as with same_keys as (select r.*, {is_new} as is_new from {raw} r "
+        f"semi join (select * from {raw} where delivery_id = {delivery_id} and row_number in (from repaired)) n on "
+        f"{_on(key, key_sql(table, 'n'))} {among}) "
+        f"select row_number from (select is_new, row_number, row_number() over (partition by {', '.join(key)}, "
+        f"{_content(table, 'r')} order by is_new, delivery_id, row_number) as nth from same_keys r) "
+        "where is_new and nth > 1"
+    )
+    connection.execute(
+        f"update {raw} set is_duplicate = true where delivery_id = {delivery_id} and row_number in (from repeats)"
+    )
+
+
+def _on(left: Sequence[str], right: Sequence[str]) -> str:
+    return " and ".join(f"{a} is not distinct from {b}" for a, b in zip(left, right, strict=True))
+
+
+def _content(table: Table, alias: str) -> str:
+    values = ", ".join(f"coalesce(cast({alias}.{quoted(n)} as varchar), chr(30))" for n in table.names)
+    return f"concat_ws(chr(31), {values})"
 
 
 def show_repairs(connection: duckdb.DuckDBPyConnection, *, watermark: int) -> None:

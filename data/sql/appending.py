@@ -100,12 +100,10 @@ def append_new(
     make_fresh(connection, table, before, day=day)
     last = connection.execute(f"select coalesce(max(rowid), -1) from {stage}").fetchall()[0][0]
     identity = _identity(table, "f")
-    on = " and ".join(f"{a} is not distinct from {b}" for a, b in zip(_identity(table, "s"), identity, strict=True))
+    on = " and ".join(f"{a} = {b}" for a, b in zip(_identity(table, "s"), identity, strict=True))
     winners = "fresh"
     if clashes(connection, table):
-        rivals = " and ".join(
-            f"{a} is not distinct from {b}" for a, b in zip(_identity(table, "c"), identity, strict=True)
-        )
+        rivals = " and ".join(f"{a} = {b}" for a, b in zip(_identity(table, "c"), identity, strict=True))
         winners = (
             f"(select c.* from candidates c semi join fresh f on {rivals} qualify row_number() over (partition by "
             f"{', '.join(_identity(table, 'c'))} order by {winners_order}) = 1)"
@@ -125,7 +123,7 @@ def make_fresh(connection: duckdb.DuckDBPyConnection, table: Table, before: Stag
 def clashes(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
     """Return whether a row of ``fresh`` shares its key with another, or with one that is staged."""
     identity = _identity(table, "f")
-    on = " and ".join(f"{a} is not distinct from {b}" for a, b in zip(_identity(table, "s"), identity, strict=True))
+    on = " and ".join(f"{a} = {b}" for a, b in zip(_identity(table, "s"), identity, strict=True))
     found = connection.execute(
         f"select (select count(*) from stg_{table.name} s semi join fresh f on {on}) + (select count(*) from (select 1 "
         f"from fresh f group by {', '.join(identity)} having count(*) > 1))"
@@ -148,6 +146,7 @@ def _fresh_sql(table: Table, before: Staged, day: str) -> str:
 
 
 def _identity(table: Table, alias: str) -> list[str]:
+    """Return the SQL of a row's identity. Nothing in it is null, so it is compared by ``=``, which skips row groups."""
     keys = [f"{alias}.{quoted(k)}" for k in table.key]
     return [*keys, f"({alias}.quantity < 0)"] if table.name == "order_lines" else keys
 

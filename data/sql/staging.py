@@ -17,6 +17,7 @@ from data.contracts import TABLES, DType, Mode, Table
 from data.ingest.casting import literal, sql_type
 from data.ingest.store import raw_name
 from data.ingest.versions import VisibleDelivery
+from data.ingest.zones import local_day_sql
 from data.sql.appending import Staged, append_new, remember_staged, staged_before
 from data.sql.viewing import drop_staged, every_row_counts, keep_business_dates, stage_view
 from data.warehouse import quoted
@@ -128,7 +129,7 @@ def _stage_nothing(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 def local_day(column: str, zone: str) -> str:
     """Return SQL for the calendar day of an instant in the shop's timezone."""
-    return f"timezone({literal(zone)}, {column})::date"
+    return local_day_sql(zone, column)
 
 
 def _dated_candidates(table: Table, *, run_date: date, zone: str, period_days: int) -> str:
@@ -194,8 +195,10 @@ def _winners(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
     order = ", ".join([*known, _WINS])
     identity = [f"c.{quoted(k)}" for k in table.key] + (["(c.quantity < 0)"] if table.name == "order_lines" else [])
     key = ", ".join(identity)
-    row = connection.execute("select count(distinct delivery_id) from candidates").fetchone()
-    if (row is None or row[0] < 2) and table.known_at is None:
+    deliveries, repeats = connection.execute(
+        "select count(distinct delivery_id), coalesce(bool_or(is_duplicate), false) from candidates"
+    ).fetchall()[0]
+    if deliveries < 2 and not repeats and table.known_at is None:  # a repaired row may repeat one of its own file
         return _ALL
     aliased = ", ".join(f"{k} as k{i}" for i, k in enumerate(identity))
     connection.execute(

@@ -12,6 +12,7 @@ import duckdb
 from data.contracts import DType, Table
 from data.ingest.casting import literal
 from data.ingest.store import raw_name
+from data.ingest.zones import local_day_sql
 from data.sql.appending import Staged, clashes, make_fresh
 from data.warehouse import quoted
 
@@ -27,7 +28,7 @@ def keep_business_dates(connection: duckdb.DuckDBPyConnection, table: Table, zon
     known = connection.execute("select zone from raw_zones where table_name = ?", [table.name]).fetchall()
     if known == [(zone,)]:
         return
-    day = f"timezone({literal(zone)}, ordered_at)::date"
+    day = local_day_sql(zone, "ordered_at")
     connection.execute(f"update {raw_name(table)} set business_date = {day} where business_date is distinct from {day}")
     connection.execute("delete from raw_zones where table_name = ?", [table.name])
     connection.execute("insert into raw_zones values (?, ?)", [table.name, zone])

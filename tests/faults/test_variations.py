@@ -294,3 +294,23 @@ def test_fault_66_every_text_of_a_product_is_masked_and_a_remark_loses_its_names
     held = b"".join(p.read_bytes() for p in shop.home.rglob("*") if p.is_file() and "drop" not in p.parts)
     assert b"13812345678" not in held
     assert b"Zhang Wei" not in held
+
+
+@pytest.mark.parametrize("offset", [" +0800", " +08:00", " +08", "+0800"])
+def test_an_export_of_shopify_has_a_space_before_the_offset(shop: DropShop, offset: str):
+    shop.drop("order_lines", "a.csv", GOOD.replace(":00,SKU", f":00{offset},SKU"))
+    shop.run()
+    assert shop.accounts()["a.csv"] == (200, 200, 0, 0)
+    at = shop.query("select ordered_at = timestamptz '2026-03-01 02:06:00Z' from stg_order_lines where sku = 'SKU-006'")
+    assert at[0] == (True,)
+
+
+def test_fault_37_serial_numbers_of_excel_with_a_time_of_day(shop: DropShop):
+    shop.source("order_lines", timezone="Asia/Shanghai", date_format="excel")
+    shop.drop("order_lines", "a.csv", re.sub(r"2026-03-01 10:\d\d:00", "46082.5208333333", GOOD))
+    shop.run()
+    assert shop.accounts()["a.csv"] == (200, 200, 0, 0)
+    found = shop.query(
+        "select distinct ordered_at = timestamptz '2026-03-01 04:30:00Z', business_date from stg_order_lines"
+    )
+    assert [(is_noon, str(day)) for is_noon, day in found] == [(True, "2026-03-01")]

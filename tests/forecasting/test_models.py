@@ -122,7 +122,7 @@ def test_a_trial_knows_nothing_of_what_came_after_its_origin() -> None:
     assert plain.origin == 132
     for name, forecast in plain.forecasts.items():
         assert np.array_equal(forecast, other.forecasts[name], equal_nan=True), name
-    assert set(plain.forecasts) == {CONTROL, "imapa", "tsb", LEARNER}
+    assert set(plain.forecasts) == {CONTROL, "imapa", "tsb", "long_mean", LEARNER}
 
 
 def test_series_that_ended_teach_but_are_not_forecast() -> None:

@@ -31,9 +31,16 @@ def test_alerts_come_before_the_peak_and_early_heat_ranks_later_attention(titles
 
 
 @pytest.mark.parametrize(
-    ("told", "least"), [("15% of days missing", 0.7), ("listed a month before", 0.5), ("levels up to a million", 0.7)]
+    ("told", "least"),
+    [
+        ("15% of days missing", 0.7),
+        ("listed a month before", 0.5),
+        ("levels up to a million", 0.7),
+        ("one day's figure a week", 0.5),
+        ("one score a week (its mean)", 0.8),
+    ],
 )
-def test_gaps_late_listings_and_very_uneven_levels_change_little(titles, told, least):
+def test_gaps_late_listings_uneven_levels_and_weekly_figures_change_little(titles, told, least):
     other = replace(titles, cube=replace(titles.cube, values=TOLD[told](titles)[..., :200]))
     other = replace(other, cube=replace(other.cube, series=titles.cube.series[:200]), release=titles.release[:200])
     found = early_warning(other, config=CONFIG)
@@ -57,7 +64,7 @@ def test_weekly_scores_have_levels_and_alarm():
     heat = heat_of(weekly(values), config=CONFIG)
     assert not heat.is_stale[-1].any()
     began = np.flatnonzero(heat.state[:, 0] == State.RISING)
-    assert 40 * 7 <= began[0] <= 43 * 7  # two or three weekly figures make a trend
+    assert began[0] == 40 * 7  # each figure is a week's: one that stands out will do
     quiet = (heat.state[:, 1:] != State.QUIET).any(axis=0).mean()
     assert quiet <= 0.2
     assert heat.heat[41 * 7, 0] == pytest.approx(np.log(3), abs=0.3)
@@ -69,7 +76,8 @@ def test_sparse_counts_neither_alarm_nor_break():
     counts = rng.poisson(0.15, (240, 1, 30)).astype(np.float32)
     heat = heat_of(Cube(counts, cube.series, cube.metrics, 20_000), config=CONFIG)
     assert np.isfinite(heat.heat).all()
-    assert (heat.state != State.QUIET).any(axis=0).mean() <= 0.25  # 2.3 quarters: a tenth of an alarm each
+    # 2.3 quarters: a fifth of an alarm each, one is allowed
+    assert (heat.state != State.QUIET).any(axis=0).mean() <= 0.4
 
 
 @pytest.mark.parametrize("n_days", [1, 6, 20])

@@ -85,6 +85,55 @@ def test_a_repaired_row_that_an_earlier_file_brought_already_is_a_duplicate(shop
     assert shop.query("select count(*) from stg_order_lines") == [(400,)]
 
 
+def test_a_repaired_row_that_repeats_a_row_of_its_own_file_is_a_duplicate(shop: DropShop, tmp_path: Path):
+    rows = order_lines()
+    spoilt = rows[5].replace("SKU-006,1,", "SKU-006,1.9,")
+    shop.drop("order_lines", "a.csv", [spoilt, *rows, spoilt, spoilt])  # before and behind the row that it means
+    shop.run()
+    assert shop.accounts()["a.csv"] == (203, 200, 3, 0)
+    decisions = {n: {"action": "load", "why": WHY, "quantity": "1"} for n in (1, 202)}
+    import_repairs(shop.home, [decide(shop.home, tmp_path / "out", decisions)])
+    shop.run(NEXT)
+    assert shop.accounts()["a.csv"] == (203, 200, 1, 2)
+    assert shop.query("select count(*), sum(quantity) from stg_order_lines where order_line_id = 'L6'") == [(1, 1)]
+
+
+def test_of_equal_repaired_rows_one_is_loaded_and_the_others_are_duplicates(shop: DropShop, tmp_path: Path):
+    rows = order_lines()
+    spoilt = rows[5].replace("SKU-006,1,", "SKU-006,1.9,")
+    shop.drop("order_lines", "a.csv", [*rows[:5], *rows[6:], spoilt, spoilt, spoilt])
+    shop.run()
+    decisions = {n: {"action": "load", "why": WHY, "quantity": "1"} for n in (200, 201, 202)}
+    import_repairs(shop.home, [decide(shop.home, tmp_path / "out", decisions)])
+    shop.run(NEXT)
+    assert shop.accounts()["a.csv"] == (202, 200, 0, 2)
+    assert shop.query("select count(*) from stg_order_lines") == [(200,)]
+
+
+def test_a_repaired_row_must_not_contradict_a_row_of_its_file(shop: DropShop, tmp_path: Path):
+    rows = order_lines()
+    shop.drop("order_lines", "a.csv", [*rows, rows[5].replace("SKU-006,1,", "SKU-006,1.9,")])
+    shop.run()
+    path = decide(shop.home, tmp_path / "out", {201: {"action": "load", "why": WHY, "quantity": "2"}})
+    with pytest.raises(DataError, match="DUP_CONFLICT.*row 201 against row 6"):
+        import_repairs(shop.home, [path])
+    shop.run(NEXT)
+    assert shop.accounts()["a.csv"] == (201, 200, 1, 0)
+
+
+def test_a_repaired_line_without_a_key_is_a_sale_of_its_own(shop: DropShop, tmp_path: Path):
+    header = "order_id,ordered_at,sku,quantity,unit_price\n"
+    line = "O1,2026-03-01 10:00:00,SKU-001,{},10.00"
+    lines = [line.format(q) for q in (1, 1, "1.9")] + [f"O{n},2026-03-01 10:00:00,SKU-002,1,9.00" for n in range(200)]
+    shop.drop("order_lines", "a.csv", header + "\n".join(lines) + "\n")
+    shop.run()
+    path = decide(shop.home, tmp_path / "out", {3: {"action": "load", "why": WHY, "quantity": "1"}})
+    import_repairs(shop.home, [path])
+    shop.run(NEXT)
+    assert shop.accounts()["a.csv"] == (203, 203, 0, 0)
+    assert shop.query("select sum(quantity) from stg_order_lines where sku = 'SKU-001'") == [(3,)]
+
+
 def test_a_published_run_keeps_what_it_saw(night: DropShop, tmp_path: Path):
     night.publish(D)
     before = everything(night)

@@ -1,0 +1,126 @@
+"""Totals learnt directly, and the time of year, in weekly shops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+from forecast_shops import no_tables, panel_of
+
+from forecasting import weekly_totals
+from forecasting.backtest import Inputs, run_trials
+from forecasting.config import ForecastConfig, LearnerConfig
+from forecasting.direct_totals import HEADS, DirectTotals, direct_totals, mixed
+from forecasting.features import price_matrix
+from forecasting.intervals import LEVELS
+from forecasting.protection import Spans
+from forecasting.weekly_totals import direct_weight
+from forecasting.year_season import year_lift
+
+MONDAY = date(2026, 6, 22)
+ONE_THREAD = LearnerConfig(threads=1)
+
+
+def lumpy_shop(n: int, t: int, *, seed: int, season: float = 0.0) -> np.ndarray:
+    """Return weekly demand with levels over three decades, overdispersed, some series that start late."""
+    rng = np.random.default_rng(seed)
+    level = np.exp(rng.normal(1.2, 1.0, (n, 1))) * (1 + season * np.sin(2 * np.pi * np.arange(t) / 52))
+    units = rng.poisson(rng.gamma(1.5, level / 1.5)).astype(float)
+    late = rng.integers(0, max(t - 60, 1), n) * (rng.random(n) < 0.3)
+    units[np.arange(t)[None, :] < late[:, None]] = np.nan
+    return units
+
+
+def weekly(units: np.ndarray):
+    return panel_of(units, period_days=7, last=MONDAY)
+
+
+def test_learnt_levels_hold_what_they_say_on_weeks_that_nobody_saw() -> None:
+    units = lumpy_shop(400, 63, seed=1)
+    lengths, rows = np.full(400, 3), np.arange(400)
+    found = direct_totals(weekly(units[:, :60]), rows, lengths, config=ONE_THREAD, seed=1)
+    known, came = found.known, units[:, 60:].sum(axis=1)
+    levels = found.levels[known]
+    share = (came[known, None] <= levels).mean(axis=0)
+    assert known.mean() > 0.98
+    assert (np.diff(levels, axis=1) >= 0).all()
+    assert (levels >= 0).all()
+    assert np.abs(share - np.array(HEADS)).max() < 0.06  # three standard errors in the middle
+    assert abs(share[-1] - HEADS[-1]) < 0.025
+
+
+def test_series_that_cannot_be_told_have_no_learnt_levels() -> None:
+    units = lumpy_shop(300, 60, seed=2)
+    units[0, 20:] = 0  # dead
+    units[1, :55] = np.nan  # five weeks old
+    lengths = np.full(300, 3)
+    lengths[2] = 30  # too long a total
+    found = direct_totals(weekly(units), np.arange(300), lengths, config=ONE_THREAD, seed=1, heads=(0.75,))
+    assert not found.known[:3].any()
+    assert found.known[3:].all()
+    daily = panel_of(units[:, :40])
+    assert not direct_totals(daily, np.arange(300), lengths, config=ONE_THREAD, seed=1).known.any()
+
+
+def test_mixed_levels_are_the_mean_and_stay_ordered() -> None:
+    own = np.tile(np.arange(1.0, 12.0), (3, 1))
+    direct = DirectTotals(np.array([[2.0, 5.0, 9.0, 12.0, 20.0], [np.nan] * 5, [2.0, 5.0, 9.0, 12.0, 20.0]]))
+    out = mixed(own, direct, weight=0.5, kept=np.array([True, True, False]))
+    at = [LEVELS.index(level) for level in HEADS]
+    assert out[0, at].tolist() == ((own[0, at] + direct.levels[0]) / 2).tolist()
+    assert (np.diff(out, axis=1) >= 0).all()
+    assert (out[1:] == own[1:]).all()  # nothing learnt, or not to be used
+    assert out[0, -1] / own[0, -1] == pytest.approx(out[0, at[-1]] / own[0, at[-1]])
+
+
+def shop_inputs(units: np.ndarray) -> Inputs:
+    panel, tables = weekly(units), no_tables()
+    return Inputs(panel, np.arange(len(units)), tables, price_matrix(panel, tables, horizon=4))
+
+
+def test_learnt_totals_enter_only_where_the_last_window_was_better_with_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 250
+    inputs, config = shop_inputs(lumpy_shop(n, 60, seed=3)), ForecastConfig(learner=LearnerConfig(trees=5, threads=1))
+    trials = run_trials(inputs, config=config, seed=1, count=2)
+    days = np.full(n, 7.0)
+    spans = Spans(2 * days, 0 * days, days, period_days=7)
+    mean, last = trials[-1].forecasts["moving_average"], trials[-1]
+
+    def weight(levels: np.ndarray) -> float:
+        monkeypatch.setattr(weekly_totals, "direct_totals", lambda *a, **k: DirectTotals(levels))
+        classes = np.full(n, "erratic")
+        return direct_weight(inputs, trials, classes, spans, mean, config=config, seed=1)
+
+    came = np.nan_to_num(last.actual[:, :3]).sum(axis=1, dtype=float)
+    assert weight(np.repeat(came[:, None], len(HEADS), axis=1)) == 0.5  # foresight
+    assert weight(np.full((n, len(HEADS)), 1e4)) == 0.0
+    assert weight(np.full((n, len(HEADS)), np.nan)) == 0.0  # nothing learnt
+    assert direct_weight(inputs, [], np.full(n, "erratic"), spans, None, config=config, seed=1) == 0.0
+
+
+def test_a_season_that_all_items_share_is_found_and_none_where_there_is_none() -> None:
+    truth = np.log(1 + 0.3 * np.sin(2 * np.pi * np.arange(165) / 52))[-60:]
+    found = np.log(year_lift(weekly(lumpy_shop(300, 157, seed=4, season=0.3)), horizon=8)[0, -60:])
+    assert np.sqrt(np.mean((found - found.mean() - truth + truth.mean()) ** 2)) < 0.06
+    nothing = np.log(year_lift(weekly(lumpy_shop(300, 157, seed=5)), horizon=8))
+    assert np.abs(nothing).max() < 0.06
+    assert (year_lift(weekly(lumpy_shop(30, 103, seed=6, season=0.3)), horizon=8) == 1).all()  # under two years
+    assert (year_lift(panel_of(lumpy_shop(30, 157, seed=6, season=0.3)), horizon=8) == 1).all()  # daily
+
+
+def test_categories_have_seasons_of_their_own() -> None:
+    winter, summer = (lumpy_shop(150, 157, seed=7, season=s) for s in (0.3, -0.3))
+    panel = weekly(np.concatenate([winter, summer]))
+    told = replace(panel, keys=panel.keys.with_columns(category=pl.Series(["w"] * 150 + ["s"] * 150)))
+    lift = np.log(year_lift(told, horizon=4))
+    assert np.corrcoef(lift[0, -52:], np.sin(2 * np.pi * np.arange(161) / 52)[-52:])[0, 1] > 0.9
+    assert np.corrcoef(lift[0, -52:], lift[-1, -52:])[0, 1] < -0.8
+
+
+def test_one_giant_does_not_make_the_shops_season() -> None:
+    units = lumpy_shop(200, 157, seed=8)
+    units[0] = 2000 * (1 + 0.9 * np.sin(2 * np.pi * np.arange(157) / 52))
+    assert np.abs(np.log(year_lift(weekly(units), horizon=4)[1])).max() < 0.25
