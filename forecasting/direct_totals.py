@@ -72,9 +72,7 @@ class DirectTotals:
         return np.asarray(~np.isnan(self.levels).any(axis=1))
 
 
-def direct_totals(
-    panel: Panel, targets: Ints, lengths: Ints, *, config: LearnerConfig, seed: int, heads: tuple[float, ...] = HEADS
-) -> DirectTotals:
+def direct_totals(panel: Panel, targets: Ints, lengths: Ints, *, config: LearnerConfig, seed: int) -> DirectTotals:
     """Return the levels of the totals of the next ``lengths`` weeks; nothing after the panel is read.
 
     Args:
@@ -83,9 +81,8 @@ def direct_totals(
         lengths: (m,) weeks of each one's total.
         config: of the global learner: threads.
         seed: of the draws.
-        heads: levels to learn.
     """
-    out = np.full((len(targets), len(heads)), np.nan)
+    out = np.full((len(targets), len(HEADS)), np.nan)
     usable, counts = np.unique(lengths[lengths <= min(_LONGEST, panel.n_periods // 4)], return_counts=True)
     if panel.season > 1 or not len(usable):
         return DirectTotals(out)
@@ -99,7 +96,7 @@ def direct_totals(
         asked = np.flatnonzero((lengths == length) & _teachable(usual, panel)[targets])
         rows = targets[asked]
         ahead = lift[rows, panel.n_periods : panel.n_periods + length].mean(axis=1) * scale[rows]
-        for number, level in enumerate(heads):
+        for number, level in enumerate(HEADS):
             booster = _fitted(examples, level, config=config, seed=seed)
             out[asked, number] = np.maximum(booster.predict(features[rows]), 0.0) * ahead
     return DirectTotals(np.sort(out, axis=1))

@@ -19,7 +19,7 @@ from forecasting.protection import Spans, effective_dispersion, level_errors, to
 from forecasting.segments import mean_bin
 from forecasting.selection import ALL, Choice, choose
 
-__all__ = ["Fitted", "fit", "level_error_of"]
+__all__ = ["Fitted", "fit", "level_error_of", "unshocked"]
 
 _SHOCK_SHARE = 0.7  # [0-1] of what a class was off by on an earlier window that totals are not calibrated on
 _SHOCK_UNITS = 100.0  # [units] of a class and window below which a ratio is chance
@@ -160,14 +160,19 @@ def _transforms(
     return np.asarray(np.where(np.isnan(sold), plain, least + draws * (1 - least)))
 
 
-def _unshocked(trial: Trial, mean: NDArray[np.float32], classes: NDArray[np.str_]) -> NDArray[np.float32]:
+def unshocked(
+    actual: NDArray[np.floating], mean: NDArray[np.float32], classes: NDArray[np.str_]
+) -> NDArray[np.float32]:
     """Return the means with most of what a whole class was off by taken away: the next window is off by another share.
 
     Calibrated on them as they are, totals would be moved by what two windows happened to bring all series at once.
+
+    Args:
+        actual: (n, h) what came; NaN is not judged.
+        mean: (n, h) forecasts.
+        classes: (n,) demand classes.
     """
-    if trial.past.season == 1:
-        return mean
-    came, foreseen = trial.actual.astype(np.float64), np.where(np.isnan(trial.actual), np.nan, mean)
+    came, foreseen = actual.astype(np.float64), np.where(np.isnan(actual), np.nan, mean)
     out = mean.copy()
     for name in sorted(set(classes.tolist())):
         members = classes == name
@@ -192,7 +197,7 @@ def _total_calibration(
     none = np.zeros(len(classes))
     actual, mean, square, dispersion, label, length = [], [], [], [], [], []
     for trial, given, a in zip(trials, means, spread, strict=True):
-        forecast = _unshocked(trial, given, classes)
+        forecast = unshocked(trial.actual, given, classes) if trial.past.season > 1 else given
         usable = ~np.isnan(trial.total_actual).any(axis=1) & ~np.isnan(forecast).any(axis=1)
         actual.append(np.where(inside, np.nan_to_num(trial.total_actual), 0).sum(axis=1, dtype=np.float64)[usable])
         mean.append(total_moments(forecast, none, none, lengths, reference=reference)[0][usable])

@@ -32,21 +32,20 @@ def _fixed_offset(zone: str) -> int | None:
 
 def instant_sql(zone: str, naive: str) -> str:
     """Return SQL for the instant at which the clock of ``zone`` shows the timestamp ``naive``."""
-    slow, offset = f"timezone({literal(zone)}, {naive})", _fixed_offset(zone)
-    if offset is None:
-        return slow
-    fast = f"make_timestamptz(epoch_us({naive}) - {offset})"
-    return f"(case when {_within(naive, 'timestamp')} then {fast} else {slow} end)"
+    slow = f"timezone({literal(zone)}, {naive})"
+    return _summed(zone, naive, "timestamp", "make_timestamptz(epoch_us({}) - {})", slow)
 
 
 def local_day_sql(zone: str, instant: str) -> str:
     """Return SQL for the calendar day that ``zone`` has at ``instant``."""
-    slow, offset = f"timezone({literal(zone)}, {instant})::date", _fixed_offset(zone)
+    slow = f"timezone({literal(zone)}, {instant})::date"
+    return _summed(zone, instant, "timestamptz", "make_timestamp(epoch_us({}) + {})::date", slow)
+
+
+def _summed(zone: str, value: str, kind: str, fast: str, slow: str) -> str:
+    """Return SQL for the sum ``fast`` of value and offset where the clock stood still, else for ``slow``."""
+    offset = _fixed_offset(zone)
     if offset is None:
         return slow
-    fast = f"make_timestamp(epoch_us({instant}) + {offset})::date"
-    return f"(case when {_within(instant, 'timestamptz')} then {fast} else {slow} end)"
-
-
-def _within(value: str, kind: str) -> str:
-    return f"{value} between {kind} '{_SINCE:%Y-%m-%d}' and {kind} '{_UNTIL:%Y-%m-%d}'"
+    within = f"{value} between {kind} '{_SINCE:%Y-%m-%d}' and {kind} '{_UNTIL:%Y-%m-%d}'"
+    return f"(case when {within} then {fast.format(value, offset)} else {slow} end)"

@@ -58,7 +58,7 @@ def test_series_that_cannot_be_told_have_no_learnt_levels() -> None:
     units[1, :55] = np.nan  # five weeks old
     lengths = np.full(300, 3)
     lengths[2] = 30  # too long a total
-    found = direct_totals(weekly(units), np.arange(300), lengths, config=ONE_THREAD, seed=1, heads=(0.75,))
+    found = direct_totals(weekly(units), np.arange(300), lengths, config=ONE_THREAD, seed=1)
     assert not found.known[:3].any()
     assert found.known[3:].all()
     daily = panel_of(units[:, :40])
