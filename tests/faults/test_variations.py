@@ -314,3 +314,14 @@ def test_fault_37_serial_numbers_of_excel_with_a_time_of_day(shop: DropShop):
         "select distinct ordered_at = timestamptz '2026-03-01 04:30:00Z', business_date from stg_order_lines"
     )
     assert [(is_noon, str(day)) for is_noon, day in found] == [(True, "2026-03-01")]
+
+
+def test_a_remark_that_repeats_in_a_parquet_file_is_masked_too(shop: DropShop):
+    shop.drop("order_lines", "a.csv", GOOD)
+    told = {"return_id": [f"R{i}" for i in range(40)], "returned_at": pd.Timestamp("2026-03-01 12:00", tz="UTC")}
+    told |= {"sku": [f"SKU-{i % 30:03d}" for i in range(40)], "quantity": 1, "reason": "call 13812345678"}
+    shop.source("returns", timezone="Asia/Shanghai")
+    shop.frame("returns", "r.parquet", pd.DataFrame(told))
+    shop.run()
+    assert shop.query("select distinct reason from stg_returns") == [("call [masked]",)]
+    assert not [p for p in (shop.home / "landing").rglob("*") if p.is_file() and b"13812345678" in p.read_bytes()]
