@@ -97,43 +97,30 @@ def take_picture(
     orders = open_orders(lines, inputs.stock, calendar=calendar)
     position, flags = inventory_positions(lines, inputs.stock, orders, run_date=calendar.run_date)
     outlook = read_outlook(lines, inputs.forecasts, inputs.protection, inputs.demand_paths, calendar=calendar)
-    lost_sales = planning.unmet_demand == "lost_sales"
     share = config.resellable_share * expected_return_share(lines, inputs.returns)
+    supply = _supply(
+        lines, position, orders, return_share=share, receipts=inputs.stock.receipts, n_paths=config.sample_paths
+    )
     outcomes = simulate_lines(
-        outlook,
-        _supply(
-            lines, position, orders, return_share=share, receipts=inputs.stock.receipts, n_paths=config.sample_paths
-        ),
-        calendar=calendar,
-        lost_sales=lost_sales,
-        n_paths=config.sample_paths,
-        seed=planning.seed,
-    )
-    available = position["inventory_position"].to_numpy(np.float64)
-    lost = outcomes.unmet_before if lost_sales else np.zeros_like(outcomes.need)
+        outlook, supply, calendar=calendar, lost_sales=planning.unmet_demand == "lost_sales",
+        n_paths=config.sample_paths, seed=planning.seed,
+    )  # fmt: skip
     economics = unit_economics(
-        lines,
-        need=outcomes.need,
-        demand_total=outcomes.total,
-        planning=planning,
-        period_days=calendar.period_days,
+        lines, need=outcomes.need, demand_total=outcomes.total, planning=planning, period_days=calendar.period_days,
         config=config,
-    )
+    )  # fmt: skip
     own_ratio = economics.ratio
     if planning.objective.service_level is None:  # a service level is a promise, not what a unit is worth
         economics = with_sets(economics, _gain_in_sets(lines, economics.gain, inputs))
     demand = _demand_columns(outlook, outcomes.total)
     periods = np.ceil(lines["protection_days"].to_numpy(np.float64) / calendar.period_days)
+    available = position["inventory_position"].to_numpy(np.float64)
     rate = _recent(lines, inputs.recent)
     wanted = partial(_wanted, outcomes.need, rate=rate, position=available, periods=periods, policy=policy)
-    need = Need(
-        mean_demand=demand["demand_mean"].to_numpy(np.float64),
-        position=available,
-        mean_lost=lost.mean(axis=1),
-        mean_returns=(outcomes.total - outcomes.need - lost).mean(axis=1) - available,
-        own_quantile=wanted(own_ratio),
-        quantile=wanted(economics.ratio),
-    )
+    need = _need(
+        outcomes, demand, available, lost_sales=planning.unmet_demand == "lost_sales",
+        own_quantile=wanted(own_ratio), quantile=wanted(economics.ratio),
+    )  # fmt: skip
     is_beyond = outlook.has_forecast & (periods > outlook.horizon)
     flags |= {
         Flag.HORIZON: is_beyond,
@@ -144,6 +131,27 @@ def take_picture(
     }
     base = whole_need(need.quantile, rounding=config.need_rounding)
     return Picture(lines, position, orders, outlook, outcomes, economics, demand, need, base, flags, is_beyond)
+
+
+def _need(
+    outcomes: Outcomes,
+    demand: pd.DataFrame,
+    position: Floats,
+    *,
+    lost_sales: bool,
+    own_quantile: Floats,
+    quantile: Floats,
+) -> Need:
+    """Return what is needed, and the means that explain it [units]."""
+    lost = outcomes.unmet_before if lost_sales else np.zeros_like(outcomes.need)
+    return Need(
+        mean_demand=demand["demand_mean"].to_numpy(np.float64),
+        position=position,
+        mean_lost=lost.mean(axis=1),
+        mean_returns=(outcomes.total - outcomes.need - lost).mean(axis=1) - position,
+        own_quantile=own_quantile,
+        quantile=quantile,
+    )
 
 
 def _line_flags(lines: pd.DataFrame) -> dict[Flag, Mask]:

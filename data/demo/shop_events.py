@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,90 +50,55 @@ class Season:
     strength: float
 
 
+_PATTERN = 2024  # the year in which the yearly events are written
+_COSPLAY = (*_MERCH, "costume")
+
+
+def _yearly(
+    name: str, kind: str, first: tuple[int, int], last: tuple[int, int], region: str = "*", **effects: Any
+) -> ShopEvent:
+    """Return an event of every year, from one (month, day) to another."""
+    return ShopEvent(name, kind, date(_PATTERN, *first), date(_PATTERN, *last), region, **effects)
+
+
+_JUNE, _NOVEMBER = date(_PATTERN, 6, 16), date(_PATTERN, 11, 10)
+_JUNE_PEAKS = (_JUNE, _JUNE + timedelta(1), _JUNE + timedelta(2))
+_NOVEMBER_PEAKS = (_NOVEMBER, _NOVEMBER + timedelta(1))
+# fmt: off
+_YEARLY = (
+    _yearly("618", "sale", (6, 1), (6, 20), lift_web=1.25, peak_web=2.9, peaks=_JUNE_PEAKS, dip_days=8),
+    _yearly("Double 11", "sale", (11, 1), (11, 11), lift_web=1.35, peak_web=3.6, peaks=_NOVEMBER_PEAKS, dip_days=10),
+    _yearly("Double 12", "sale", (12, 10), (12, 12), lift_web=1.5),
+    _yearly("Labour Day", "holiday", (5, 1), (5, 5), lift_shop=1.5, signal_lift=1.35),
+    _yearly("National Day", "holiday", (10, 1), (10, 7), lift_shop=1.6, signal_lift=1.45),
+    _yearly("Children's Day", "holiday", (6, 1), (6, 1), lift_shop=1.3),
+    _yearly("Bilibili World", "convention", (7, 10), (7, 12), "east", lift_web=1.35, categories=_COSPLAY),
+    _yearly("ChinaJoy", "convention", (7, 31), (8, 3), "east", lift_web=1.3, categories=_MERCH),
+    _yearly("Firefly Guangzhou", "convention", (10, 2), (10, 4), "south", lift_shop=1.8, categories=_COSPLAY),
+    _yearly("IDO Beijing", "convention", (5, 2), (5, 4), "north", lift_shop=1.8, categories=_COSPLAY),
+    _yearly("Comicup winter", "convention", (12, 20), (12, 21), "east", lift_web=1.25, categories=_COSPLAY),
+    _yearly("Cosplay season", "convention", (7, 1), (7, 25), lift_web=1.45, lift_shop=1.45, categories=("costume",)),
+)
+# fmt: on
+_NEW_YEAR = {2024: date(2024, 2, 10), 2025: date(2025, 1, 29), 2026: date(2026, 2, 17), 2027: date(2027, 2, 6)}
+
+
 def _of_year(year: int) -> list[ShopEvent]:
     """Return the events of one year."""
-    new_year = {2024: date(2024, 2, 10), 2025: date(2025, 1, 29), 2026: date(2026, 2, 17), 2027: date(2027, 2, 6)}
-    june, nov = date(year, 6, 16), date(year, 11, 10)
     found = [
-        ShopEvent(
-            "618",
-            "sale",
-            date(year, 6, 1),
-            date(year, 6, 20),
-            lift_web=1.25,
-            peak_web=2.9,
-            peaks=(june, june + timedelta(1), june + timedelta(2)),
-            dip_days=8,
-        ),
-        ShopEvent(
-            "Double 11",
-            "sale",
-            date(year, 11, 1),
-            date(year, 11, 11),
-            lift_web=1.35,
-            peak_web=3.6,
-            peaks=(nov, nov + timedelta(1)),
-            dip_days=10,
-        ),
-        ShopEvent("Double 12", "sale", date(year, 12, 10), date(year, 12, 12), lift_web=1.5),
-        ShopEvent("Labour Day", "holiday", date(year, 5, 1), date(year, 5, 5), lift_shop=1.5, signal_lift=1.35),
-        ShopEvent("National Day", "holiday", date(year, 10, 1), date(year, 10, 7), lift_shop=1.6, signal_lift=1.45),
-        ShopEvent("Children's Day", "holiday", date(year, 6, 1), date(year, 6, 1), lift_shop=1.3),
-        ShopEvent(
-            "Bilibili World",
-            "convention",
-            date(year, 7, 10),
-            date(year, 7, 12),
-            "east",
-            lift_web=1.35,
-            categories=(*_MERCH, "costume"),
-        ),
-        ShopEvent(
-            "ChinaJoy", "convention", date(year, 7, 31), date(year, 8, 3), "east", lift_web=1.3, categories=_MERCH
-        ),
-        ShopEvent(
-            "Firefly Guangzhou",
-            "convention",
-            date(year, 10, 2),
-            date(year, 10, 4),
-            "south",
-            lift_shop=1.8,
-            categories=(*_MERCH, "costume"),
-        ),
-        ShopEvent(
-            "IDO Beijing",
-            "convention",
-            date(year, 5, 2),
-            date(year, 5, 4),
-            "north",
-            lift_shop=1.8,
-            categories=(*_MERCH, "costume"),
-        ),
-        ShopEvent(
-            "Comicup winter",
-            "convention",
-            date(year, 12, 20),
-            date(year, 12, 21),
-            "east",
-            lift_web=1.25,
-            categories=(*_MERCH, "costume"),
-        ),
-        ShopEvent(
-            "Cosplay season",
-            "convention",
-            date(year, 7, 1),
-            date(year, 7, 25),
-            lift_web=1.45,
-            lift_shop=1.45,
-            categories=("costume",),
-        ),
+        replace(
+            event,
+            starts=event.starts.replace(year=year),
+            ends=event.ends.replace(year=year),
+            peaks=tuple(day.replace(year=year) for day in event.peaks),
+        )
+        for event in _YEARLY
     ]
-    if year in new_year:
-        first = new_year[year] - timedelta(1)
+    if year in _NEW_YEAR:
+        first = _NEW_YEAR[year] - timedelta(1)
+        last = first + timedelta(7)
         found.append(
-            ShopEvent(
-                "Lunar New Year", "holiday", first, first + timedelta(7), lift_web=0.55, lift_shop=1.35, signal_lift=1.5
-            )
+            ShopEvent("Lunar New Year", "holiday", first, last, lift_web=0.55, lift_shop=1.35, signal_lift=1.5)
         )
     return found
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from forecast_shops import no_tables, panel_of
 
 from forecasting.coherence import BOTTOM_UP, MIDDLE_OUT, choose_coherence
+from forecasting.fitting import Fitted
+from forecasting.forecast import pull_of
 from forecasting.middle_out import Nodes, foreseen_nodes, led
 
 LENGTH = 28
@@ -111,16 +114,26 @@ def test_nothing_after_the_origin_is_read() -> None:
     np.testing.assert_array_equal(plain.daily, again.daily)
 
 
-@pytest.mark.parametrize(("helps", "how"), [(True, MIDDLE_OUT), (False, BOTTOM_UP)])
-def test_earlier_windows_can_deny_it(helps: bool, how: str) -> None:
+@pytest.mark.parametrize(
+    ("times", "factor", "how"), [(1.4, 1 / 1.4, MIDDLE_OUT), (1, 1 / 1.4, BOTTOM_UP), (1, 1.05, BOTTOM_UP)]
+)
+def test_earlier_windows_can_deny_it(times: float, factor: float, how: str) -> None:
     units = shop(weeks=40)
     panel = panel_of(units)
     at = [panel.n_periods - k * LENGTH for k in (2, 1)]
     pasts, actuals = [panel.until(o) for o in at], [panel.demand[:, o : o + LENGTH] for o in at]
     right = np.tile(WEEK * 6.0, (40, 4)).astype(np.float32)
-    means = [right * np.float32(1.4 if helps else 1.0)] * 2
-    factors = [np.full(right.shape, 1 / 1.4)] * 2
-    choice, published = choose_coherence(pasts, means, actuals, factors)
+    choice, published = choose_coherence(
+        pasts, [right * np.float32(times)] * 2, actuals, [np.full(right.shape, factor)] * 2
+    )
     assert choice.how == how
     assert abs(choice.total_bias) < 0.03
     np.testing.assert_allclose(published[0], right, rtol=1e-5)
+
+
+@pytest.mark.parametrize("how", [MIDDLE_OUT, BOTTOM_UP])
+def test_tonight_is_led_where_earlier_windows_bore_it_out(how: str) -> None:
+    units = shop(level=60.0)
+    found, flat = nodes_of(units), np.full((40, LENGTH), 60.0)
+    pulled = pull_of(panel_of(units), flat, Mock(spec=Fitted, coherence=how), found)
+    np.testing.assert_array_equal(pulled * flat, flat * led(found, flat, None) if how == MIDDLE_OUT else flat)

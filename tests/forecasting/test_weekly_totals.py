@@ -10,14 +10,15 @@ import polars as pl
 import pytest
 from forecast_shops import no_tables, panel_of
 
-from forecasting import weekly_totals
+from forecasting import backtest, weekly_totals
 from forecasting.backtest import Inputs, run_trials
 from forecasting.config import ForecastConfig, LearnerConfig
 from forecasting.direct_totals import HEADS, DirectTotals, direct_totals, mixed
 from forecasting.features import price_matrix
 from forecasting.intervals import LEVELS
-from forecasting.protection import Spans
-from forecasting.weekly_totals import direct_weight
+from forecasting.models import CONTROL
+from forecasting.protection import Spans, Totals
+from forecasting.weekly_totals import direct_weight, with_direct
 from forecasting.year_season import year_lift
 
 MONDAY = date(2026, 6, 22)
@@ -124,3 +125,30 @@ def test_one_giant_does_not_make_the_shops_season() -> None:
     units = lumpy_shop(200, 157, seed=8)
     units[0] = 2000 * (1 + 0.9 * np.sin(2 * np.pi * np.arange(157) / 52))
     assert np.abs(np.log(year_lift(weekly(units), horizon=4)[1])).max() < 0.25
+
+
+def test_series_whose_lead_time_varies_keep_the_levels_of_their_paths(monkeypatch: pytest.MonkeyPatch) -> None:
+    n, varies = 4, np.array([0.0, 3.0, 0.0, 0.0])
+    inputs, days = shop_inputs(lumpy_shop(n, 60, seed=3) + 1), np.full(4, 7.0)
+    own = np.tile(np.linspace(1, 20, len(LEVELS)), (n, 1))
+    mean = own[:, 5]
+    totals = Totals(mean, mean, own, mean, mean)
+    monkeypatch.setattr(weekly_totals, "direct_totals", lambda *a, **k: DirectTotals(np.full((n, len(HEADS)), 50.0)))
+    out = with_direct(
+        totals, inputs, Spans(2 * days, varies, days, period_days=7), weight=0.5,
+        kept=np.array([True, True, True, False]), config=ForecastConfig(), seed=1,
+    )  # fmt: skip
+    assert (out.quantiles != own).any(axis=1).tolist() == [True, False, True, False]
+
+
+def test_the_time_of_year_moves_the_statistical_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = shop_inputs(lumpy_shop(20, 60, seed=9))
+    monkeypatch.setattr(backtest, "year_lift", lambda past, *, horizon: np.ones((20, 60 + horizon)))
+    plain = backtest.candidates(inputs, inputs.panel, origin=60, horizon=4, config=ForecastConfig(), learner=None)
+    doubled = np.ones((20, 64))
+    doubled[:, 60:] = 2
+    monkeypatch.setattr(backtest, "year_lift", lambda past, *, horizon: doubled)
+    lifted = backtest.candidates(inputs, inputs.panel, origin=60, horizon=4, config=ForecastConfig(), learner=None)
+    for name in set(plain) - {CONTROL}:
+        np.testing.assert_allclose(lifted[name], 2 * plain[name], rtol=1e-4)
+    np.testing.assert_array_equal(lifted[CONTROL], plain[CONTROL])  # what all are judged against stays simple
