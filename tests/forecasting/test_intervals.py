@@ -81,6 +81,14 @@ def test_dispersion_finds_overdispersion_and_shrinks_to_the_class() -> None:
     assert 0.6 < np.median(found[20:]) < 1.6
 
 
+@pytest.mark.parametrize(("days_ago", "counts"), [(250, True), (420, False)])
+def test_dispersion_is_read_from_the_last_year_but_four_weeks(days_ago: int, counts: bool) -> None:
+    units = np.random.default_rng(4).poisson(5, (20, 600)).astype(float)
+    units[:, 600 - days_ago - 60 : 600 - days_ago : 3] *= 6
+    found = dispersions(panel_of(units), np.array(["smooth"] * 20), prior_periods=20)
+    assert (found.min() > 0.3) == counts
+
+
 def test_dispersion_of_a_dead_series_is_its_class() -> None:
     units = shop_units(10, 120)
     units[0] = 0

@@ -7,12 +7,13 @@ from datetime import date
 import numpy as np
 import pytest
 
+from restocking import tuning
 from restocking.chosen_policy import ChosenPolicy, OrderRule
 from restocking.plain_forecast import SIZES, plain_forecast
 from restocking.policy_record import policy_in_force, read_policies, with_policy
 from restocking.sample_paths import PROBABILITIES, PathSampler
 from restocking.simulate import Costs
-from restocking.tuning import TuningSetup, choose_policy, recent_mean, windows_before
+from restocking.tuning import OPTIONS, TuningSetup, choose_policy, recent_mean, windows_before
 
 SETUP = TuningSetup(Costs(0.2, 1.0), lead=2, lost_sales=True, seed=1)
 
@@ -105,3 +106,11 @@ def test_a_record_of_an_earlier_version_is_read():
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"policies": [1, {"as_of": 3}]}'])
 def test_a_damaged_record_is_no_record(text):
     assert read_policies(text) == []
+
+
+def test_a_cover_that_earned_its_weight_beside_a_plain_forecast_gets_less_of_it():
+    costs = np.full((len(OPTIONS), len(SIZES)), 100.0)
+    best = OrderRule(1.5, 0.5, 1.0)
+    costs[OPTIONS.index(best)] = 50.0
+    chosen = tuning._cheapest(costs, np.full(len(SIZES), 1000.0), n_windows=3)
+    assert set(chosen.rules.values()) == {OrderRule(1.5, 0.375, 1.0)}

@@ -48,6 +48,15 @@ def test_one_source_that_doubles_raises_nothing():
     assert [d for d in risen_days(doubled) if d >= 90] == []
 
 
+@pytest.mark.parametrize(("others", "is_seen"), [(0.5, False), (1.5, True)])
+def test_the_others_must_show_a_part_of_what_the_loudest_shows(others, is_seen):
+    def uneven(values):
+        values[90:, 0] += 3.0
+        values[90:, 1:] += others
+
+    assert any(90 <= d <= 100 for d in risen_days(uneven)) == is_seen
+
+
 def test_noise_hardly_rises():
     rng = np.random.default_rng(9)
     rises = Rises(CONFIG, 3, 300)
