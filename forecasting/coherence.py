@@ -26,6 +26,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from forecasting.hierarchy import LEVELS
+from forecasting.models import in_stock_ratio
 from forecasting.panel import Panel
 
 __all__ = ["BOTTOM_UP", "MIDDLE_OUT", "RECONCILED", "Coherence", "choose_coherence", "node_codes", "pull", "reconciled"]
@@ -82,7 +83,8 @@ def pull(past: Panel, mean: Floats) -> Floats:
     bottom = np.nan_to_num(mean).sum(axis=1, dtype=np.float64)
     if not codes or not bottom.sum() > 0:
         return np.ones(len(bottom))
-    upper = [_foreseen(past, code, horizon=mean.shape[1]) for code in codes]
+    level = in_stock_ratio(past)  # the series' forecasts stand at the level in stock
+    upper = [level * _foreseen(past, code, horizon=mean.shape[1]) for code in codes]
     moved = reconciled(bottom, upper, codes, weight=bottom)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(bottom > 0, moved / bottom, 1.0)

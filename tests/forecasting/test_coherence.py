@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -12,7 +14,7 @@ from forecasting.coherence import BOTTOM_UP, RECONCILED, choose_coherence, node_
 from forecasting.config import ForecastConfig, LearnerConfig
 from forecasting.features import price_matrix
 from forecasting.forecast import judged_trial
-from forecasting.models import control_forecast
+from forecasting.models import control_forecast, in_stock_ratio
 from forecasting.protection import Spans
 
 LENGTH = 28
@@ -99,6 +101,18 @@ def test_the_pull_is_bounded_and_leaves_what_sells_nothing() -> None:
     assert got[3] == 1.0
     assert got.max() == pytest.approx(1.25)
     assert pull(panel, np.zeros((40, LENGTH))).tolist() == [1.0] * 40
+
+
+def test_totals_are_foreseen_at_the_level_in_stock_as_their_series_are() -> None:
+    units = np.random.default_rng(6).poisson(6, (40, 280)).astype(float)
+    units[:, ::4] *= 1.2  # days that sold out after they had sold well: recovered, not learnt from
+    panel = panel_of(units)
+    learns = panel.learns.copy()
+    learns[:, ::4] = False
+    short = replace(panel, learns=learns)
+    assert in_stock_ratio(short) < 0.97
+    level = np.full((40, LENGTH), units.mean() * in_stock_ratio(short))
+    assert abs(pull(short, level).mean() - 1) < 0.01
 
 
 def test_levels_of_one_node_are_no_levels() -> None:
