@@ -222,11 +222,9 @@ def _plan(row: Row, inputs: PlanInputs, book: _Book, curve: BookingCurve, config
     case = _case(row, firm, volume, inputs, book, config)
     size = batch_size(case)
     order_date, outcomes = _delays_of(key, inputs, book, config)
-    promised = _day(row["promised_date"])
     close_day = pd.Timestamp(row["closes_at"]).tz_convert(inputs.timezone).date()
-    commit_by = close_day
-    if promised is not None:
-        commit_by = promised - timedelta(days=int(np.ceil(np.quantile(outcomes, 0.9) - 1e-9)))
+    promised = _day(row["promised_date"])
+    commit_by = _commit_by(promised, outcomes) or close_day
     pace = _pace(book.pace, key, row, config)
     decision, reason = decide(
         case,
@@ -297,6 +295,13 @@ def _case(
         salvage_value=_number(book.salvage.get(sku)) or 0.0,
         cancel_cost=_number(row["cancel_cost"]) or 0.0,
     )
+
+
+def _commit_by(promised: date | None, outcomes: Floats) -> date | None:
+    """The last day to order on, that nine batches in ten arrive by the promised one; None: nothing was promised."""
+    if promised is None:
+        return None
+    return promised - timedelta(days=int(np.ceil(np.quantile(outcomes, 0.9) - 1e-9)))
 
 
 def _delays_of(key: Key, inputs: PlanInputs, book: _Book, config: PreorderConfig) -> tuple[date | None, Floats]:

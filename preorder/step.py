@@ -136,6 +136,21 @@ def _late_ratios(io: StepIO, ledger: pd.DataFrame, config: PreorderConfig) -> pd
     return late_ratios(firm, units.reindex(firm.index))
 
 
+_ADVICE = {
+    LedgerReason.NO_CAMPAIGN: "Preorders of SKUs that no campaign sells claim nothing: correct their campaign.",
+    LedgerReason.AFTER_CLOSE: "Preorders placed after the close claim nothing: extend the campaign, or refund.",
+    LedgerReason.BEFORE_OPEN: "Placed before their campaign opens (preorder.early_preorders says what they get): "
+    "correct opens_at, or tell the buyers.",
+    LedgerReason.ABOVE_IDENTITY_CAP: "Units above a buyer's cap are never allocated: tell the buyers.",
+    LedgerReason.ABOVE_BATCH_CAP: "Units above the largest batch are never allocated: tell the buyers.",
+    LedgerReason.POSSIBLE_DUPLICATE: "Two preorders seconds apart: ask the buyer; they were not merged.",
+    LedgerReason.ABOVE_CHANNEL_QUOTA: "Units above a channel's quota are never allocated: tell the buyers.",
+    LedgerReason.DEPOSIT_MISSING: "Without their deposit these claim nothing: ask for it, or cancel them.",
+    LedgerReason.CANCELLED_TOO_LATE: "Cancelled after the last moment: the deposit is kept.",
+    LedgerReason.CANCELLED_AGAINST_RULES: "Cancelled though the campaign does not allow it: settle the deposit.",
+}
+
+
 def _check_ledger(io: StepIO, ledger: pd.DataFrame, histories: dict[str, CampaignHistory]) -> None:
     io.check(
         "firm_within_claim",
@@ -145,20 +160,7 @@ def _check_ledger(io: StepIO, ledger: pd.DataFrame, histories: dict[str, Campaig
         expected="firm_qty <= quantity",
         advice="This is a fault in merchcast: please report it.",
     )
-    warned = {
-        LedgerReason.NO_CAMPAIGN: "Preorders of SKUs that no campaign sells claim nothing: correct their campaign.",
-        LedgerReason.AFTER_CLOSE: "Preorders placed after the close claim nothing: extend the campaign, or refund.",
-        LedgerReason.BEFORE_OPEN: "Placed before their campaign opens (preorder.early_preorders says what they get): "
-        "correct opens_at, or tell the buyers.",
-        LedgerReason.ABOVE_IDENTITY_CAP: "Units above a buyer's cap are never allocated: tell the buyers.",
-        LedgerReason.ABOVE_BATCH_CAP: "Units above the largest batch are never allocated: tell the buyers.",
-        LedgerReason.POSSIBLE_DUPLICATE: "Two preorders seconds apart: ask the buyer; they were not merged.",
-        LedgerReason.ABOVE_CHANNEL_QUOTA: "Units above a channel's quota are never allocated: tell the buyers.",
-        LedgerReason.DEPOSIT_MISSING: "Without their deposit these claim nothing: ask for it, or cancel them.",
-        LedgerReason.CANCELLED_TOO_LATE: "Cancelled after the last moment: the deposit is kept.",
-        LedgerReason.CANCELLED_AGAINST_RULES: "Cancelled though the campaign does not allow it: settle the deposit.",
-    }
-    for reason, advice in warned.items():
+    for reason, advice in _ADVICE.items():
         hit = ledger[ledger["reason"] == reason]
         sample = hit["preorder_id"].head(5)
         io.check(

@@ -132,18 +132,6 @@ def _items(io: StepIO, products: pl.DataFrame, regions: pl.DataFrame, history: p
     active = io.read_polars(
         "assortment", columns=["sku", "location_id", "status", "regular_price", "unit_cost", "end_of_sale_date"]
     ).filter(pl.col("status") == "active")
-    per_day = io.calendar.period_days
-    rate = (
-        history.filter(pl.col("ds").cast(pl.Int32) > day - _RATE_DAYS)
-        .group_by("sku", "location_id")
-        .agg(rate=pl.col("units").mean() / per_day)
-    )
-    day_of = pl.col("ds").cast(pl.Int32)
-    earlier = (
-        history.filter((day_of > day - _EARLIER_DAYS) & (day_of <= day - _RATE_DAYS))
-        .group_by("sku", "location_id")
-        .agg(earlier_rate=pl.col("units").mean() / per_day)
-    )
     stock = io.read_polars("stg_stock", columns=["sku", "location_id", "on_hand"])
     orders = io.read_polars("stg_purchase_orders", columns=["sku", "location_id", "open_qty"])
     supply = io.read_polars(
@@ -153,15 +141,30 @@ def _items(io: StepIO, products: pl.DataFrame, regions: pl.DataFrame, history: p
     keys = ["sku", "location_id"]
     joined = (
         active.join(regions.select("location_id", "region"), on="location_id", how="left")
-        .join(rate, on=keys, how="left")
-        .join(earlier, on=keys, how="left")
+        .join(_rates(history, day=day, per_day=io.calendar.period_days), on=keys, how="left")
         .join(stock.group_by(keys).agg(stock=pl.col("on_hand").sum()), on=keys, how="left")
         .join(orders.group_by(keys).agg(open_orders=pl.col("open_qty").sum()), on=keys, how="left")
         .join(supply, on="sku", how="left")
         .join(products.select("sku", "salvage_value", "royalty_share", "size_group"), on="sku", how="left")
     )
-    cost = pl.coalesce("supply_cost", "unit_cost").cast(pl.Float64)
     default = io.settings.planning.default_supply
+    return _filled(joined, day=day, lead_days=default.lead_time_days, review_days=io.calendar.review_period_days)
+
+
+def _rates(history: pl.DataFrame, *, day: int, per_day: int) -> pl.DataFrame:
+    """Return what each SKU and location sold a day of late, and in the weeks before [units/day]."""
+    ds, units = pl.col("ds").cast(pl.Int32), pl.col("units") / per_day
+    is_late = ds > day - _RATE_DAYS
+    is_earlier = ds.is_between(day - _EARLIER_DAYS, day - _RATE_DAYS, closed="right")
+    return history.group_by("sku", "location_id").agg(
+        rate=units.filter(is_late).mean(), earlier_rate=units.filter(is_earlier).mean()
+    )
+
+
+def _filled(joined: pl.DataFrame, *, day: int, lead_days: float, review_days: float) -> pl.DataFrame:
+    """Return the items with what is not known filled by the shop's defaults."""
+    keys = ["sku", "location_id"]
+    cost = pl.coalesce("supply_cost", "unit_cost").cast(pl.Float64)
     end = pl.col("end_of_sale_date").cast(pl.Int32).cast(pl.Float64) - day
     return joined.select(
         *keys,
@@ -175,8 +178,8 @@ def _items(io: StepIO, products: pl.DataFrame, regions: pl.DataFrame, history: p
         price=pl.coalesce(pl.col("regular_price").cast(pl.Float64), cost).fill_null(0.0),
         salvage_value=pl.col("salvage_value").cast(pl.Float64).fill_null(0.0),
         royalty_share=pl.col("royalty_share").cast(pl.Float64).fill_null(0.0),
-        lead_time_days=pl.col("lead_time_days").fill_null(float(default.lead_time_days)),
-        review_period_days=pl.col("review_period_days").fill_null(float(io.calendar.review_period_days)),
+        lead_time_days=pl.col("lead_time_days").fill_null(float(lead_days)),
+        review_period_days=pl.col("review_period_days").fill_null(float(review_days)),
         pack_size=pl.col("pack_size").fill_null(1),
         days_on_sale=end.fill_null(_FOR_EVER),
         size_group="size_group",
