@@ -145,9 +145,11 @@ def _connect(path: Path, patience_seconds: float) -> duckdb.DuckDBPyConnection:
     while True:
         try:
             return duckdb.connect(str(path))
-        except duckdb.IOException as error:
-            if "lock" not in str(error).lower():
-                raise SourceError(f"cannot open {path}: {error}") from error
+        except duckdb.Error as error:
+            if not isinstance(error, duckdb.IOException) or "lock" not in str(error).lower():
+                raise SourceError(
+                    f"cannot open {path}: {error}; `merchcast rebuild` makes it anew from landing"
+                ) from error
             if time.monotonic() >= deadline:
                 raise SourceError(
                     f"{path} is held by another process; wait for it or end it. DuckDB says: {error}"
