@@ -98,12 +98,20 @@ def m5_levels(keys: pl.DataFrame) -> list[np.ndarray]:
 
 
 def m5_forecast(
-    folder: Path, *, cutoff: date, snap: bool, config: ForecastConfig, every: int = 1
+    folder: Path,
+    *,
+    cutoff: date,
+    snap: bool,
+    config: ForecastConfig,
+    every: int = 1,
+    also: pl.DataFrame | None = None,
 ) -> tuple[Inputs, Forecast]:
+    """Return inputs and forecast of every n-th item, and of the series of ``also`` (sku, location_id)."""
     history = m5_history(folder, until=cutoff)
     if every > 1:
         items = sorted(history["sku"].unique().to_list())[::every]
-        history = history.filter(pl.col("sku").is_in(items))
+        more = [] if also is None else [history.join(also, on=["sku", "location_id"], how="semi")]
+        history = pl.concat([history.filter(pl.col("sku").is_in(items)), *more]).unique(["sku", "location_id", "ds"])
     keys = m5_keys(folder, history)
     panel = build_panel(history, keys, last_period=cutoff, period_days=1, max_periods=config.max_history_days)
     del history

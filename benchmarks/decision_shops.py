@@ -17,11 +17,20 @@ import polars as pl
 from forecasting.backtest import Inputs
 from forecasting.config import ForecastConfig
 from forecasting.features import Tables, price_matrix
-from forecasting.forecast import make_forecast
+from forecasting.forecast import Forecast, make_forecast
 from forecasting.panel import build_panel
 from forecasting.protection import Spans
 
-__all__ = ["LEAD", "REVIEW", "AsOfForecast", "WeeklySales", "forecast_as_of", "m5_by_weeks", "online_retail_by_weeks"]
+__all__ = [
+    "LEAD",
+    "REVIEW",
+    "AsOfForecast",
+    "WeeklySales",
+    "forecast_as_of",
+    "m5_by_weeks",
+    "made_as_of",
+    "online_retail_by_weeks",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -138,6 +147,20 @@ def sold_regularly(shop: WeeklySales, week: int) -> npt.NDArray[np.int64]:
 
 def forecast_as_of(shop: WeeklySales, week: int, *, config: ForecastConfig, seed: int = 1) -> AsOfForecast:
     """Return the room's forecast from what was known at the close of week ``week - 1``."""
+    inputs, made = made_as_of(shop, week, config=config, seed=seed)
+    return AsOfForecast(
+        inputs.targets,
+        made.mean,
+        made.quantiles,
+        made.totals.quantiles,
+        made.totals.mean,
+        made.correlation,
+        made.scale,
+    )
+
+
+def made_as_of(shop: WeeklySales, week: int, *, config: ForecastConfig, seed: int = 1) -> tuple[Inputs, Forecast]:
+    """Return what :func:`forecast_as_of` is taken from: inputs, of which ``targets`` are forecast, and the forecast."""
     past = shop.units[:, :week]
     rows = np.flatnonzero(~np.isnan(past[:, -1]))
     row, column = np.nonzero(~np.isnan(past))
@@ -172,9 +195,7 @@ def forecast_as_of(shop: WeeklySales, week: int, *, config: ForecastConfig, seed
         firm_preorders=pl.DataFrame(schema={"sku": pl.String, "firm_qty": pl.Int64}),
         overrides=_no_overrides(),
     )
-    return AsOfForecast(
-        rows, made.mean, made.quantiles, made.totals.quantiles, made.totals.mean, made.correlation, made.scale
-    )
+    return inputs, made
 
 
 def _no_paid() -> pl.DataFrame:

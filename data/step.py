@@ -6,6 +6,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from data.checks.deliveries import freshness, rows_accounted_for, volume
 from data.checks.drift import DRIFTING, drift_results
 from data.checks.staged import staged_results
@@ -309,7 +311,7 @@ def _judge_deliveries(io: StepIO) -> None:
     for name, (column, max_age_days) in _FRESH.items():
         if not io.has_source(name):
             continue
-        newest = connection.execute(f"select max({column}) from stg_{name}").fetchall()[0][0]
+        newest = _newest(connection, name, column, since=io.run_date - timedelta(days=max_age_days))
         if newest is not None and name == "period_sales":
             newest += timedelta(days=io.calendar.period_days - 1)
         io.results.append(freshness(name, newest, run_date=io.run_date, max_age_days=max_age_days))
@@ -323,6 +325,15 @@ def _judge_deliveries(io: StepIO) -> None:
     for name in DRIFTING:
         if io.has_source(name):
             io.results.extend(drift_results(connection, name, run_date=io.run_date))
+
+
+def _newest(connection: duckdb.DuckDBPyConnection, name: str, column: str, *, since: date) -> date | None:
+    """Return the newest day in a staged table; the rows before ``since`` are read only where there are none after."""
+    for condition in (f" where {column} >= date '{since}'", ""):
+        found: date | None = connection.execute(f"select max({column}) from stg_{name}{condition}").fetchall()[0][0]
+        if found is not None:
+            return found
+    return None
 
 
 def _check_staged(io: StepIO, written: dict[str, str]) -> None:

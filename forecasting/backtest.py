@@ -14,6 +14,7 @@ from forecasting.config import ForecastConfig
 from forecasting.event_lift import calm, event_lift
 from forecasting.features import Tables, closed_ahead, known_features
 from forecasting.heat_lift import beyond_level, heat_lift
+from forecasting.jumps import Settled, settled
 from forecasting.learner import Learner, fit_learner
 from forecasting.metrics import scale
 from forecasting.middle_out import Nodes, foreseen_nodes
@@ -80,6 +81,8 @@ class Trial:
         scales: (n,) mean squared one-step difference of the past.
         analogues: what launches of all series were compared with then.
         nodes: what departments were foreseen to come to; see :mod:`forecasting.middle_out`.
+        jumps: what series that had jumped then were to settle at; see :mod:`forecasting.jumps`.
+        sure: (n, h) periods at whose level forecasts stand, those that teach the learner; None: all of them.
     """
 
     origin: int
@@ -92,6 +95,8 @@ class Trial:
     window: Window
     analogues: Analogues | None = None
     nodes: Nodes | None = None
+    jumps: Settled | None = None
+    sure: NDArray[np.bool_] | None = None
 
 
 def origins(panel: Panel, *, config: ForecastConfig, count: int | None = None) -> tuple[list[int], int]:
@@ -196,9 +201,23 @@ def _trial(
     scales = scale(np.where(past.teaches, past.demand, np.nan))
     sold = np.where(judged & whole.censored[:, window], whole.units[:, window], np.nan).astype(np.float32)
     seen = _window(inputs, past, forecasts, actual, scales)
-    compared = launch_analogues(calm(inputs.panel.until(origin), inputs.tables.events))
-    nodes = foreseen_nodes(past, inputs.tables, horizon=length)
-    return Trial(origin, past, forecasts, actual, sold, total_actual, scales, seen, compared, nodes)
+    usually = calm(inputs.panel.until(origin), inputs.tables.events)
+    compared, jumps = launch_analogues(usually), settled(usually).rows(inputs.targets)
+    nodes = foreseen_nodes(past, inputs.tables, horizon=length, without=np.isfinite(jumps.level))
+    return Trial(
+        origin,
+        past,
+        forecasts,
+        actual,
+        sold,
+        total_actual,
+        scales,
+        seen,
+        compared,
+        nodes,
+        jumps,
+        sure=whole.learns[:, window],
+    )
 
 
 def _window(

@@ -90,7 +90,7 @@ def direct_totals(panel: Panel, targets: Ints, lengths: Ints, *, config: Learner
     usual = _taught(panel) / lift[:, : panel.n_periods]
     features, scale = _features(usual)
     for length in usable[np.argsort(-counts, kind="stable")][:_MOST_LENGTHS].tolist():
-        examples = _examples(panel, usual, lift, length)
+        examples = _examples(panel, usual, lift, length, seed=seed)
         if len(examples[1]) < _FEWEST_ROWS:
             continue
         asked = np.flatnonzero((lengths == length) & _teachable(usual, panel)[targets])
@@ -102,8 +102,10 @@ def direct_totals(panel: Panel, targets: Ints, lengths: Ints, *, config: Learner
     return DirectTotals(np.sort(out, axis=1))
 
 
-def mixed(own: Floats, direct: DirectTotals, *, weight: float, kept: NDArray[np.bool_]) -> Floats:
+def mixed(own: Floats, direct: DirectTotals, *, weight: float | Floats, kept: NDArray[np.bool_]) -> Floats:
     """Return (n, 11) levels: ``weight`` of the direct ones, the rest of ``own``; ``own`` where not ``kept``.
+
+    ``weight`` is one for all, or (n,).
 
     Between the heads direct levels are interpolated along the normal score; beyond them own levels go along with the
     outermost head.
@@ -114,13 +116,15 @@ def mixed(own: Floats, direct: DirectTotals, *, weight: float, kept: NDArray[np.
         >>> mixed(own, heads, weight=0.5, kept=np.array([True]))[0, [3, 4, 5]].tolist()
         [4.0, 5.0, 6.0]
     """
-    rows = np.flatnonzero(kept & direct.known)
-    if not len(rows) or weight == 0:
+    weights = np.broadcast_to(weight, len(own))
+    rows = np.flatnonzero(kept & direct.known & (weights > 0))
+    if not len(rows):
         return own
     score, heads = special.ndtri(np.array(LEVELS)), special.ndtri(np.array(HEADS))
     mine = own[rows]
     found = np.stack([np.interp(score, heads, levels) for levels in direct.levels[rows]])
-    both = (1 - weight) * mine + weight * found
+    share = weights[rows, None]
+    both = (1 - share) * mine + share * found
     first, last = LEVELS.index(HEADS[0]), LEVELS.index(HEADS[-1])
     for edge, outside in ((first, slice(0, first)), (last, slice(last + 1, None))):
         ratio = np.divide(both[:, edge], mine[:, edge], out=np.ones(len(rows)), where=mine[:, edge] > 0)
@@ -152,8 +156,12 @@ def _teachable(usual: Floats, panel: Panel) -> NDArray[np.bool_]:
     return np.asarray(on_sale & (np.nan_to_num(usual[:, -_SOLD_WEEKS:]) > 0).any(axis=1))
 
 
-def _examples(panel: Panel, usual: Floats, lift: Floats, length: int) -> tuple[Floats, Floats, Floats]:
-    """Return features, totals over scale, and scales, of earlier weeks spread evenly over the history."""
+def _examples(panel: Panel, usual: Floats, lift: Floats, length: int, *, seed: int) -> tuple[Floats, Floats, Floats]:
+    """Return features, totals over scale, and scales, of earlier weeks spread evenly over the history.
+
+    Totals are jittered by half a unit: levels of counts are then smooth in what is known (Machado & Santos Silva 2005).
+    """
+    rng = np.random.default_rng([seed, length])
     last = panel.n_periods - length
     count = max(_MOST_ROWS // max(panel.n_series, 1), 8)
     origins = np.unique(
@@ -170,7 +178,7 @@ def _examples(panel: Panel, usual: Floats, lift: Floats, length: int) -> tuple[F
         features, scale = _features(usual[rows, :origin])
         measure = scale * lift[rows, origin : origin + length].mean(axis=1)
         matrix.append(features)
-        target.append(filled[rows].sum(axis=1) / measure)
+        target.append((filled[rows].sum(axis=1) + rng.random(len(rows)) - 0.5) / measure)
         scales.append(measure)
     return np.concatenate(matrix), np.concatenate(target), np.concatenate(scales)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from forecasting.backtest import Inputs
 from forecasting.config import ForecastConfig
 from forecasting.event_lift import calm, event_lift
+from forecasting.jumps import Settled, settled, tempered
 from forecasting.models import CONTROL, LEARNER
 from forecasting.new_items import Analogues, launch_analogues, launch_forecast
 from forecasting.panel import Panel
@@ -40,6 +41,7 @@ class Reason(StrEnum):
     PREORDERS = "comparable_items_and_preorders"
     NOTHING_KNOWN = "nothing_to_go_by"
     CAPPED = "cut_to_cap"
+    SETTLES = "jump_settles"  # the last days lie far above all before: what such jumps came to counts
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,11 @@ def climb(
     """
     horizon = forecasts[CONTROL].shape[1]
     seen = observed_periods(panel)
-    needed = config.min_periods_for_blend if panel.season > 1 else config.min_weeks_for_blend
     first_choice = blend(forecasts, segment, choices)
     statistical = blend({k: v for k, v in forecasts.items() if k != LEARNER}, segment, choices)
     statistical = np.where(np.isnan(statistical), forecasts[CONTROL], statistical)
     learned = ~np.isnan(forecasts[LEARNER]).any(axis=1) if LEARNER in forecasts else np.zeros(len(seen), dtype=np.bool_)
-    long_enough = seen >= needed
+    long_enough = _long_enough(panel, config)
     unusable = long_enough & ~np.isfinite(first_choice).all(axis=1)
     launched = np.asarray(np.isfinite(launch).all(axis=1))
     rungs: list[tuple[NDArray[np.bool_], NDArray[np.floating]]] = [
@@ -119,6 +120,7 @@ def published(
     config: ForecastConfig,
     firm_preorders: pl.DataFrame | None = None,
     analogues: Analogues | None = None,
+    jumps: Settled | None = None,
 ) -> Ladder:
     """Return what would be published for the targets as of the end of ``past``, launches along their curve.
 
@@ -131,19 +133,34 @@ def published(
         config: thresholds.
         firm_preorders: sku, firm_qty as known at that time; None: left out.
         analogues: of all series at that time; None: they are worked out here.
+        jumps: what the targets that jumped by then settle at; None: it is worked out here.
     """
     horizon, whole = forecasts[CONTROL].shape[1], inputs.panel.until(past.n_periods)
     lift = event_lift(past, inputs.tables.events, horizon=horizon)  # first weeks may lie in a festival
-    analogues = launch_analogues(calm(whole, inputs.tables.events)) if analogues is None else analogues
+    if analogues is None or jumps is None:
+        usually = calm(whole, inputs.tables.events)
+        analogues = launch_analogues(usually) if analogues is None else analogues
+        jumps = settled(usually).rows(inputs.targets) if jumps is None else jumps
     pace = np.full(past.n_series, np.nan)
     if firm_preorders is not None:
         pace = preorder_levels(whole, firm_preorders, analogues.level)[inputs.targets]
     analogues = analogues.rows(inputs.targets)
     usual = replace(past, demand=past.demand / lift[:, : past.n_periods])
-    launch = launch_forecast(usual, analogues, pace, horizon=horizon, pooling=config.pooling_periods)
+    young = ~(_long_enough(past, config) & np.isfinite(forecasts[CONTROL]).all(axis=1))  # the others never get there
+    launch = launch_forecast(usual, analogues, pace, horizon=horizon, pooling=config.pooling_periods, wanted=young)
     launch = launch * lift[:, past.n_periods :]
     origin = Launches(analogues.basis, ~np.isnan(pace))
-    return climb(past, forecasts, segment, choices, launch, origin, config=config)
+    found = climb(past, forecasts, segment, choices, launch, origin, config=config)
+    known = Settled(np.where(found.level <= 1, jumps.level, np.nan), jumps.error)  # launches have a curve of their own
+    mean, jumped = tempered(found.mean, known, lift[:, past.n_periods :])
+    reason = [f"{r}; {Reason.SETTLES}" if j else r for r, j in zip(found.reason, jumped.tolist(), strict=True)]
+    return replace(found, mean=mean.astype(np.float32), reason=reason)
+
+
+def _long_enough(panel: Panel, config: ForecastConfig) -> NDArray[np.bool_]:
+    """Return (n,) series of so much history that models forecast them."""
+    needed = config.min_periods_for_blend if panel.season > 1 else config.min_weeks_for_blend
+    return np.asarray(observed_periods(panel) >= needed)
 
 
 def _capped(

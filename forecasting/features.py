@@ -76,7 +76,12 @@ class Known:
         return [*self.calendar, *self.series]
 
     def rows(self, index: NDArray[np.int64]) -> Known:
-        """Return the features of the series at the positions ``index``."""
+        """Return the features of the series at the positions ``index``; themselves where these are all, in order."""
+        sizes = [len(codes) for codes in self.static.values()] + [len(rows) for rows in self.group.values()]
+        sizes += [values.shape[0] for name, values in self.series.items() if name not in self.group]
+        n = sizes[0] if sizes else -1
+        if len(index) == n and bool((index == np.arange(n)).all()):
+            return self
         return Known(
             static={name: codes[index] for name, codes in self.static.items()},
             values=self.values,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,14 @@ from forecasting.fallback import published
 from forecasting.intervals import LEVELS, Calibration, calibrate, dispersions, pit, sampled
 from forecasting.middle_out import led
 from forecasting.models import CONTROL, LEARNER
-from forecasting.protection import Spans, effective_dispersion, level_errors, total_moments
-from forecasting.segments import mean_bin
+from forecasting.protection import Spans, effective_dispersion, level_errors
+from forecasting.segments import mean_bin, own_classes
 from forecasting.selection import ALL, Choice, choose
 
 __all__ = ["Fitted", "fit", "level_error_of", "unshocked"]
 
-_SHOCK_SHARE = 0.7  # [0-1] of what a class was off by on an earlier window that totals are not calibrated on
+_SHOCK_SHARE = 0.3  # [0-1] of what a class was off by on an earlier window that totals are not calibrated on
+_TOTAL_CASES = 60  # totals that a cell needs: a series gives one a window, where it gives many periods
 _SHOCK_UNITS = 100.0  # [units] of a class and window below which a ratio is chance
 _LARGEST_SHOCK = 1.5  # [ratio]
 
@@ -41,6 +42,7 @@ class Fitted:
         coherence_scores: error of forecasts that were made to agree over that of the sums, by window.
         total_bias: of the whole shop on the last window (ratio - 1); NaN unknown.
         direct_weight: of directly learnt totals, weekly; see :mod:`forecasting.weekly_totals`.
+        history_weights: class -> weight of a series' own earlier totals, weekly; likewise.
     """
 
     choices: dict[str, Choice]
@@ -53,6 +55,7 @@ class Fitted:
     coherence_scores: Sequence[float] = ()
     total_bias: float = float("nan")
     direct_weight: float = 0.0
+    history_weights: dict[str, float] = field(default_factory=dict)
 
 
 def fit(
@@ -88,18 +91,19 @@ def fit(
     )
     reference = trials[0].actual.shape[1]
     means = [
-        published(inputs, t.past, t.forecasts, classes, choices, config=config, analogues=t.analogues).mean
+        published(
+            inputs, t.past, t.forecasts, classes, choices, config=config, analogues=t.analogues, jumps=t.jumps
+        ).mean
         for t in trials
     ]
     factors = [led(t.nodes, mean, t.forecasts.get(LEARNER)) for t, mean in zip(trials, means, strict=True)]
     coherence, means = choose_coherence([t.past for t in trials], means, [t.actual for t in trials], factors)
     prior_periods = config.dispersion_prior(inputs.panel.period_days)
-    spread = [dispersions(t.past, classes, prior_periods=prior_periods) for t in trials]
-    calibration = _period_calibration(trials, means, spread, classes, config=config, seed=seed)
+    then = [own_classes(t.past) for t in trials]
+    spread = [dispersions(t.past, c, prior_periods=prior_periods) for t, c in zip(trials, then, strict=True)]
+    calibration = _period_calibration(trials, means, spread, then, config=config, seed=seed)
     lengths = np.minimum(spans.fixed, reference)
-    error, total_calibration = _total_calibration(
-        trials, means, spread, classes, lengths, reference=reference, config=config, seed=seed
-    )
+    error, total_calibration = _total_calibration(trials, means, spread, then, lengths, reference=reference, seed=seed)
     return Fitted(
         choices,
         calibration,
@@ -126,19 +130,19 @@ def _period_calibration(
     trials: Sequence[Trial],
     means: Sequence[NDArray[np.float32]],
     spread: Sequence[NDArray[np.float64]],
-    classes: NDArray[np.str_],
+    classes: Sequence[NDArray[np.str_]],
     *,
     config: ForecastConfig,
     seed: int,
 ) -> Calibration:
     transforms, labels, bins = [], [], []
-    for number, (trial, mean, dispersion) in enumerate(zip(trials, means, spread, strict=True)):
+    for number, (trial, mean, dispersion, then) in enumerate(zip(trials, means, spread, classes, strict=True)):
         row, column = np.nonzero(~np.isnan(trial.actual) & ~np.isnan(mean))
         kept = sampled(len(row), seed=seed + number)
         row, column = row[kept], column[kept]
         draws = np.random.default_rng([seed, number]).random(len(row))
         transforms.append(_transforms(trial, mean, dispersion, row, column, draws))
-        labels.append(classes[row])
+        labels.append(then[row])
         bins.append(mean_bin(mean[row, column]))
     return calibrate(
         np.concatenate(transforms), np.concatenate(labels), np.concatenate(bins), min_cases=config.min_calibration_cases
@@ -163,7 +167,7 @@ def _transforms(
 def unshocked(
     actual: NDArray[np.floating], mean: NDArray[np.float32], classes: NDArray[np.str_]
 ) -> NDArray[np.float32]:
-    """Return the means with most of what a whole class was off by taken away: the next window is off by another share.
+    """Return the means with part of what a whole class was off by taken away: the next window is off by another share.
 
     Calibrated on them as they are, totals would be moved by what two windows happened to bring all series at once.
 
@@ -185,26 +189,31 @@ def _total_calibration(
     trials: Sequence[Trial],
     means: Sequence[NDArray[np.float32]],
     spread: Sequence[NDArray[np.float64]],
-    classes: NDArray[np.str_],
+    classes: Sequence[NDArray[np.str_]],
     lengths: NDArray[np.int64],
     *,
     reference: int,
-    config: ForecastConfig,
     seed: int,
 ) -> tuple[dict[str, float], Calibration]:
-    """Return the level errors by class and the calibration of totals, from totals over each series' own length."""
+    """Return the level errors by class and the calibration of totals, from totals over each series' own length.
+
+    Where forecasts stand at the level in stock, a total is that of its periods in stock, at least half of them.
+    """
     inside = np.arange(reference)[None, :] < lengths[:, None]
-    none = np.zeros(len(classes))
     actual, mean, square, dispersion, label, length = [], [], [], [], [], []
-    for trial, given, a in zip(trials, means, spread, strict=True):
-        forecast = unshocked(trial.actual, given, classes) if trial.past.season > 1 else given
+    for trial, given, a, then in zip(trials, means, spread, classes, strict=True):
+        forecast = unshocked(trial.actual, given, then) if trial.past.season > 1 else given
+        counted = inside if trial.sure is None else inside & trial.sure
         usable = ~np.isnan(trial.total_actual).any(axis=1) & ~np.isnan(forecast).any(axis=1)
-        actual.append(np.where(inside, np.nan_to_num(trial.total_actual), 0).sum(axis=1, dtype=np.float64)[usable])
-        mean.append(total_moments(forecast, none, none, lengths, reference=reference)[0][usable])
-        square.append((np.where(inside, np.nan_to_num(forecast), 0).astype(np.float64) ** 2).sum(axis=1)[usable])
+        usable &= 2 * counted.sum(axis=1) >= lengths
+        came_then = np.where(counted, np.nan_to_num(trial.total_actual), 0)[usable]
+        foreseen = np.where(counted, np.nan_to_num(forecast), 0)[usable].astype(np.float64)
+        actual.append(came_then.sum(axis=1, dtype=np.float64))
+        mean.append(foreseen.sum(axis=1))
+        square.append((foreseen**2).sum(axis=1))
         dispersion.append(a[usable])
-        label.append(classes[usable])
-        length.append(lengths[usable])
+        label.append(then[usable])
+        length.append(counted[usable].sum(axis=1))
     came, expected, squares = np.concatenate(actual), np.concatenate(mean), np.concatenate(square)
     a, names, growth = np.concatenate(dispersion), np.concatenate(label), np.sqrt(np.concatenate(length) / reference)
     error = level_errors(came, expected, squares, a, names, growth)
@@ -212,4 +221,4 @@ def _total_calibration(
     variance = expected + a * squares + b * growth * expected**2
     draws = np.random.default_rng([seed, 10_007]).random(len(came))
     transforms = pit(came, expected, effective_dispersion(expected, variance), draws)
-    return error, calibrate(transforms, names, mean_bin(expected), min_cases=config.min_calibration_cases)
+    return error, calibrate(transforms, names, mean_bin(expected), min_cases=_TOTAL_CASES)

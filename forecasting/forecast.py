@@ -16,10 +16,11 @@ from forecasting.config import ForecastConfig
 from forecasting.drivers import parts, staged
 from forecasting.event_lift import calm
 from forecasting.fallback import Ladder, published
-from forecasting.features import closed_ahead, known_features
+from forecasting.features import Known, closed_ahead, known_features
 from forecasting.fitting import Fitted, fit, level_error_of
 from forecasting.heat_lift import beyond_level, heat_lift
-from forecasting.intervals import LEVELS, dispersions, quantiles
+from forecasting.intervals import LEVELS, dispersions, dither_of, halves, quantiles
+from forecasting.jumps import Settled, settled
 from forecasting.learner import Learner
 from forecasting.middle_out import Nodes, foreseen_nodes, led
 from forecasting.models import CONTROL, LEARNER
@@ -27,15 +28,13 @@ from forecasting.new_items import Analogues, launch_analogues
 from forecasting.overrides import with_overrides
 from forecasting.panel import Panel
 from forecasting.protection import Spans, Totals, copula, protection_totals
-from forecasting.segments import demand_classes, given_or_own, unseen_error
+from forecasting.segments import classes_of, own_classes, unseen_error
 from forecasting.week_model import WeekModel
-from forecasting.weekly_totals import direct_weight, with_direct
+from forecasting.weekly_totals import total_weights, with_views
 from forecasting.workers import HERE, Workers
 
 __all__ = ["Forecast", "classes_of", "judged_trial", "learnt", "make_forecast"]
 
-_NEW_WEEKS = 4  # [weeks] a younger series is new, unless the assortment says otherwise
-_DEAD_WEEKS = 26  # [weeks] without a sale: dead, likewise
 _CHUNK = 200_000  # cells whose quantiles are worked out at a time
 
 
@@ -75,13 +74,6 @@ class Forecast:
     drivers: dict[str, NDArray[np.float64]]
 
 
-def classes_of(panel: Panel) -> NDArray[np.str_]:
-    """Return the segment of each series: the assortment's demand class, else our own."""
-    week = 7 if panel.period_days == 1 else 1
-    own = demand_classes(panel, new_periods=_NEW_WEEKS * week, dead_periods=_DEAD_WEEKS * week)
-    return given_or_own(panel.keys, own)
-
-
 def make_forecast(
     inputs: Inputs,
     spans: Spans,
@@ -117,28 +109,28 @@ def make_forecast(
     forecasts = candidates(
         inputs, panel, origin=panel.n_periods, horizon=horizon, config=config, learner=week.learner, workers=workers
     )
-    analogues = launch_analogues(calm(inputs.panel, inputs.tables.events))
+    analogues, jumps = _compared(inputs)
     ladder = published(
         inputs, panel, forecasts, classes, fitted.choices, config=config, firm_preorders=firm_preorders,
-        analogues=analogues,
+        analogues=analogues, jumps=jumps,
     )  # fmt: skip
     closed = closed_ahead(panel, origin=panel.n_periods, horizon=horizon, closed_days=inputs.closed_days)
     sold = ~(closed | (ended := off_sale(panel, horizon=horizon)))
-    nodes = foreseen_nodes(panel, inputs.tables, horizon=horizon)
+    nodes = foreseen_nodes(panel, inputs.tables, horizon=horizon, without=np.isfinite(jumps.level))
     pulled = pull_of(panel, np.where(sold, ladder.mean, 0), fitted, nodes, forecasts.get(LEARNER))
     baseline = np.where(sold, ladder.mean * pulled, 0).astype(np.float32)
-    labels = panel.labels(horizon, offset=panel.n_periods)
     mean, overridden, reasons = with_overrides(
-        baseline, panel.keys, labels, overrides, period_days=panel.period_days, step=step
-    )
+        baseline, panel.keys, panel.labels(horizon, offset=panel.n_periods), overrides, period_days=panel.period_days,
+        step=step,
+    )  # fmt: skip
     drivers = _drivers(
-        inputs, panel, forecasts, week, {"preorder": baseline, "override": mean}, sold=sold, pulled=pulled,
-        lengths=np.minimum(spans.fixed, horizon), config=config, workers=workers, analogues=analogues,
+        inputs, panel, forecasts, classes, week, {"preorder": baseline, "override": mean}, sold=sold, pulled=pulled,
+        lengths=np.minimum(spans.fixed, horizon), config=config, workers=workers, analogues=analogues, jumps=jumps,
     )  # fmt: skip
     dispersion = dispersions(panel, classes, prior_periods=config.dispersion_prior(panel.period_days))
-    values = period_quantiles(mean, dispersion + unseen_error(panel), classes, fitted)
+    values = period_quantiles(mean, dispersion + (doubt := unseen_error(panel) + jumps.errors), classes, fitted)
     kept = _of_history(ladder, sold & (overridden < 0), spans)
-    totals = _totals(inputs, mean, spans, dispersion, classes, fitted, kept=kept, config=config, seed=seed)
+    totals = _totals(inputs, mean, spans, dispersion, classes, fitted, doubt=doubt, kept=kept, config=config, seed=seed)
     correlation, scale = copula(values, totals, spans.fixed)
     return Forecast(
         mean=mean.astype(np.float64) * step,
@@ -159,6 +151,12 @@ def make_forecast(
     )
 
 
+def _compared(inputs: Inputs) -> tuple[Analogues, Settled]:
+    """Return what launches are compared with, and what targets that have jumped settle at; events do not count."""
+    usually = calm(inputs.panel, inputs.tables.events)
+    return launch_analogues(usually), settled(usually).rows(inputs.targets)
+
+
 def _of_history(ladder: Ladder, plain: NDArray[np.bool_], spans: Spans) -> NDArray[np.bool_]:
     """Return (n,) series forecast by models of their history, whose protection period has ``plain`` periods alone."""
     beyond = np.arange(plain.shape[1])[None, :] >= spans.fixed[:, None]
@@ -173,27 +171,33 @@ def _totals(
     classes: NDArray[np.str_],
     fitted: Fitted,
     *,
+    doubt: NDArray[np.float64],
     kept: NDArray[np.bool_],
     config: ForecastConfig,
     seed: int,
 ) -> Totals:
-    """Return the totals that follow from the means; of series ``kept``, in a weekly shop, mixed with learnt ones."""
+    """Return the totals that follow from the means; of series ``kept``, in a weekly shop, mixed with other views."""
     totals = protection_totals(
         mean,
         spans,
         dispersion=dispersion,
-        level_error=level_error_of(classes, fitted) + unseen_error(inputs.panel.rows(inputs.targets)),
+        level_error=level_error_of(classes, fitted) + doubt,
         classes=classes,
         calibration=fitted.total_calibration,
         reference=fitted.reference,
     )
-    return with_direct(totals, inputs, spans, weight=fitted.direct_weight, kept=kept, config=config, seed=seed)
+    mixed = with_views(
+        totals, inputs, spans, classes, weight=fitted.direct_weight, history_weights=fitted.history_weights, kept=kept,
+        config=config, seed=seed,
+    )  # fmt: skip
+    return replace(mixed, quantiles=halves(mixed.quantiles, dither_of(inputs.panel.keys[inputs.targets.tolist()])))
 
 
 def _drivers(
     inputs: Inputs,
     panel: Panel,
     forecasts: dict[str, NDArray[np.float32]],
+    classes: NDArray[np.str_],
     week: WeekModel,
     layers: dict[str, NDArray[np.float32]],
     *,
@@ -203,16 +207,19 @@ def _drivers(
     config: ForecastConfig,
     workers: Workers,
     analogues: Analogues,
+    jumps: Settled,
 ) -> dict[str, NDArray[np.float64]]:
     """Return what moved the totals over ``lengths``, in steps of demand; see :func:`forecasting.drivers.parts`."""
-    classes, choices = classes_of(panel), week.fitted.choices
-    made = learner_stages(inputs, panel, forecasts, week.learner, horizon=sold.shape[1], workers=workers)
+    choices = week.fitted.choices
+    made = learner_stages(inputs, panel, forecasts, week.learner, reach=int(lengths.max(initial=1)), workers=workers)
     means = {
-        name: published(inputs, panel, candidate, classes, choices, config=config, analogues=analogues).mean
+        name: published(
+            inputs, panel, candidate, classes, choices, config=config, analogues=analogues, jumps=jumps
+        ).mean
         for name, candidate in made.items()
     }
     stages = {name: np.where(sold, mean * pulled, 0) for name, mean in means.items()}
-    level = usual_level(panel, weeks=config.control_weeks)[:, None] * sold
+    level = np.fmin(usual_level(panel, weeks=config.control_weeks), jumps.level)[:, None] * sold
     return parts(level, stages, layers, lengths=lengths)
 
 
@@ -248,8 +255,8 @@ def learnt(
     accuracy, judged = judged_trial(
         inputs, trials, classes, spans, config=config, seed=seed, coherence=fitted.coherence
     )
-    weight = direct_weight(inputs, trials, classes, spans, judged, config=config, seed=seed)
-    fitted = replace(fitted, direct_weight=weight)
+    direct, history = total_weights(inputs, trials, classes, spans, judged, config=config, seed=seed)
+    fitted = replace(fitted, direct_weight=direct, history_weights=history)
     errors = series_errors(panel.keys, trials[-1] if trials else None, judged, n_windows=len(trials))
     return WeekModel(learner, fitted, accuracy, errors)
 
@@ -260,23 +267,27 @@ def learner_stages(
     forecasts: dict[str, NDArray[np.float32]],
     learner: Learner | None,
     *,
-    horizon: int,
+    reach: int,
     workers: Workers,
 ) -> dict[str, dict[str, NDArray[np.float32]]]:
-    """Return tonight's candidates by stage of :func:`staged`: the learner's differ, the other models' do not."""
+    """Return tonight's candidates by stage of :func:`staged`: the learner's differ, the other models' do not.
+
+    Beyond ``reach`` periods, which nobody asks about, the learner's are as they are.
+    """
     if learner is None:
         return {"neutral": forecasts}
-    origin = panel.n_periods
+    origin, horizon = panel.n_periods, forecasts[LEARNER].shape[1]
     known = known_features(
         inputs.panel, inputs.tables, inputs.prices, origin=origin, horizon=horizon, values=learner.values
     )
     told = heat_lift(panel, inputs.tables.signals, horizon=horizon)
-    stages = staged(
-        lambda features: learner.predict(panel, features, horizon=horizon, workers=workers),
-        known.rows(inputs.targets),
-        (forecasts[LEARNER] / beyond_level(told, panel)).astype(np.float32),
-        origin=origin,
-    )
+    made = (forecasts[LEARNER] / beyond_level(told, panel)).astype(np.float32)
+
+    def again(features: Known) -> NDArray[np.float32]:
+        soon = learner.predict(panel, features, horizon=reach, workers=workers)
+        return np.concatenate([soon, made[:, reach:]], axis=1)
+
+    stages = staged(again, known.rows(inputs.targets), made, origin=origin)
     if inputs.tables.signals.attention.is_empty():
         return {name: {**forecasts, LEARNER: values} for name, values in stages.items()}
     # what signals do lies on every model but the control: it is the last part
@@ -346,11 +357,13 @@ def judged_trial(
     last = trials[-1]
     before = fit(inputs, trials[:-1] or trials, classes, spans, config=config, seed=seed)
     mean = published(
-        inputs, last.past, last.forecasts, classes, before.choices, config=config, analogues=last.analogues
-    ).mean
+        inputs, last.past, last.forecasts, classes, before.choices, config=config, analogues=last.analogues,
+        jumps=last.jumps,
+    ).mean  # fmt: skip
     agreed = replace(before, coherence=coherence or before.coherence)
     pulled = pull_of(last.past, mean, agreed, last.nodes, last.forecasts.get(LEARNER))
     mean = (mean * pulled).astype(np.float32)
-    dispersion = dispersions(last.past, classes, prior_periods=config.dispersion_prior(last.past.period_days))
-    values = period_quantiles(np.nan_to_num(mean), dispersion, classes, before)
+    then = own_classes(last.past)
+    dispersion = dispersions(last.past, then, prior_periods=config.dispersion_prior(last.past.period_days))
+    values = period_quantiles(np.nan_to_num(mean), dispersion, then, before)
     return accuracy_table(last, mean, values, classes, before.choices), mean

@@ -30,6 +30,7 @@ _MOST_MATURE = 6_000  # such items that a regression reads, drawn evenly
 _RAREST = 5  # rows of a column
 _LEAST = 0.5 / 28  # [units/period] added before logarithms: half a unit in four weeks
 _LARGEST_LOG = 12.0
+_ORDER_POWER = 0.5  # of the first order in the weight of a launch (demo shops of three seeds)
 _ATTRIBUTES = (
     ("location_id",), ("category",), ("product_type",), ("ip",), ("location_id", "category"),
     ("location_id", "product_type"), ("category", "size"), ("location_id", "ip"), ("category", "ip"),
@@ -213,8 +214,18 @@ def _with_first_order(
 
 def _ordered_fit(judged: Floats, quantity: Floats, launched: Floats, rows: NDArray[np.bool_]) -> Floats:
     design = np.stack([np.ones(len(judged)), np.log(judged + _LEAST), np.log(quantity)], axis=1)[rows]
-    weighted = design.T @ design + np.diag([_FREE, 1.0, 1.0])
-    return np.asarray(np.linalg.solve(weighted, design.T @ np.log(launched[rows] + _LEAST)))
+    weighted = design * _order_weights(quantity[rows])[:, None]
+    penalised = weighted.T @ design + np.diag([_FREE, 1.0, 1.0])
+    return np.asarray(np.linalg.solve(penalised, weighted.T @ np.log(launched[rows] + _LEAST)))
+
+
+def _order_weights(quantity: Floats) -> Floats:
+    """Return the weights of launches, 1 on average: logarithms of large ones are surer, and their units are at stake.
+
+    Unweighted, launches of a unit or two bend the line, and the largest are foreseen at twice their first order.
+    """
+    weight = quantity**_ORDER_POWER
+    return np.asarray(weight / weight.mean())
 
 
 def _ordered_level(effect: Floats, judged: Floats, quantity: Floats) -> Floats:

@@ -51,18 +51,22 @@ class Nodes:
     share: NDArray[np.float64]
 
 
-def foreseen_nodes(past: Panel, tables: Tables, *, horizon: int) -> Nodes | None:
+def foreseen_nodes(
+    past: Panel, tables: Tables, *, horizon: int, without: NDArray[np.bool_] | None = None
+) -> Nodes | None:
     """Return the nodes' own forecasts after the end of ``past``; None for weekly periods and young shops.
 
     Args:
         past: history of the series that are forecast.
         tables: events and signals.
         horizon: periods to forecast.
+        without: (n,) series that take no part: what they sold of late says nothing of the weeks ahead.
     """
     weeks = min(_WEEKS, past.n_periods // 7)
     if past.period_days > 1 or weeks < _FEWEST_WEEKS:
         return None
     steady = (past.first <= past.n_periods - 7 * weeks) & ~np.isnan(past.demand[:, -1])
+    steady &= ~without if without is not None else True
     if not steady.any():
         return None
     rows = np.flatnonzero(steady)

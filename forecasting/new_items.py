@@ -262,7 +262,13 @@ def _elsewhere(
 
 
 def launch_forecast(
-    panel: Panel, analogues: Analogues, preorders: NDArray[np.float64], *, horizon: int, pooling: float
+    panel: Panel,
+    analogues: Analogues,
+    preorders: NDArray[np.float64],
+    *,
+    horizon: int,
+    pooling: float,
+    wanted: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float64]:
     """Return (n, horizon) means along the life-cycle curve; NaN where neither history nor a comparable item is.
 
@@ -276,7 +282,21 @@ def launch_forecast(
         preorders: (n,) levels that preorders point to; NaN where they say nothing.
         horizon: periods to forecast.
         pooling: weight of the comparison [periods].
+        wanted: (n,) series that are asked about; the others are NaN. None: all.
     """
+    shape = weekday_profile(panel)[:, np.arange(horizon) % panel.season]
+    if wanted is None:
+        return shape * _along_curve(panel, analogues, preorders, horizon=horizon, pooling=pooling)
+    out, rows = np.full(shape.shape, np.nan), np.flatnonzero(wanted)
+    few = panel.rows(rows)
+    out[rows] = _along_curve(few, analogues.rows(rows), preorders[rows], horizon=horizon, pooling=pooling)
+    return out * shape
+
+
+def _along_curve(
+    panel: Panel, analogues: Analogues, preorders: NDArray[np.float64], *, horizon: int, pooling: float
+) -> NDArray[np.float64]:
+    """Return (n, horizon) means along the life-cycle curve, weekdays alike; see :func:`launch_forecast`."""
     curve, last = analogues.curve, len(analogues.curve) - 1
     compared = np.where(np.isnan(preorders), analogues.level, (preorders + np.fmax(analogues.level, 0)) / 2)
     compared = np.where(np.isnan(compared), preorders, compared)
@@ -292,8 +312,7 @@ def launch_forecast(
     with np.errstate(invalid="ignore", divide="ignore"):
         moved = (1 - analogues.soon_share) + analogues.soon_share * analogues.soon / mean
     along = along * np.where(np.isfinite(moved), moved, 1)[:, None]
-    shape = weekday_profile(panel)[:, np.arange(horizon) % panel.season]
-    return np.asarray(level[:, None] * along * shape)
+    return np.asarray(level[:, None] * along)
 
 
 def _starts(panel: Panel) -> NDArray[np.int64]:

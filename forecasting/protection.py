@@ -172,13 +172,17 @@ def protection_totals(
     calibration: Calibration,
     reference: int,
 ) -> Totals:
-    """Return the distribution of demand over L + R for each series, lead-time spread included."""
+    """Return the distribution of demand over L + R for each series, lead-time spread included.
+
+    Quantiles of counts are jittered, from 0 on: published are their :func:`forecasting.intervals.halves`.
+    """
     fixed_mean, fixed_variance = total_moments(mean, dispersion, level_error, spans.fixed, reference=reference)
     drawn_mean, drawn_variance = total_moments(mean, dispersion, level_error, spans.drawn, reference=reference)
     has_spread = spans.lead_time_sd > 0
     total = np.where(has_spread, drawn_mean.mean(axis=1), fixed_mean)
     variance = np.where(has_spread, drawn_variance.mean(axis=1) + drawn_mean.var(axis=1), fixed_variance)
-    values = quantiles(total, effective_dispersion(total, variance), classes, calibration)
+    values = quantiles(total, effective_dispersion(total, variance), classes, calibration, jittered=True)
+    values = np.where(total[:, None] > 0, np.maximum(values, 0.0), 0.0)
     return Totals(total, variance, values, fixed_mean, fixed_variance)
 
 

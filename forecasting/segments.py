@@ -8,11 +8,22 @@ from numpy.typing import NDArray
 
 from forecasting.panel import Panel
 
-__all__ = ["CLASSES", "MEAN_EDGES", "demand_classes", "mean_bin", "observed_periods", "unseen_error"]
+__all__ = [
+    "CLASSES",
+    "MEAN_EDGES",
+    "classes_of",
+    "demand_classes",
+    "mean_bin",
+    "observed_periods",
+    "own_classes",
+    "unseen_error",
+]
 
 CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "new", "dead")
 
 _CV2_CUT, _INTERVAL_CUT = 0.49, 1.32  # Syntetos, Boylan & Croston (2005), on demand sizes and mean interval
+_NEW_WEEKS = 4  # [weeks] a younger series is new, unless the assortment says otherwise
+_DEAD_WEEKS = 26  # [weeks] without a sale: dead, likewise
 _UNSEEN_WEEKS = 4  # weeks without a period that teaches, after which a level is its siblings' word
 _UNSEEN_ERROR = 0.3  # squared relative error of such a level (planted absences of a month to a year, demo shops)
 MEAN_EDGES = (0.25, 1.0, 5.0)  # [units/period] edges of the bins of the mean within which calibration is done
@@ -45,6 +56,17 @@ def demand_classes(panel: Panel, *, new_periods: int, dead_periods: int) -> NDAr
     recent = positive[:, -dead_periods:].any(axis=1)
     out = np.where((sales == 0) | ~recent, "dead", out)
     return np.where(count < new_periods, "new", out)
+
+
+def own_classes(panel: Panel) -> NDArray[np.str_]:
+    """Return (n,) the classes as of the panel's end, by what it shows: those of an earlier origin, too."""
+    week = 7 if panel.period_days == 1 else 1
+    return demand_classes(panel, new_periods=_NEW_WEEKS * week, dead_periods=_DEAD_WEEKS * week)
+
+
+def classes_of(panel: Panel) -> NDArray[np.str_]:
+    """Return (n,) the segments of tonight: the assortment's demand class, else our own."""
+    return given_or_own(panel.keys, own_classes(panel))
 
 
 def unseen_error(panel: Panel) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ DRIFTING: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 }
 """Table -> its day, the columns whose values are compared, the optional columns that must not run empty."""
 
+_WEEKS = "drifting_weeks"  # temporary table of the rows that are compared
 _RECENT_DAYS, _BEFORE_DAYS = 7, 56  # the last week against the eight before it
 _MIN_RECENT, _MIN_BEFORE = 100, 500  # rows; fewer swing too much to tell
 _BINS = 10
@@ -68,42 +69,44 @@ def drift_results(
     None where either has too few rows to tell. All of them only warn: a sale week looks unlike others, and is real.
     """
     day, numbers, optional = DRIFTING[table]
-    source = (
-        f"(select *, {quoted(day)} > date '{run_date}' - {_RECENT_DAYS} as is_recent from stg_{table} "
-        f"where {quoted(day)} > date '{run_date}' - {_RECENT_DAYS + _BEFORE_DAYS} and {quoted(day)} <= "
-        f"date '{run_date}')"
+    used = ", ".join(
+        [f"{quoted(n)}::double as {quoted(n)}" for n in numbers]
+        + [f"{quoted(n)} is null as {quoted('no ' + n)}" for n in optional]
     )
-    rows = dict(connection.execute(f"select is_recent, count(*) from {source} group by 1").fetchall())
+    connection.execute(  # of a large table these weeks are read once
+        f"create or replace temp table {_WEEKS} as select {used}, {quoted(day)} > date '{run_date}' - {_RECENT_DAYS} "
+        f"as is_recent from stg_{table} where {quoted(day)} > date '{run_date}' - {_RECENT_DAYS + _BEFORE_DAYS} and "
+        f"{quoted(day)} <= date '{run_date}'"
+    )
+    rows = dict(connection.execute(f"select is_recent, count(*) from {_WEEKS} group by 1").fetchall())
     if rows.get(True, 0) < _MIN_RECENT or rows.get(False, 0) < _MIN_BEFORE:
         return []
     found = []
     for column in numbers:
-        result = _drift(connection, source, table, column, rows=rows, step=step)
+        result = _drift(connection, table, column, rows=rows, step=step)
         if result is not None:
             found.append(result)
     for column in optional:
-        name = quoted(column)
-        shares = dict(
-            connection.execute(f"select is_recent, avg(({name} is null)::integer) from {source} group by 1").fetchall()
-        )
+        name = quoted(f"no {column}")
+        shares = dict(connection.execute(f"select is_recent, avg({name}::integer) from {_WEEKS} group by 1").fetchall())
         if shares[False] < 1.0:
             found.append(empty_share(table, column, now=shares[True], before=shares[False], rows=rows[True], step=step))
     return found
 
 
 def _drift(
-    connection: duckdb.DuckDBPyConnection, source: str, table: str, column: str, *, rows: Mapping[bool, int], step: str
+    connection: duckdb.DuckDBPyConnection, table: str, column: str, *, rows: Mapping[bool, int], step: str
 ) -> CheckResult | None:
-    value = f"{quoted(column)}::double"
+    value = quoted(column)
     cuts = connection.execute(
-        f"select quantile_disc({value}, {[n / _BINS for n in range(1, _BINS)]}) from {source} where not is_recent"
+        f"select quantile_disc({value}, {[n / _BINS for n in range(1, _BINS)]}) from {_WEEKS} where not is_recent"
     ).fetchall()[0][0]
     edges = sorted(set(cuts or []))
     if not edges:
         return None
     bin_of = " + ".join(f"({value} > {edge!r})::integer" for edge in edges)
     counted = connection.execute(
-        f"select is_recent, {bin_of} as bin, count(*) from {source} where {value} is not null group by 1, 2"
+        f"select is_recent, {bin_of} as bin, count(*) from {_WEEKS} where {value} is not null group by 1, 2"
     ).fetchall()
     now, before = ([0.0] * (len(edges) + 1) for _ in range(2))
     for is_recent, n, count in counted:

@@ -120,7 +120,8 @@ def column_cast(column: Column, text: str, *, physical: str = "VARCHAR", rules: 
     if column.dtype is DType.MONEY:
         cast = replace(cast, rounded=rounded_sql(column, text, physical, rules.spec))
     if column.name in rules.spec.units:
-        cast = replace(cast, value=_in_our_unit(column, cast.value, rules.spec.units[column.name]))
+        value = _in_our_unit(column, cast.value, rules.spec.units[column.name])
+        cast = replace(cast, value=value, bad=_not_cast(column, text))
     return _with_range(column, cast, text)
 
 
@@ -158,7 +159,7 @@ def _from_text(column: Column, text: str, rules: CastRules) -> ColumnCast:
             value, reason = _flag_from_text(text)
         case _:
             value, reason = _text_from_text(column, text, rules)
-    return ColumnCast(value, _not_cast(column, text), reason, text)
+    return ColumnCast(value, "false" if value == text else _not_cast(column, text), reason, text)
 
 
 def _not_cast(column: Column, text: str) -> str:
@@ -263,7 +264,8 @@ def _flag_from_text(text: str) -> tuple[str, str]:
 def _from_typed(column: Column, text: str, physical: str, rules: CastRules) -> ColumnCast:
     """Cast a column that Parquet already typed; what its type cannot promise is still checked."""
     value, reason = _typed_value(column, text, physical, rules)
-    return ColumnCast(value, _not_cast(column, text), reason, f"cast({text} as varchar)")
+    bad = "false" if value == text else _not_cast(column, text)
+    return ColumnCast(value, bad, reason, f"cast({text} as varchar)")
 
 
 def _typed_value(column: Column, text: str, physical: str, rules: CastRules) -> tuple[str, str]:
@@ -349,9 +351,14 @@ def _out_of_range(column: Column, value: str) -> tuple[str, Reason] | None:
     if column.choices:
         return f"not {among_sql(value, column.choices)}", Reason.ENUM
     code = Reason.PRICE_RANGE if column.dtype is DType.MONEY else Reason.RANGE
-    limits = [f"{value} < {column.minimum}"] if column.minimum is not None else []
-    limits += [f"{value} > {column.maximum}"] if column.maximum is not None else []
+    limits = [f"{value} < {_limit(column, column.minimum)}"] if column.minimum is not None else []
+    limits += [f"{value} > {_limit(column, column.maximum)}"] if column.maximum is not None else []
     return (" or ".join(limits), code) if limits else None
+
+
+def _limit(column: Column, limit: float) -> str:
+    """Return a bound as SQL: a whole number beside whole numbers, or they would be compared as decimals."""
+    return str(int(limit)) if column.dtype is DType.INTEGER and limit == int(limit) else str(limit)
 
 
 def _sql_type(column: Column) -> str:

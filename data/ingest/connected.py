@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from data.errors import ConfigError
 from data.ingest.connections import connection_of
 from data.ingest.databases import Database
 from data.ingest.faults import DeliveryRefused, Fault
-from data.ingest.pulls import Pull, SourceUnavailable, Watermark, watermark_in
+from data.ingest.pulls import Pull, SourceUnavailable, later_mark, watermark_in
 from data.ingest.services import Service
 from data.ingest.sources import Arrival, FileSource, Source
 from data.settings import Settings, SourceSettings
@@ -51,9 +52,10 @@ class PulledSource:
             ConfigError: the connection or the query is wrong.
         """
         marks = [m for m in (watermark_in(name) for name in known) if m]
-        reached = max(marks, key=_order, default=None) if self.spec.watermark else None
+        reached = reduce(later_mark, marks) if marks and self.spec.watermark else None
         asked = self.asked(reached)
         self.pull = asked.pull
+        self.pull.before = len(known)
         path, upto, rows = asked.pulled()
         if rows == 0 and self.spec.watermark and self.table.mode is not Mode.SNAPSHOT:
             return
@@ -76,11 +78,6 @@ class PulledSource:
         """Remove what was pulled."""
         if self.pull is not None:
             self.pull.close()
-
-
-def _order(text: str) -> tuple[bool, object]:
-    mark = Watermark(text).mark
-    return (not isinstance(mark, int), mark)
 
 
 def sources_of(settings: Settings, *, home: Path, run_date: date) -> list[Source]:

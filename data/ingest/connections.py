@@ -72,11 +72,31 @@ def connection_of(name: str, settings: ConnectionSettings) -> Connection:
             raise ConfigError(f"connections.{name}: environment variable {settings.env} is not set; put the URL there")
     else:
         url = _airflow_url(name, settings.airflow or "")
-    if not urlsplit(url).scheme:
+    _refuse_broken(name, url)
+    return Connection(name, url)
+
+
+def _refuse_broken(name: str, url: str) -> None:
+    """Refuse a URL that cannot be read as its owner meant it, without a part of it: any may be the secret's.
+
+    Raises:
+        ConfigError: it has no scheme, or a password with characters that end it too early.
+    """
+    try:
+        parts = urlsplit(url)
+        is_whole = parts.port is not None or not parts.netloc.rpartition("@")[2].endswith(":")
+    except ValueError:
+        parts, is_whole = urlsplit("-:"), False
+    if is_whole and not parts.scheme:
         raise ConfigError(
             f"connections.{name}: its secret is no URL; expected something like postgresql://user@host/db"
         )
-    return Connection(name, url)
+    lost = "@" in f"{parts.path}{parts.query}" and "@" not in parts.netloc and not parts.scheme.startswith("http")
+    if not is_whole or parts.fragment or lost:
+        raise ConfigError(
+            f"connections.{name}: its URL cannot be read; characters like / ? # @ % in a user or password have to be "
+            "percent-encoded (%2F %3F %23 %40 %25)"
+        )
 
 
 def _airflow_url(name: str, conn_id: str) -> str:

@@ -8,9 +8,12 @@ notation, and take the strict path that the text of a file takes.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import reduce
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -22,9 +25,12 @@ import pyarrow.parquet as pq
 
 from data.contracts import Table
 from data.errors import ConfigError
+from data.ingest.child import reading_child
 from data.ingest.connections import Connection
 from data.ingest.exchange import written_behind
-from data.ingest.pulls import Mark, Pull, SourceFault, Transient, text_of_mark
+from data.ingest.people import may_hold_people, roles_of
+from data.ingest.pulls import Mark, Pull, SourceFault, Transient, later_mark, text_of_mark
+from data.ingest.stream_split import StreamSplit
 from data.settings import SourceSettings
 
 __all__ = ["BINDS", "Database", "bound_names"]
@@ -32,6 +38,10 @@ __all__ = ["BINDS", "Database", "bound_names"]
 BINDS = ("run_date", "watermark")
 _ROWS_AT_A_TIME = 100_000
 _BIND = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/|::|(?<![:\w]):([A-Za-z_]\w*)", re.DOTALL)
+_LAST_SECOND = 253_402_300_799  # [s] of the year 9999, since 1970
+_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_ABOUT_THE_QUERY = "42"  # class of SQLSTATE: syntax, names that there are not, rights
+_BEYOND_BIGINT = 2**63
 _UUID_BYTES = 16
 _BATCH_BYTES_HINT = 33_554_432  # [bytes] of one Arrow batch from PostgreSQL
 
@@ -91,7 +101,7 @@ class Database:
         except (adbc.OperationalError, adbc.InternalError, pa.ArrowException, OSError) as error:
             raise Transient(str(error)) from error
         except adbc.Error as error:
-            if _is_passing(error):
+            if _is_passing(error) and not str(error.sqlstate or "").startswith(_ABOUT_THE_QUERY):
                 raise Transient(str(error)) from error
             raise SourceFault(f"source {self.name}: {self.connection.masked(error)}") from None
 
@@ -111,19 +121,54 @@ class Database:
         """Write a stream to Parquet; return the largest value of the watermark's column, and the rows."""
         schema = pa.schema([pa.field(f.name, _storage(f.type)) for f in reader.schema])
         self._refuse_columns(schema.names)
-        highest: Any = None
+        highest: str | None = None
         rows = 0
-        with pq.ParquetWriter(path, schema, compression="lz4") as writer, written_behind(writer.write_table) as write:
+        with reading_child() as child:
+            child.begin()  # it gets ready while rows stream in
+        with self._into(path, schema) as write:
             for batch in reader:
                 if self.pull.seconds_left <= 0:
                     raise Transient("the deadline passed while rows came in")
                 table = pa.Table.from_batches([_plain_batch(batch, schema)])
                 write(table)
                 rows += table.num_rows
-                if self.spec.watermark and table.num_rows:
-                    found = pc.max(table.column(self.spec.watermark)).as_py()
-                    highest = found if highest is None else max(highest, found if found is not None else highest)
-        return text_of_mark(highest), rows
+                highest = self._higher(highest, table)
+        return highest, rows
+
+    def _higher(self, highest: str | None, rows: pa.Table) -> str | None:
+        """Return the later of a watermark and the latest in some rows; a number that comes as text is a number."""
+        if not self.spec.watermark:
+            return highest
+        column = rows.column(self.spec.watermark)
+        is_ordered = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        if is_ordered or pa.types.is_temporal(column.type):
+            column = pc.filter(column, pc.is_finite(column)) if pa.types.is_floating(column.type) else column
+            return self._later(highest, [_latest(column)])
+        return self._later(highest, pc.unique(column).to_pylist())
+
+    def _later(self, highest: str | None, values: Iterable[Any]) -> str | None:
+        """Return the latest of some values of the watermark's column and what was found before."""
+        try:
+            marks = [text for value in values if (text := text_of_mark(value)) is not None]
+        except ValueError as error:
+            raise ConfigError(
+                f"source {self.name}: its watermark {self.spec.watermark!r} has to be a number, a day or an instant; "
+                f"{self.connection.masked(error)}"
+            ) from None
+        return reduce(later_mark, marks if highest is None else [*marks, highest]) if marks else highest
+
+    @contextmanager
+    def _into(self, path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+        """Yield what writes rows to ``path`` while the next ones come; people are taken out of them on the way."""
+        roles = may_hold_people(self.table) and roles_of(self.table, self.spec, schema.names)
+        if not roles:
+            with pq.ParquetWriter(path, schema, compression="lz4") as writer, written_behind(writer.write_table) as add:
+                yield add
+            return
+        split = StreamSplit(path, schema, roles, tag=self.pull.tag, nulls=self.spec.null_values)
+        with closing(split), written_behind(split.add) as add:
+            yield add
+        self.pull.parted = split.parted()
 
     def _refuse_columns(self, names: list[str]) -> None:
         twice = sorted({n for n in names if names.count(n) > 1})
@@ -172,8 +217,7 @@ class Database:
                 writer.write_table(pa.table(columns, schema=schema))
                 rows += len(part)
                 if at is not None:
-                    marks = [text_of_mark(row[at]) for row in part if row[at] is not None]
-                    highest = max([*marks, highest] if highest is not None else marks, default=None, key=str)
+                    highest = self._later(highest, (row[at] for row in part))
         return highest, rows
 
 
@@ -197,8 +241,12 @@ def bound_names(query: str, source: str) -> set[str]:
 
 def _with_settings(query: str, mark: Mark | None) -> str:
     """Return the query with its parameters read from settings of the session, typed."""
-    kinds = {int: "bigint", datetime: "timestamptz", date: "date"}
+    kinds = {int: "bigint", Decimal: "numeric", datetime: "timestamptz", date: "date"}
     casts = {"run_date": "date", "watermark": kinds[type(mark)] if mark is not None else "timestamptz"}
+    if isinstance(mark, int) and abs(mark) >= _BEYOND_BIGINT:
+        casts["watermark"] = "numeric"
+    if isinstance(mark, datetime) and mark.tzinfo is None:
+        casts["watermark"] = "timestamp"  # its column knows of no zone, whatever zone the session is in
 
     def setting(match: re.Match[str]) -> str:
         name = match[1]
@@ -221,18 +269,39 @@ def _with_timeout(url: str, seconds: float) -> str:
 
 
 def _storage(arrow: pa.DataType) -> pa.DataType:
-    """Return the plain type below an extension (a ``numeric`` comes as text that says so); a UUID becomes text."""
+    """Return the plain type below an extension (a ``numeric`` comes as text that says so).
+
+    A UUID becomes text, and so does an interval, for which Parquet has no type.
+    """
     plain = getattr(arrow, "storage_type", arrow)
-    return pa.string() if pa.types.is_fixed_size_binary(plain) and plain.byte_width == _UUID_BYTES else plain
+    return pa.string() if _is_uuid(plain) or pa.types.is_interval(plain) else plain
+
+
+def _is_uuid(plain: pa.DataType) -> bool:
+    return bool(pa.types.is_fixed_size_binary(plain) and plain.byte_width == _UUID_BYTES)
 
 
 def _plain_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     plain = [getattr(column, "storage", column) for column in batch.columns]
     columns = [
-        pa.array([v and str(UUID(bytes=v)) for v in column.to_pylist()], pa.string()) if was != want else column
-        for column, was, want in zip(plain, [c.type for c in plain], schema.types, strict=True)
+        column if column.type == want else _as_text(column) for column, want in zip(plain, schema.types, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    spelled = (lambda v: UUID(bytes=v)) if _is_uuid(column.type) else str
+    return pa.array([None if v is None else str(spelled(v)) for v in column.to_pylist()], pa.string())
+
+
+def _latest(column: pa.ChunkedArray) -> Any:
+    """Return the largest value of a column. A day or instant beyond the calendar, such as infinity, is none."""
+    kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date32(kind):
+        last = _LAST_SECOND * _PER_SECOND[kind.unit] if pa.types.is_timestamp(kind) else _LAST_SECOND // 86_400
+        number = column.cast(pa.int64() if pa.types.is_timestamp(kind) else pa.int32())
+        column = pc.filter(column, pc.less_equal(number, last))
+    return pc.max(column).as_py()
 
 
 def _text(value: Any) -> str | None:

@@ -15,7 +15,7 @@ from data.ingest.faults import DeliveryRefused, Fault
 from data.ingest.formats import MAX_EXPANSION, FileFormat, file_format
 from data.ingest.json_lines import prepared_json_lines
 from data.ingest.landing import Sighting
-from data.ingest.plain_columns import PlainFacts, means_no_null, plain_in_footer, plain_in_rows
+from data.ingest.plain_columns import PlainFacts, distinct_in_footer, means_no_null, plain_in_footer, plain_in_rows
 from data.ingest.records import MAX_COLUMNS
 from data.ingest.schema import Mapping, mapped, required_in_source
 from data.ingest.workbooks import prepared_workbook
@@ -46,6 +46,7 @@ class DeliveredFile:
     text: Delimited | None = None
     types: tuple[str, ...] = ()
     plain: PlainFacts = field(default_factory=dict)  # see data.ingest.plain_columns
+    distinct: tuple[str, ...] = ()  # plain columns in which no word comes twice
 
     @property
     def good(self) -> int:
@@ -114,6 +115,12 @@ class Batch:
         source = self.first.mapping.taken[column]
         return not (self.is_plain(column) and all(f.plain[source][0] == 0 for f in self.files))
 
+    def never_repeats(self, column: str) -> bool:
+        """Return whether all values of a contract's column are known to be different within each file."""
+        source = self.first.mapping.taken[column]
+        is_as_it_came = column not in self.first.spec.aliases and not self.lacks(column)
+        return is_as_it_came and all(source in f.distinct for f in self.files)
+
     @property
     def first(self) -> DeliveredFile:
         """Any file of the batch: they share table, source, header and types."""
@@ -148,9 +155,10 @@ def inspected(
     form = file_format(path, name=name, source=source, declared=spec.format)
     if form is FileFormat.PARQUET:
         is_ours = sighting.kept != sighting.sha256
-        header, types, records, plain = _parquet_shape(path, is_ours=is_ours, name=name, source=source)
+        header, types, records, plain, distinct = _parquet_shape(path, is_ours=is_ours, name=name, source=source)
         mapping = mapped(table, header, spec=spec, before=before, source=source, file=name)
-        return DeliveredFile(delivery_id, sighting, spec, table, path, header, records, mapping, None, types, plain)
+        facts = (types, plain, distinct)
+        return DeliveredFile(delivery_id, sighting, spec, table, path, header, records, mapping, None, *facts)
     wanted = frozenset(required_in_source(table, spec).values())
     if form is FileFormat.XLSX:
         text = prepared_workbook(path, name=name, source=source, spec=spec, work=work)
@@ -164,8 +172,8 @@ def inspected(
 
 def _parquet_shape(
     path: Path, *, is_ours: bool, name: str, source: str
-) -> tuple[tuple[str, ...], tuple[str, ...], int, PlainFacts]:
-    """Return column names, their types, the rows as the footer states them, and the plain columns.
+) -> tuple[tuple[str, ...], tuple[str, ...], int, PlainFacts, tuple[str, ...]]:
+    """Return column names, their types, the rows as the footer states them, the plain and the distinct columns.
 
     A file that the ingest did not write itself (``is_ours``), or a small one, is decoded to its end.
     """
@@ -178,11 +186,12 @@ def _parquet_shape(
         plain = {} if is_ours and not is_small else plain_in_rows(path, only_text=not is_small)
         if is_ours:
             plain = plain_in_footer(footer.metadata)
+        distinct = distinct_in_footer(footer.metadata) if is_ours else ()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DeliveryRefused(
             Fault.FORMAT, f"not a readable Parquet file: {error}", source=source, file=name
         ) from error
-    return tuple(schema.names), tuple(str(t) for t in schema.types), footer.num_rows, plain
+    return tuple(schema.names), tuple(str(t) for t in schema.types), footer.num_rows, plain, distinct
 
 
 def _refuse_bomb(footer: pq.FileMetaData, columns: int, size: int, *, name: str, source: str) -> None:

@@ -178,7 +178,8 @@ def _landed(
     settle([a for a, _ in changed])
     for arrival, _ in changed:
         try:
-            landed = landing.land(arrival, spec=specs[(arrival.table, arrival.source)])
+            before = _kept_before(landing, arrival) if arrival.parted is not None else {}
+            landed = landing.land(arrival, spec=specs[(arrival.table, arrival.source)], known=before)
         except DeliveryRefused as error:
             refused.append(error)
             continue
@@ -187,6 +188,12 @@ def _landed(
             intake.promised[(arrival.table, arrival.source, landed.sha256)] = landed.rows_promised
         remember_seen(connection, landed)
     return found
+
+
+def _kept_before(landing: Landing, arrival: Arrival) -> dict[str, str]:
+    """Return digest -> digest of what landing keeps, of all that the source of an arrival brought."""
+    place = (arrival.table, arrival.source)
+    return {s.sha256: s.kept for s in sightings_in(landing.ledger()) if (s.table, s.source) == place}
 
 
 def _note_if_missing(source: Source, offered: list[Arrival], intake: Intake) -> None:
@@ -272,12 +279,22 @@ def _load(
             by_table.setdefault(sighting.table, []).append((sighting, delivery_id))
     for name in sorted(by_table, key=lambda t: (t != "fx_rates", list(TABLES).index(t))):  # money waits for its rates
         _load_table(connection, landing, intake, TABLES[name], by_table[name], specs, refused, shop_timezone)
+        if refused and _is_over(connection):
+            return  # DuckDB tripped over a file and ended the transaction: that file is what is told
     for night, group in groupby(new, lambda item: intake.night(item[0])):
         part = list(group)
         intake.notes += [replace(n, night=night) for n in shrunk_notes(connection, intake.sightings, part)]
         for sighting, delivery_id in part:
             remember_sighting(connection, sighting, delivery_id)
         intake.sightings += part
+
+
+def _is_over(connection: duckdb.DuckDBPyConnection) -> bool:
+    try:
+        connection.execute("select 1").fetchall()
+    except duckdb.TransactionException:
+        return True
+    return False
 
 
 def _load_table(
@@ -320,12 +337,12 @@ def _load_table(
         if refused:
             return
     ids = [f.delivery_id for f in files]
+    mark_duplicates(connection, table, ids)  # what is known already says nothing of a new delivery's unit
     try:
         refuse_unit_shift(connection, table, files, shop_timezone=shop_timezone)
     except DeliveryRefused as error:
         refused.append(error)
         return
-    mark_duplicates(connection, table, ids)
     for night, rounded in groupby(accounts, lambda a: intake.night(a.file.sighting)):
         intake.notes += [replace(n, night=night) for n in rounded_notes(table, list(rounded))]
     store_accounts(connection, table, accounts)

@@ -16,7 +16,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -26,7 +26,7 @@ from typing import Any
 from data.contracts import TABLES
 from data.errors import SourceError
 from data.ingest.faults import DeliveryRefused, DeliveryUnstable, Fault
-from data.ingest.people import person_part
+from data.ingest.people import PersonBook, person_part
 from data.ingest.privacy import buyer_key
 from data.ingest.sources import Arrival
 from data.ingest.splitting import split
@@ -118,12 +118,15 @@ class Landing:
         for path in self.folder.glob(".work-*"):
             shutil.rmtree(path)
 
-    def land(self, arrival: Arrival, *, spec: SourceSettings | None = None) -> Landed:
+    def land(
+        self, arrival: Arrival, *, spec: SourceSettings | None = None, known: Mapping[str, str] | None = None
+    ) -> Landed:
         """Copy a file into landing, its people apart, and return what landed; the same content costs no space.
 
         Args:
             arrival: what is offered.
             spec: settings of the source, which say how its columns are called; None: it is kept as it is.
+            known: digest -> digest of what is kept, of what the source brought before.
 
         Raises:
             DeliveryRefused: ``CHECKSUM_MISMATCH`` or ``TRUNCATED`` against a sidecar, or not readable at all.
@@ -140,7 +143,7 @@ class Landing:
                 continue
             try:
                 if _matches_sidecars(arrival, copy, is_last=attempt == _TRIES - 1):
-                    return self._landed(arrival, copy, spec)
+                    return self._landed(arrival, copy, spec, known or {})
             finally:
                 copy.path.unlink(missing_ok=True)
         raise DeliveryUnstable(
@@ -184,14 +187,26 @@ class Landing:
         name.hardlink_to(path)
         return _Copy(name, sha256, status.st_size, datetime.fromtimestamp(status.st_mtime_ns / 1e9, tz=UTC))
 
-    def _landed(self, arrival: Arrival, copy: _Copy, spec: SourceSettings | None) -> Landed:
+    def _landed(self, arrival: Arrival, copy: _Copy, spec: SourceSettings | None, known: Mapping[str, str]) -> Landed:
         """Keep a copy, or its planning part and its people."""
-        kept = None if spec is None else self._split(arrival, copy, spec)
-        if kept is None:
-            self._keep(copy.path, copy.sha256)
         now = datetime.now(UTC)
+        if arrival.parted is not None:
+            delivered = arrival.parted.sha256
+            kept = known.get(delivered, "")
+            if not (kept and self.path_of(kept).exists()):
+                kept = self._keep_part(copy.path, copy.sha256, arrival.parted.book)
+            return Landed(arrival, delivered, copy.size, copy.modified_at, now, kept)
+        parted = None if spec is None else self._split(arrival, copy, spec)
+        if parted is None:
+            self._keep(copy.path, copy.sha256)
         rows = _rows_promised(arrival.path)
-        return Landed(arrival, copy.sha256, copy.size, copy.modified_at, now, kept or "", rows)
+        return Landed(arrival, copy.sha256, copy.size, copy.modified_at, now, parted or "", rows)
+
+    def _keep_part(self, part: Path, sha256: str, book: PersonBook) -> str:
+        """Keep a planning part, its people first; return its digest."""
+        book.write(person_part(self.folder, sha256), buyer_key())
+        self._keep(part, sha256)
+        return sha256
 
     def _split(self, arrival: Arrival, copy: _Copy, spec: SourceSettings) -> str | None:
         """Keep the planning part of a delivery that names people, and return its digest; None where it names none."""
@@ -210,9 +225,7 @@ class Landing:
                 return None
             with part.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            book.write(person_part(self.folder, sha256), buyer_key())
-            self._keep(part, sha256)
-            return sha256
+            return self._keep_part(part, sha256, book)
 
     def _keep(self, copied: Path, sha256: str) -> None:
         """Give a copy its final name, durably."""

@@ -118,7 +118,7 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 def _keyed(table: Table, batch: Batch) -> str:
     """Return SQL for the typed rows with their keys; a row that came without one gets a digest of its content."""
     made = MADE_KEYS.get(table.name)
-    if made is None:
+    if made is None or (made in batch.first.mapping.taken and not batch.lacks(made)):
         return "typed"
     parts = [
         f"coalesce(cast({quoted(c.name)} as varchar), chr(30))"
@@ -184,6 +184,8 @@ def _resolve_within_files(connection: duckdb.DuckDBPyConnection, batch: Batch) -
     made = MADE_KEYS.get(table.name)
     if made is not None and made not in batch.first.mapping.taken and made not in batch.first.spec.defaults:
         return  # made keys are unique by construction
+    if any(k in batch.first.mapping.taken and batch.never_repeats(k) for k in delivery_key(table)):
+        return
     key, ids, raw = key_sql(table, "k"), _ids(batch), raw_name(table)
     if not _repeated_hashes(connection, table, key_sql(table), ids):
         return

@@ -2,12 +2,16 @@
 
 A column of buyers is read twice: first alone, as codes and distinct words, so that each buyer is looked up once a
 file; then its place in every batch is taken by the surrogates. Batches are written while the next ones are read.
+
+Of a large file only the columns that change are written; the bytes of all others are copied as they are
+(:mod:`data.ingest.parquet_splice`), and their text is only looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +20,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from data.ingest.parquet_splice import Footer, read_footer, spliced
 from data.ingest.people import PersonBook, Roles
-from data.ingest.plain_columns import PlainColumns, is_text, plain_footer
+from data.ingest.plain_columns import PlainColumns, are_plain_words, is_text, plain_footer
 
-__all__ = ["split_parquet"]
+__all__ = ["PeopleTaken", "plain_word", "planning_schema", "split_parquet"]
 
 _BATCH_ROWS = 122_880  # rows of one group that is written; DuckDB reads groups of this size best
+SPLICED_BYTES = 4_194_304  # smaller files are written anew: it takes no time, and packs odd ones alike
 _FEW_WORDS = 20_000
 _LOOKED_AT = 16_384  # rows of a group that tell whether its words repeat
 _DISTINCT_SHARE = 0.5  # of the first batch's values; beyond it a dictionary costs time and saves nothing
@@ -40,16 +46,84 @@ def split_parquet(
         if not roles:
             return None
         few = _columns_of_few_words(file, roles)
-    with pq.ParquetFile(path, read_dictionary=few) as file:
-        schema = _planning_schema(file.schema_arrow, roles)
-        people = _People(path, roles, PersonBook(tag, roles.people), nulls)
-        plain = PlainColumns(schema)
-        with _Written(into, schema.remove_metadata(), plain) as written:
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                rows = people.taken_out(pa.Table.from_batches([batch])).cast(schema)
-                plain.add(rows)
-                written.add(rows)
+        schema = planning_schema(file.schema_arrow, roles)
+    take = partial(PeopleTaken, path, roles, PersonBook(tag, roles.people), nulls)
+    footer = read_footer(path) if path.stat().st_size >= SPLICED_BYTES else None
+    if footer is not None:
+        taken = _changed_columns(path, into, footer, take, PlainColumns(schema), roles=roles, few=few)
+        if taken is not None:
+            return taken.book if taken.has_changed else None
+    people, plain = take(), PlainColumns(schema)
+    with (
+        pq.ParquetFile(path, read_dictionary=few) as file,
+        _Written(into, schema.remove_metadata(), plain) as written,
+    ):
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            rows = people.taken_out(pa.Table.from_batches([batch])).cast(schema)
+            plain.add(rows)
+            written.add(rows)
     return people.book if people.has_changed else None
+
+
+def _changed_columns(
+    path: Path,
+    into: Path,
+    footer: Footer,
+    take: Callable[[], PeopleTaken],
+    plain: PlainColumns,
+    *,
+    roles: Roles,
+    few: Sequence[str],
+) -> PeopleTaken | None:
+    """Write the planning part with new chunks for the columns that people leave; None where that is not possible."""
+    changing = [n for n in plain.words if n in roles.masked or n in roles.people]
+    if set(footer.columns) != set(plain.names) or not set(roles.people) <= set(changing):
+        return None
+    others = [n for n in plain.words if n not in changing]
+    plain.watch(_never_repeating(path, [n for n in others if n not in few]))
+    side = into.with_suffix(".side")
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            looked_at = pool.submit(_look_at, path, others, plain, few)
+            people = take()
+            _write_changed(path, side, [rows for rows, _ in footer.groups], changing, people, plain)
+            looked_at.result()
+        is_done = not people.has_changed or spliced(path, footer, side, into, said=plain_footer(plain))
+        return people if is_done else None
+    finally:
+        side.unlink(missing_ok=True)
+
+
+def _never_repeating(path: Path, columns: list[str]) -> list[str]:
+    """Return the columns that repeat no word in the first rows."""
+    with pq.ParquetFile(path) as file:
+        rows = next(file.iter_batches(batch_size=_LOOKED_AT, columns=columns)) if columns else pa.table({})
+    return [n for n in columns if pc.count_distinct(rows.column(n).cast(pa.string())).as_py() == rows.num_rows]
+
+
+def _look_at(path: Path, columns: list[str], plain: PlainColumns, few: Sequence[str]) -> None:
+    with pq.ParquetFile(path, read_dictionary=few) as file:
+        for rows in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns) if columns else ():
+            plain.add(rows)
+
+
+def _write_changed(
+    path: Path, side: Path, groups: Sequence[int], columns: list[str], people: PeopleTaken, plain: PlainColumns
+) -> None:
+    """Write the columns that change, in the groups of the file."""
+    schema = pa.schema([(c, pa.string()) for c in columns])
+    with (
+        pq.ParquetFile(path) as file,
+        pq.ParquetWriter(side, schema, compression="lz4", write_statistics=False) as writer,
+    ):
+        for group, rows in enumerate(groups):
+            if people.codes is not None and len(columns) == 1:
+                found = pa.table({columns[0]: pa.nulls(rows, pa.string())})
+            else:
+                found = file.read_row_group(group, columns=columns)
+            found = people.taken_out(found).select(columns).cast(schema)
+            plain.add(found)
+            writer.write_table(found, row_group_size=rows)
 
 
 def _columns_of_few_words(file: pq.ParquetFile, roles: Roles) -> list[str]:
@@ -65,28 +139,39 @@ def _columns_of_few_words(file: pq.ParquetFile, roles: Roles) -> list[str]:
     ]
     if not groups or not names or len(set(schema.names)) < len(schema.names):
         return []
+    deltas = _deltas(file.metadata)
+    names = [n for n in names if n not in deltas]
+    if not names:
+        return []
     looked_at = [file.read_row_group(n, columns=names).slice(0, _LOOKED_AT) for n in {0, groups // 2, groups - 1}]
     rows = pa.concat_tables(looked_at)
     return [n for n in names if pc.count_distinct(rows[n]).as_py() <= min(_FEW_WORDS, rows.num_rows // 8)]
 
 
-def _planning_schema(schema: pa.Schema, roles: Roles) -> pa.Schema:
+def _deltas(footer: pq.FileMetaData) -> set[str]:
+    """Return the columns packed in a way of which no numbers of words can be read."""
+    chunks = (footer.row_group(g).column(c) for g in range(footer.num_row_groups) for c in range(footer.num_columns))
+    return {c.path_in_schema for c in chunks if any("DELTA" in encoding for encoding in c.encodings)}
+
+
+def planning_schema(schema: pa.Schema, roles: Roles) -> pa.Schema:
+    """Return the schema of the planning part: who is meant is text there, whatever it was."""
     for column in (*roles.people, *roles.masked):
         if column in roles.people or is_text(schema.field(column).type):
             schema = schema.set(schema.get_field_index(column), pa.field(column, pa.string()))
     return schema
 
 
-class _People:
-    """Takes the people out of one batch after another."""
+class PeopleTaken:
+    """Takes the people out of one batch after another. ``path``: the file of all of them, None where rows stream in."""
 
-    def __init__(self, path: Path, roles: Roles, book: PersonBook, nulls: Sequence[str]) -> None:
+    def __init__(self, path: Path | None, roles: Roles, book: PersonBook, nulls: Sequence[str]) -> None:
         self.roles, self.book, self.nulls = roles, book, nulls
         self.has_changed = False
         self.codes: pa.ChunkedArray | None = None
         self.shown = pa.array([], pa.string())
         self.row = 0
-        if roles.people and roles.people == (roles.buyer,):
+        if path is not None and roles.people and roles.people == (roles.buyer,):
             self.codes = _encoded(path, roles.people[0])
             self.shown = self._surrogates(self.codes)
 
@@ -101,16 +186,19 @@ class _People:
             rows = self._without_people(rows)
         self.row += rows.num_rows
         for column in self.roles.masked:
-            rows = self._without_numbers(rows, column)
+            rows = self.without_numbers(rows, column)
         return rows
 
     def _surrogates(self, codes: pa.ChunkedArray) -> pa.Array:
         """Return what stands in place of each buyer, by code."""
         words = codes.chunk(0).dictionary if codes.num_chunks else pa.array([], pa.string())
+        if len(words) and are_plain_words(words, self.nulls):
+            self.has_changed = True
+            return self.book.numbered(words)
         shown = []
         for start in range(0, len(words), _BATCH_ROWS):
             some = words.slice(start, _BATCH_ROWS).to_pylist()
-            shown.append(pa.array([self.book.ref((_plain(w, self.nulls),)) or None for w in some], pa.string()))
+            shown.append(pa.array([self.book.ref((plain_word(w, self.nulls),)) or None for w in some], pa.string()))
         self.has_changed = bool(self.book.numbers)
         return pa.chunked_array(shown, pa.string()).combine_chunks()
 
@@ -134,9 +222,9 @@ class _People:
             rows = rows.set_column(at, column, shown if column == roles.buyer else pa.nulls(rows.num_rows, pa.string()))
         return rows
 
-    def _without_numbers(self, rows: pa.Table, column: str) -> pa.Table:
-        """Mask telephone numbers and e-mail addresses in a column of text."""
-        if not is_text(rows.schema.field(column).type):
+    def without_numbers(self, rows: pa.Table, column: str) -> pa.Table:
+        """Mask telephone numbers and e-mail addresses in a column of text, where the rows have it."""
+        if column not in rows.column_names or not is_text(rows.schema.field(column).type):
             return rows
         encoded = pc.dictionary_encode(rows[column].cast(pa.string())).combine_chunks()
         words = encoded.dictionary.to_pylist()
@@ -149,7 +237,8 @@ class _People:
         )
 
 
-def _plain(word: str | None, nulls: Sequence[str]) -> str:
+def plain_word(word: str | None, nulls: Sequence[str]) -> str:
+    """Return a person's value as it is looked up: stripped, blank where it means null."""
     text = (word or "").strip()
     return "" if text in nulls else text
 
@@ -222,12 +311,17 @@ class _Written:
         return self.writer
 
 
+def is_view(dtype: pa.DataType) -> bool:
+    """Return whether a column holds views of text or bytes, of which Arrow cannot tell how many differ."""
+    return bool(pa.types.is_string_view(dtype) or pa.types.is_binary_view(dtype))
+
+
 def _repeating(rows: pa.Table) -> Iterator[str]:
     for field in rows.schema:
         head = rows[field.name].slice(0, 10_000)
         if pa.types.is_dictionary(field.type):
             yield field.name
             continue
-        is_plain = not (pa.types.is_nested(field.type) or pa.types.is_null(field.type))
+        is_plain = not (pa.types.is_nested(field.type) or pa.types.is_null(field.type) or is_view(field.type))
         if not is_plain or pc.count_distinct(head).as_py() <= _DISTINCT_SHARE * len(head):
             yield field.name

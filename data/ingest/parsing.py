@@ -222,7 +222,8 @@ def _stripped(connection: duckdb.DuckDBPyConnection, batch: Batch, scan: str) ->
     for name, source_column in first.mapping.taken.items():
         column = f"c{first.header.index(source_column)}"
         if types[column] != "VARCHAR":
-            columns.append(f"r.{column} as {quoted('x_' + name)}")
+            fine = "::timestamptz" if types[column] == "TIMESTAMPTZ_NS" else ""  # which compares with no other instant
+            columns.append(f"r.{column}{fine} as {quoted('x_' + name)}")
             continue
         is_plain = batch.is_plain(name)
         text = stripped_sql(f"r.{column}") if needs_strip and not is_plain else f"r.{column}"

@@ -19,11 +19,12 @@ from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from data.contracts import Table
-from data.ingest.privacy import masked, pseudonym, sealing_key, without_names
+from data.ingest.privacy import masked, pseudonym, pseudonyms, sealing_key, without_names
 from data.settings import SourceSettings
 
 __all__ = ["PersonBook", "Roles", "forget_in", "may_hold_people", "person_part", "roles_of", "surrogates_of"]
@@ -32,6 +33,7 @@ _TAG_DIGITS = 8  # of the delivery's digest, in each surrogate
 _NONCE_BYTES = 12  # of AES-GCM
 _PSEUDONYM_BYTES = 16
 _ROWS_AT_ONCE = 100_000  # entries of a person part
+_WORDS_AT_ONCE = 1_000_000  # plain words
 _SCHEMA = pa.schema([("ref", pa.string()), ("pseudonym", pa.string()), ("sealed", pa.binary())])
 
 # Words that, in the name of a column nobody maps, promise a person. The first ones tell best who it is.
@@ -129,37 +131,68 @@ def _is_id_of(word: str, joined: str) -> bool:
 
 @dataclass
 class PersonBook:
-    """Collects the people of one delivery while it is split. ``tag`` is the delivery's digest."""
+    """Collects the people of one delivery while it is split. ``tag`` is the delivery's digest.
+
+    Where all of them are known by one plain word each, ``words`` has them in their order instead of ``numbers``.
+    """
 
     tag: str
     names: tuple[str, ...]
     numbers: dict[tuple[str, ...] | str, int] = field(default_factory=dict)
+    words: pa.Array | None = None
 
     def ref(self, values: tuple[str, ...]) -> str:
         """Return the surrogate of the person with these values: who, then the sealed ones; blank where nobody is."""
+        number = self.number(values)
+        return "" if number is None else self._surrogate(number)
+
+    def number(self, values: tuple[str, ...]) -> int | None:
+        """Return the number of the person with these values, None where nobody is."""
         if not any(values):
-            return ""
+            return None
         key = values if len(values) > 1 else values[0]  # of millions of buyers each is kept as one string
-        return self._surrogate(self.numbers.setdefault(key, len(self.numbers) + 1))
+        return self.numbers.setdefault(key, len(self.numbers) + 1)
+
+    def numbered(self, words: pa.Array) -> pa.Array:
+        """Take distinct plain words as all the people there are; return their surrogates."""
+        self.words = words
+        return self._surrogates(0, len(words))
+
+    def _surrogates(self, start: int, stop: int) -> pa.Array:
+        numbers = pa.array(range(start + 1, stop + 1), pa.int64()).cast(pa.string())
+        return pc.binary_join_element_wise(numbers, self.surrogate_end, "")
+
+    @property
+    def surrogate_end(self) -> str:
+        """What stands behind the number in each surrogate."""
+        return f"@{self.tag[:_TAG_DIGITS]}"
 
     def _surrogate(self, number: int) -> str:
-        return f"{number}@{self.tag[:_TAG_DIGITS]}"
+        return f"{number}{self.surrogate_end}"
 
     def write(self, path: Path, key: bytes) -> None:
         """Write the person part, once: a part that is there may have forgotten people, and stays."""
-        if path.exists() or not self.numbers:
+        if path.exists() or not (self.numbers or self.words is not None):
             return
         _replace(path, self._rows(key))
 
     def _rows(self, key: bytes) -> Iterator[pa.Table]:
         """Yield the entries, some at a time: all at once would take as much memory as the delivery."""
-        cipher = AESGCM(sealing_key(key))
-        entries = iter(self.numbers.items())
+        words = self.words if self.words is not None else ()
+        for start in range(0, len(words), _WORDS_AT_ONCE):
+            some = words[start : start + _WORDS_AT_ONCE]
+            refs = self._surrogates(start, start + len(some))
+            yield pa.table([refs, pseudonyms(some, key), pa.nulls(len(some), pa.binary())], schema=_SCHEMA)
+        entries = iter(self.numbers.items() if self.words is None else ())
         while some := list(islice(entries, _ROWS_AT_ONCE)):
-            refs = [self._surrogate(number) for _, number in some]
-            who = [pseudonym(v if isinstance(v, str) else next(filter(None, v)), key) for v, _ in some]
-            sealed = [None if isinstance(v, str) else _sealed(cipher, self.names, v) for v, _ in some]
-            yield pa.table([refs, who, sealed], schema=_SCHEMA)
+            yield self._entries(some, key)
+
+    def _entries(self, some: Sequence[tuple[tuple[str, ...] | str, int]], key: bytes) -> pa.Table:
+        cipher = AESGCM(sealing_key(key))
+        refs = [self._surrogate(number) for _, number in some]
+        who = [pseudonym(v if isinstance(v, str) else next(filter(None, v)), key) for v, _ in some]
+        sealed = [None if isinstance(v, str) else _sealed(cipher, self.names, v) for v, _ in some]
+        return pa.table([refs, who, sealed], schema=_SCHEMA)
 
 
 def _sealed(cipher: AESGCM, names: Sequence[str], values: tuple[str, ...]) -> bytes:
@@ -204,7 +237,7 @@ def _replace(path: Path, tables: Iterable[pa.Table]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        with pq.ParquetWriter(file, _SCHEMA) as writer:
+        with pq.ParquetWriter(file, _SCHEMA, use_dictionary=False, write_statistics=False) as writer:
             for table in tables:
                 writer.write_table(table)
         file.flush()

@@ -12,13 +12,25 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-__all__ = ["PlainColumns", "PlainFacts", "is_text", "means_no_null", "plain_footer", "plain_in_footer", "plain_in_rows"]
+__all__ = [
+    "PlainColumns",
+    "PlainFacts",
+    "are_plain_words",
+    "distinct_in_footer",
+    "is_text",
+    "means_no_null",
+    "plain_footer",
+    "plain_in_footer",
+    "plain_in_rows",
+]
 
 _FOOTER_KEY = b"merchcast.plain"
+_DISTINCT_KEY = b"merchcast.distinct"
 _FIRST_VISIBLE, _VISIBLE = 33, 94  # of ASCII: from `!` to `~`
 _MARKS = b"+.,"  # a number in a spreadsheet's notation has one of them
 _LONGEST = 10_000  # [bytes] of one value; longer ones are looked at one by one
@@ -33,26 +45,30 @@ PlainFacts = dict[str, tuple[int, tuple[str, ...]]]
 def is_text(dtype: pa.DataType) -> bool:
     """Return whether a column holds text, plain or by numbers of words."""
     inner = dtype.value_type if pa.types.is_dictionary(dtype) else dtype
-    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner))
+    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner))
 
 
 class PlainColumns:
     """Collects, batch by batch, which text columns are plain, and the short words in them."""
 
     def __init__(self, schema: pa.Schema) -> None:
-        names = schema.names
+        self.names = names = schema.names
         self.words: dict[str, set[str]] = {
             f.name: set() for f in schema if is_text(f.type) and names.count(f.name) == 1
         }
         self.nulls: dict[str, int] = dict.fromkeys(self.words, 0)
+        self.hashes: dict[str, list[npt.NDArray[np.uint64]]] = {}
 
     def add(self, rows: pa.Table | pa.RecordBatch) -> None:
-        """Look at the next rows."""
-        for name in list(self.words):
+        """Look at the next rows, of some or all columns."""
+        for name in set(self.words) & set(rows.schema.names):
             column = rows.column(rows.schema.get_field_index(name))
             for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
                 self.nulls[name] += chunk.null_count
                 values = chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk
+                values = values.cast(pa.string()) if pa.types.is_string_view(values.type) else values
+                if name in self.hashes:
+                    self._hash(name, values)
                 if not _is_plain(values) or not self._remembers(name, values):
                     del self.words[name]
                     break
@@ -69,6 +85,27 @@ class PlainColumns:
                 if len(known) > _MAX_WORDS:
                     return False
         return True
+
+    def watch(self, columns: Iterable[str]) -> None:
+        """From the first row on look whether a word of some columns comes twice."""
+        self.hashes = {name: [] for name in columns}
+
+    def _hash(self, name: str, values: pa.Array) -> None:
+        """Remember 8 bytes of each word."""
+        import polars as pl  # here: the child that opens files never asks, and starts sooner without
+
+        self.hashes[name].append(pl.Series(values).hash(seed=0).to_numpy())
+
+    def distinct(self) -> list[str]:
+        """Return the watched columns that are plain and in which no two words are equal, nor null."""
+        from data.ingest.exchange import sorted_numbers
+
+        found = []
+        for name, parts in self.hashes.items():
+            if parts and name in self.words and not self.nulls[name]:
+                hashes = sorted_numbers(np.concatenate(parts))
+                found += [] if (hashes[1:] == hashes[:-1]).any() else [name]
+        return sorted(found)
 
     def found(self) -> PlainFacts:
         """Return the plain columns, each with its number of nulls and its short words."""
@@ -88,9 +125,22 @@ def _is_plain(values: pa.Array) -> bool:
     return int(np.diff(ends).max()) <= _LONGEST
 
 
+def are_plain_words(words: pa.Array, nulls: Iterable[str]) -> bool:
+    """Return whether each of some texts stands for itself: it is plain, not blank, and means no null."""
+    if words.null_count or not _is_plain(words) or pc.min(pc.binary_length(words)).as_py() == 0:
+        return False
+    return not pc.any(pc.is_in(words, value_set=pa.array(list(nulls), words.type))).as_py()
+
+
 def plain_footer(columns: PlainColumns) -> dict[bytes, bytes]:
     """Return what the footer of a planning part says of its columns."""
-    return {_FOOTER_KEY: json.dumps(columns.found(), sort_keys=True).encode()}
+    said: dict[bytes, object] = {_FOOTER_KEY: columns.found(), _DISTINCT_KEY: columns.distinct()}
+    return {key: json.dumps(value, sort_keys=True).encode() for key, value in said.items()}
+
+
+def distinct_in_footer(metadata: Mapping[bytes, bytes] | None) -> tuple[str, ...]:
+    """Return the columns of a planning part in which no word comes twice, as far as its footer says."""
+    return tuple(json.loads((metadata or {}).get(_DISTINCT_KEY, b"[]")))
 
 
 def plain_in_footer(metadata: Mapping[bytes, bytes] | None) -> PlainFacts:

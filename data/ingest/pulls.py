@@ -6,6 +6,8 @@ made anew from landing knows it too. ``watermarks`` in the warehouse repeats it,
 
 from __future__ import annotations
 
+import hashlib
+import math
 import random
 import re
 import tempfile
@@ -19,14 +21,26 @@ from typing import Any, TypeVar
 
 from data.contracts import Table
 from data.errors import SourceError
-from data.ingest.sources import Arrival
+from data.ingest.sources import Arrival, Parted
 from data.settings import SourceSettings
 
-__all__ = ["Mark", "Pull", "SourceFault", "SourceUnavailable", "Transient", "Watermark", "looked_back", "watermark_in"]
+__all__ = [
+    "Mark",
+    "Pull",
+    "SourceFault",
+    "SourceUnavailable",
+    "Transient",
+    "Watermark",
+    "later_mark",
+    "looked_back",
+    "text_of_mark",
+    "watermark_in",
+]
 
 _MARK_IN_NAME = re.compile(r"\.upto-([0-9TZ.+:\-]+)\.on-")
+_NUMBER = re.compile(r"-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?|-?inf(inity)?|nan", re.IGNORECASE)
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 30.0
-Mark = datetime | date | int
+Mark = datetime | date | int | Decimal
 T = TypeVar("T")
 
 
@@ -54,27 +68,50 @@ class Watermark:
 
     @property
     def mark(self) -> Mark:
-        """The value, typed: a number, a day or an instant."""
+        """The value, typed: a number, a day or an instant, which has an offset where the source's has one.
+
+        Raises:
+            ValueError: it is none of these.
+        """
         if re.fullmatch(r"-?[0-9]+", self.value):
             return int(self.value)
+        if re.fullmatch(r"-?[0-9]+[.][0-9]+", self.value):
+            return Decimal(self.value)
         if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", self.value):
             return date.fromisoformat(self.value)
-        found = datetime.fromisoformat(self.value)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return datetime.fromisoformat(self.value)
 
 
 def looked_back(mark: Mark, late_days: float) -> Mark:
     """Return the mark, moved back by the window in which rows may still come late. A number is not moved."""
-    return mark if isinstance(mark, int) else mark - timedelta(days=late_days)
+    return mark if isinstance(mark, (int, Decimal)) else mark - timedelta(days=late_days)
 
 
 def text_of_mark(value: Any) -> str | None:
-    """Return the largest value of a pull as text, None where there is none."""
+    """Return a value of a watermark's column as text, None where there is none, or none that is finite.
+
+    Raises:
+        ValueError: it is no number, day or instant.
+    """
+    if isinstance(value, str):
+        value = Decimal(value) if _NUMBER.fullmatch(value) else Watermark(value).mark
+    if isinstance(value, float):
+        value = Decimal(repr(value))
     if isinstance(value, datetime):
-        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+        return (value.astimezone(UTC) if value.tzinfo else value).isoformat()
     if isinstance(value, (int, Decimal)):
-        return str(int(value))
+        return _plain_number(Decimal(value)) if math.isfinite(value) else None
     return None if value is None else (value.isoformat() if isinstance(value, date) else str(value))
+
+
+def _plain_number(value: Decimal) -> str:
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def later_mark(one: str, other: str) -> str:
+    """Return the later of two watermarks. A day stands for its first instant; a number comes before any of them."""
+    return max(one, other, key=_order)
 
 
 def watermark_in(name: str) -> str | None:
@@ -89,7 +126,10 @@ def watermark_in(name: str) -> str | None:
 
 @dataclass
 class Pull:
-    """One pull of one source: its folder, its clock, its tries."""
+    """One pull of one source: its folder, its clock, its tries.
+
+    ``before``: deliveries that the source brought so far; ``parted``: set where the file holds no people any more.
+    """
 
     name: str
     table: Table
@@ -98,6 +138,8 @@ class Pull:
     run_date: date
     watermark: str | None = None
     masked: Callable[[object], str] = str
+    before: int = 0
+    parted: Parted | None = None
     started: float = field(default_factory=time.monotonic)
     folder: tempfile.TemporaryDirectory[str] | None = None
 
@@ -121,11 +163,16 @@ class Pull:
         start = self.watermark if self.watermark is not None else self.spec.watermark_start
         return looked_back(Watermark(start).mark, self.spec.late_days if self.watermark is not None else 0)
 
+    @property
+    def tag(self) -> str:
+        """What the surrogates of this pull end in: no other delivery that is taken in has it, and a retry has again."""
+        return hashlib.sha256(f"{self.table.name}\0{self.name}\0{self.before}".encode()).hexdigest()
+
     def arrival(self, path: Path, upto: str | None) -> Arrival:
         """Return the arrival of what was pulled, named by the run and by how far it went."""
-        reached = f".upto-{max(upto, self.watermark or upto, key=_order)}" if upto is not None else ""
+        reached = f".upto-{later_mark(upto, self.watermark or upto)}" if upto is not None else ""
         name = f"{self.name}{reached}.on-{self.run_date}{path.suffix}"
-        return Arrival(self.name, self.table.name, name, path, is_ours=True)
+        return Arrival(self.name, self.table.name, name, path, is_ours=True, parted=self.parted)
 
     @property
     def seconds_left(self) -> float:
@@ -158,6 +205,7 @@ class Pull:
 
 def _order(text: str) -> tuple[int, Any]:
     mark = Watermark(text).mark
-    if isinstance(mark, int):
+    if isinstance(mark, (int, Decimal)):
         return (0, mark)
-    return (1, mark if isinstance(mark, datetime) else datetime(mark.year, mark.month, mark.day, tzinfo=UTC))
+    instant = mark if isinstance(mark, datetime) else datetime(mark.year, mark.month, mark.day, tzinfo=UTC)
+    return (1, instant if instant.tzinfo else instant.replace(tzinfo=UTC))

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Protocol
 
 from data.contracts import Table
 from data.ingest.faults import DeliveryRefused, Fault
+from data.ingest.people import PersonBook
 from data.settings import SourceSettings
 
-__all__ = ["Arrival", "FileSource", "Source", "date_in_name"]
+__all__ = ["Arrival", "FileSource", "Parted", "Source", "date_in_name"]
 
 _UNFINISHED = (".part", ".partial", ".tmp", ".crdownload", ".filepart", ".swp", "~")
 _SIDECARS = (".sha256", ".md5", ".manifest.json")
@@ -26,10 +27,19 @@ _DATE_IN_NAME = re.compile(r"(?<![0-9])((?:19|20)[0-9]{2})[-_.]?(0[1-9]|1[0-2])[
 
 
 @dataclass(frozen=True)
+class Parted:
+    """What is known of a delivery whose file is its planning part already: its digest, and its people."""
+
+    sha256: str
+    book: PersonBook
+
+
+@dataclass(frozen=True)
 class Arrival:
     """A file that a source offers, not landed yet. ``name`` is its path below the source's folder.
 
-    ``is_ours``: the ingest wrote it below landing itself, to the end; nobody else changes it.
+    ``is_ours``: the ingest wrote it below landing itself, to the end; nobody else changes it. ``parted``: it holds no
+    people any more.
     """
 
     source: str
@@ -37,6 +47,7 @@ class Arrival:
     name: str
     path: Path
     is_ours: bool = False
+    parted: Parted | None = field(default=None, compare=False)
 
 
 class Source(Protocol):

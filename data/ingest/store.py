@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 import duckdb
 
-from data.contracts import INPUTS, Table
+from data.contracts import INPUTS, Column, Table
 from data.ingest.casting import sql_type
 from data.ingest.landing import Sighting
-from data.ingest.privacy import buyer_key, hmac_pads
+from data.ingest.privacy import buyer_key, set_key
 from data.warehouse import quoted
 
 __all__ = [
@@ -62,7 +62,7 @@ def create_store(connection: duckdb.DuckDBPyConnection) -> None:
     there = {row[0] for row in connection.execute("select table_name from duckdb_tables()").fetchall()}
     for table in INPUTS:
         if raw_name(table) not in there:
-            columns = ", ".join(f"{quoted(c.name)} {sql_type(c.dtype)}" for c in table.columns)
+            columns = ", ".join(f"{quoted(c.name)} {sql_type(c.dtype)}{_compression(table, c)}" for c in table.columns)
             connection.execute(
                 f"create table {raw_name(table)} (delivery_id bigint, row_number bigint, is_duplicate boolean, "
                 f"{columns})"
@@ -70,11 +70,18 @@ def create_store(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("alter table raw_order_lines add column if not exists business_date date")
 
 
+def _compression(table: Table, column: Column) -> str:
+    """Return how the values of a column are packed: where hardly two are equal, words are looked for in vain.
+
+    Looking takes a fifth of the time of a load; Zstandard packs them as small and is read as fast.
+    """
+    is_key = table.name == "order_lines" and column.name in (*table.key, "order_id")
+    return " using compression zstd" if is_key or column.person else ""
+
+
 def set_buyer_key(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give the session the key of the pseudonyms, as variables: it never stands in a statement."""
-    outer, inner = hmac_pads(buyer_key())
-    connection.execute("set variable buyer_outer = ?::blob", [outer])
-    connection.execute("set variable buyer_inner = ?::blob", [inner])
+    """Give the session the key of the pseudonyms."""
+    set_key(connection, buyer_key())
 
 
 def remember_first_zone(connection: duckdb.DuckDBPyConnection, table: Table, zone: str) -> None:

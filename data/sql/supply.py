@@ -66,8 +66,14 @@ def item_supply(
     closures = _closures(connection)
     receipts: dict[tuple[str, float], date] = {}
     found = []
+    shared = {
+        "review_period_days": float(calendar.review_period_days),
+        "next_order_date": calendar.next_order_date,
+        "is_order_date": calendar.is_order_date,
+    }
     for row in rows:
         line, delivered = _terms(row, calendar=calendar, default=default)
+        line |= shared
         place = (str(row["supplier_id"]), delivered)
         if place not in receipts:
             receipts[place] = calendar.receipt_date(delivered, closures.get(place[0], []))
@@ -81,7 +87,7 @@ def item_supply(
 
 
 def _terms(row: dict[str, Any], *, calendar: Calendar, default: Supply) -> tuple[dict[str, Any], float]:
-    """Return the line without its receipt date, and the lead time as agreed [days]."""
+    """Return the line without the dates of orders and receipt, and the lead time as agreed [days]."""
     flags = []
     agreed = row["lead_time_days"]
     if not row["has_terms"]:
@@ -100,12 +106,9 @@ def _terms(row: dict[str, Any], *, calendar: Calendar, default: Supply) -> tuple
         "lead_time_sd_days": _first_of(
             row["lead_time_sd_days"], None if row["has_terms"] else default.lead_time_sd_days, 0.0
         ),
-        "review_period_days": float(calendar.review_period_days),
         "min_order_qty": _first_of(row["min_order_qty"], default.min_order_qty),
         "pack_size": _first_of(row["pack_size"], default.pack_size),
         "max_order_qty": row["max_order_qty"],
-        "next_order_date": calendar.next_order_date,
-        "is_order_date": calendar.is_order_date,
         "flags": flags,
     }
     return line, float(lead_time)

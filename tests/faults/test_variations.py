@@ -5,14 +5,19 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from drop_shop import LINES, D, DropShop, order_lines
 
 from data.errors import DataError
+from data.ingest import parsing
 from data.ingest.faults import DeliveryRefused
 from data.ingest.privacy import masked, masked_sql
 
@@ -325,3 +330,52 @@ def test_a_remark_that_repeats_in_a_parquet_file_is_masked_too(shop: DropShop):
     shop.run()
     assert shop.query("select distinct reason from stg_returns") == [("call [masked]",)]
     assert not [p for p in (shop.home / "landing").rglob("*") if p.is_file() and b"13812345678" in p.read_bytes()]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "Europe/London"])
+def test_instants_of_parquet_in_any_unit_are_the_same_instants(shop: DropShop, unit: str, zone: str | None):
+    """A frame of pandas has nanoseconds unless told otherwise, and DuckDB a type of its own for them."""
+    rows = frame(60)
+    at = pd.to_datetime(rows["ordered_at"])
+    rows["ordered_at"] = (at if zone is None else at.dt.tz_localize("Asia/Shanghai").dt.tz_convert(zone)).dt.as_unit(
+        unit
+    )
+    shop.frame("order_lines", "a.parquet", rows)
+    shop.drop("order_lines", "b.csv", [r.replace("L", "M", 1) for r in order_lines(60)])
+    shop.run()
+    days = shop.query("select left(order_line_id, 1), min(ordered_at), max(ordered_at) from raw_order_lines group by 1")
+    assert len({(first, last) for _, first, last in days}) == 1
+
+
+def test_views_of_text_in_parquet_are_text(shop: DropShop):
+    rows = pa.Table.from_pandas(frame(60), preserve_index=False)
+    for column in ("sku", "quantity", "buyer_ref"):
+        rows = rows.set_column(rows.column_names.index(column), column, rows[column].cast(pa.string_view()))
+    shop.drop("order_lines", "a.parquet", b"")
+    pq.write_table(rows, shop.path("order_lines", "a.parquet"))
+    shop.run()
+    assert shop.accounts() == {"a.parquet": (60, 60, 0, 0)}
+    assert shop.query("select count(distinct sku), count(distinct buyer_ref) from raw_order_lines") == [(30, 17)]
+
+
+def test_a_file_that_duckdb_trips_over_is_what_is_told(shop: DropShop, monkeypatch: pytest.MonkeyPatch):
+    """It ends the transaction; what comes after must not hide it."""
+    shop.frame("order_lines", "a.parquet", frame(60))
+    shop.drop("fx_rates", "a.csv", "date,currency,rate\n2026-03-01,USD,7.1\n")
+    shop.drop("returns", "a.csv", "returned_at,sku,quantity\n2026-03-01 10:00,SKU-001,1\n")
+    monkeypatch.setattr("data.ingest.parsing._casts", broken_casts(parsing._casts))
+    with pytest.raises(DeliveryRefused, match="FORMAT: source order_lines, file a.parquet: DuckDB cannot read it"):
+        shop.run()
+
+
+def broken_casts(make: Any) -> Any:
+    """Casts of which DuckDB makes nothing, where a file is Parquet."""
+
+    def casts(batch: Any, shop_timezone: str) -> Any:
+        made = make(batch, shop_timezone)
+        if batch.first.text is None:
+            made = {name: replace(cast, value=f"no_such_function({cast.value})") for name, cast in made.items()}
+        return made
+
+    return casts

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from forecast_shops import panel_of, shop_units
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from forecasting.intervals import LEVELS, Calibration, calibrate, dispersions, pit, quantiles, unit_step
+from forecasting.intervals import (
+    LEVELS,
+    Calibration,
+    calibrate,
+    dispersions,
+    dither_of,
+    halves,
+    pit,
+    quantiles,
+    unit_step,
+)
+from forecasting.metrics import randomised_pit
 
 PLAIN = Calibration({}, np.array(LEVELS), {})
 
@@ -99,3 +111,28 @@ def test_dispersion_of_a_dead_series_is_its_class() -> None:
 def test_unit_step_of_counts_is_one_and_of_fractions_smaller() -> None:
     assert unit_step(panel_of(np.full((2, 40), 3.0))) == 1
     assert unit_step(panel_of(np.full((2, 40), 0.37))) < 0.1
+
+
+@pytest.mark.parametrize(("mean", "dispersion"), [(0.6, 0.5), (1.5, 1.0), (8.0, 0.3)])
+def test_halves_hold_their_levels_over_many_slow_sellers(mean: float, dispersion: float) -> None:
+    """Whole numbers cannot: of series that mostly sell nothing, a median of 0 leaves less than half below it."""
+    rng = np.random.default_rng(5)
+    n, size = 40_000, 1 / dispersion
+    came = rng.negative_binomial(size, size / (size + mean), n).astype(float)
+    found = quantiles(np.full(n, mean), np.full(n, dispersion), np.full(n, "lumpy"), PLAIN, jittered=True)
+    assert (np.diff(found, axis=1) >= 0).all()
+    keys = pl.DataFrame({"sku": [f"S{i:06d}" for i in range(n)], "location_id": ["main"] * n})
+    published = halves(found, dither_of(keys))
+    assert (published >= 0).all()
+    assert (np.diff(published, axis=1) >= 0).all()
+    assert (np.mod(2 * published, 1) == 0).all()
+    for level in (0.5, 0.8, 0.9, 0.95):
+        value = randomised_pit(came, published[:, LEVELS.index(level)], rng.random(n))
+        assert value == pytest.approx(level, abs=0.02), level  # the table rounds mean and dispersion
+
+
+def test_a_series_is_rounded_alike_whatever_else_is_in_the_shop() -> None:
+    keys = pl.DataFrame({"sku": [f"S{i}" for i in range(2000)], "location_id": ["main", "web"] * 1000})
+    dither = dither_of(keys)
+    assert (dither_of(keys[700:]) == dither[700:]).all()
+    assert stats.kstest(dither, "uniform").pvalue > 0.001

@@ -9,7 +9,7 @@ from forecast_shops import no_tables, panel_of, shop_units
 from forecasting.backtest import Inputs, candidates, learner_as_of, origins, run_trials
 from forecasting.config import ForecastConfig, LearnerConfig
 from forecasting.features import price_matrix
-from forecasting.learner import _rounds
+from forecasting.learner import _Booster, _rounds
 from forecasting.models import (
     CONTROL,
     LEARNER,
@@ -86,6 +86,16 @@ def test_the_learner_beats_a_flat_mean_on_a_weekday_pattern() -> None:
     future = units[:, 172:]
     flat = units[:, :172].mean(axis=1, keepdims=True)
     assert np.abs(found[LEARNER] - future).mean() < np.abs(flat - future).mean()
+
+
+def test_trees_taken_some_at_a_time_come_to_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = inputs_of(shop_units(12, 160))
+    learner = learner_as_of(inputs, origin=160, config=CONFIG, seed=1)
+    assert learner is not None
+    rows = np.random.default_rng(3).random((50, learner.booster.num_feature())).astype(np.float32) * 9
+    assert learner.booster.num_trees() == 7
+    monkeypatch.setattr("forecasting.learner._TREES_AT_ONCE", 3)
+    np.testing.assert_allclose(_Booster(learner.booster).predict(rows), learner.booster.predict(rows), rtol=1e-12)
 
 
 def test_a_tiny_shop_gets_no_learner() -> None:

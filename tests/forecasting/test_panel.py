@@ -133,3 +133,10 @@ def test_same_season_mean_against_a_loop(seed: int) -> None:
                 assert abs(found[row, column] - np.mean(known)) < 1e-5
             else:
                 assert np.isnan(found[row, column])
+
+
+def test_all_rows_in_order_are_not_copied() -> None:
+    panel = panel_of(np.ones((4, 30)))
+    assert panel.rows(np.arange(4)) is panel
+    assert panel.rows(np.array([0, 2])).keys["sku"].to_list() == ["SKU-000", "SKU-001"]
+    assert panel.rows(np.array([1, 0, 2, 3])).keys["location_id"].to_list()[:2] == ["west", "east"]

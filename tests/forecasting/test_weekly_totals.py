@@ -18,7 +18,7 @@ from forecasting.features import price_matrix
 from forecasting.intervals import LEVELS
 from forecasting.models import CONTROL
 from forecasting.protection import Spans, Totals
-from forecasting.weekly_totals import direct_weight, with_direct
+from forecasting.weekly_totals import own_totals, total_weights, with_views
 from forecasting.year_season import year_lift
 
 MONDAY = date(2026, 6, 22)
@@ -93,13 +93,13 @@ def test_learnt_totals_enter_only_where_the_last_window_was_better_with_them(mon
     def weight(levels: np.ndarray) -> float:
         monkeypatch.setattr(weekly_totals, "direct_totals", lambda *a, **k: DirectTotals(levels))
         classes = np.full(n, "erratic")
-        return direct_weight(inputs, trials, classes, spans, mean, config=config, seed=1)
+        return total_weights(inputs, trials, classes, spans, mean, config=config, seed=1)[0]
 
     came = np.nan_to_num(last.actual[:, :3]).sum(axis=1, dtype=float)
     assert weight(np.repeat(came[:, None], len(HEADS), axis=1)) == 0.5  # foresight
     assert weight(np.full((n, len(HEADS)), 1e4)) == 0.0
     assert weight(np.full((n, len(HEADS)), np.nan)) == 0.0  # nothing learnt
-    assert direct_weight(inputs, [], np.full(n, "erratic"), spans, None, config=config, seed=1) == 0.0
+    assert total_weights(inputs, [], np.full(n, "erratic"), spans, None, config=config, seed=1)[0] == 0.0
 
 
 def test_a_season_that_all_items_share_is_found_and_none_where_there_is_none() -> None:
@@ -134,11 +134,21 @@ def test_series_whose_lead_time_varies_keep_the_levels_of_their_paths(monkeypatc
     mean = own[:, 5]
     totals = Totals(mean, mean, own, mean, mean)
     monkeypatch.setattr(weekly_totals, "direct_totals", lambda *a, **k: DirectTotals(np.full((n, len(HEADS)), 50.0)))
-    out = with_direct(
-        totals, inputs, Spans(2 * days, varies, days, period_days=7), weight=0.5,
+    out = with_views(
+        totals, inputs, Spans(2 * days, varies, days, period_days=7), np.full(n, "erratic"), weight=0.5,
+        history_weights={},
         kept=np.array([True, True, True, False]), config=ForecastConfig(), seed=1,
     )  # fmt: skip
     assert (out.quantiles != own).any(axis=1).tolist() == [True, False, True, False]
+    classes = np.array(["lumpy", "smooth", "intermittent", "new"])
+    slow = with_views(
+        totals, inputs, Spans(2 * days, 0 * days, days, period_days=7), classes,
+        weight=0.5, history_weights={}, kept=np.ones(n, dtype=np.bool_), config=ForecastConfig(), seed=1,
+    )  # fmt: skip
+    median = LEVELS.index(0.5)
+    assert slow.quantiles[:, median] == pytest.approx(
+        own[:, median] + np.array([0.625, 0.5, 0.75, 0.5]) * (50 - own[:, median])
+    )
 
 
 def test_the_time_of_year_moves_the_statistical_models(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,3 +162,30 @@ def test_the_time_of_year_moves_the_statistical_models(monkeypatch: pytest.Monke
     for name in set(plain) - {CONTROL}:
         np.testing.assert_allclose(lifted[name], 2 * plain[name], rtol=1e-4)
     np.testing.assert_array_equal(lifted[CONTROL], plain[CONTROL])  # what all are judged against stays simple
+
+
+def test_a_steady_series_is_told_by_its_own_past_where_the_last_window_bears_it_out() -> None:
+    """History weighs by class; a gain of less than a tenth a step moves no weight."""
+    units = np.tile(np.array([4.0, 6.0]), (250, 30))
+    history = own_totals(weekly(units), np.full(250, 3))
+    assert history.levels[0, 0] == 14
+    assert history.levels[0, -1] == 16  # 4 + 6 + 4 and 6 + 4 + 6
+    short = own_totals(weekly(np.where(np.arange(60)[None, :] < 51, np.nan, units)), np.full(250, 3))
+    assert not short.known.any()  # nine weeks have seven totals of three
+    classes, judged = np.array(["smooth"] * 125 + ["lumpy"] * 125), np.ones(250, dtype=np.bool_)
+    own = np.tile(np.linspace(5.0, 25.0, len(LEVELS)), (250, 1))
+    came = np.full(250, 15.0)
+    weights = weekly_totals._history_weights
+    assert weights(came, own, history, classes, judged) == {"smooth": 0.5, "erratic": 0.25, "lumpy": 0.5}
+    near = np.tile(np.linspace(14.0, 16.0, len(LEVELS)), (250, 1))
+    assert weights(came, near, history, classes, judged)["lumpy"] == 0.0
+    assert weights(np.full(250, 40.0), own + 25, history, classes, judged)["smooth"] == 0.0
+    assert "lumpy" not in weights(came, own, history, classes, judged & (np.arange(250) < 200))  # 75 series
+
+
+def test_a_series_own_past_is_told_at_the_time_of_year_that_comes() -> None:
+    units = 20 * (1 + 0.4 * np.sin(2 * np.pi * np.arange(156) / 52)) + np.zeros((60, 1))
+    found = own_totals(weekly(units[:, :143]), np.full(60, 3)).levels  # three quarters through: the trough comes
+    came = units[:, 143:146].sum(axis=1)
+    assert np.abs(found[:, 1] / came - 1).max() < 0.12
+    assert came[0] < 0.7 * units[:, 91:143].mean() * 3

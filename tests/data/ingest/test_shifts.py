@@ -39,3 +39,11 @@ def test_a_sample_of_a_large_delivery_tells_its_unit(shop: DropShop, monkeypatch
     shop.drop("order_lines", "b.csv", in_fen(order_lines(700, start=701)))
     with pytest.raises(DataError, match="UNIT_SHIFT.*b.csv"):
         shop.run()
+
+
+def test_rows_that_are_known_already_do_not_hide_the_unit_of_new_ones(shop: DropShop):
+    shop.drop("order_lines", "a.csv", order_lines())
+    shop.run()
+    shop.drop("order_lines", "b.csv", order_lines() + in_fen(order_lines(60, start=1001)))
+    with pytest.raises(DataError, match="UNIT_SHIFT.*b.csv.*unit_price is 100 times"):
+        shop.run()

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 from itertools import permutations
 from zoneinfo import ZoneInfo
 
+from drop_shop import DropShop, order_lines
+
 from data.ingest.landing import Sighting
 from data.ingest.runs import View
 from data.ingest.versions import VisibleDelivery, visible_deliveries
@@ -55,3 +57,15 @@ def test_a_date_in_the_name_orders_versions_before_the_time_of_change():
     shown = visible(found)
     assert shown[1].version > shown[2].version
     assert shown[2].snapshot_date == date(2026, 3, 1)
+
+
+def test_a_row_that_comes_again_without_saying_when_it_was_known_is_its_duplicate(shop: DropShop):
+    """``available_at`` belongs to a signal's key and may be null: null is as good a value as any to compare."""
+    rows = [f"2026-02-{d:02d},bili,ip,Luna,searches,{d}" for d in range(1, 5)]
+    header = "date,source,element_type,element,metric,value\n"
+    shop.drop("order_lines", "a.csv", order_lines(60))
+    shop.drop("signals", "a.csv", header + "\n".join(rows[:3]) + "\n")
+    shop.run()
+    shop.drop("signals", "b.csv", header + "\n".join(rows) + "\n")
+    shop.run()
+    assert shop.accounts()["b.csv"] == (4, 1, 0, 3)
