@@ -38,6 +38,7 @@ from data.sql.restated import RESTATED_TABLES, restated_days
 from data.sql.staging import stage_history, stage_table
 from data.sql.supply import item_supply
 from data.sql.units import UnitSuspect, find_unit_suspects
+from data.sql.viewing import is_unique_as_it_came
 from data.sql.vintages import stage_signal_vintages
 from data.step_io import StepIO, open_step
 from data.verdicts import STAGED_FIRST, find_known_skus, find_non_products, left_out, see_deliveries
@@ -345,7 +346,9 @@ def _check_staged(io: StepIO, written: dict[str, str]) -> None:
         rows = int(count[0]) if count else 0
         io.counts["rows_out"] += rows
         if rows:
-            io.results.extend(staged_results(connection, io.step, contract, written=written[table.name], rows=rows))
+            is_unique, new = is_unique_as_it_came(connection, table), written[table.name]
+            found = staged_results(connection, io.step, contract, written=new, rows=rows, is_unique=is_unique)
+            io.results.extend(found)
         elif table.is_sales and io.has_source(table.name):
             _refuse_without_sales(io, table)
 

@@ -18,7 +18,7 @@ from data.ingest.landing import Sighting
 from data.ingest.products import non_products
 from data.ingest.repairs import show_repairs
 from data.ingest.runs import View
-from data.ingest.store import raw_name
+from data.ingest.store import among_deliveries, raw_name
 from data.ingest.versions import VisibleDelivery, visible_deliveries
 from data.settings import Settings
 from data.sql.staging import create_visible, stage_table
@@ -47,9 +47,10 @@ def see_deliveries(
 def find_non_products(connection: duckdb.DuckDBPyConnection, settings: Settings) -> tuple[list[str], int]:
     """Create ``not_products``: codes booked like products that are none. Returns them, and how many were seen."""
     globs = [g for specs in settings.sources.values() for s in specs for g in s.not_products]
+    seen = dict(connection.execute("select table_name, list(delivery_id) from visible group by 1").fetchall())
     union = " union ".join(
-        f"select r.sku from {raw_name(TABLES[n])} r semi join visible v on v.delivery_id = r.delivery_id"
-        for n in (*_SOLD, "products")
+        f"select distinct r.sku from {raw_name(t)} r where {among_deliveries(connection, t, seen.get(t.name, []))}"
+        for t in map(TABLES.__getitem__, (*_SOLD, "products"))
     )
     skus = [row[0] for row in connection.execute(f"select sku from ({union}) order by sku").fetchall()]
     found = non_products(skus, globs)

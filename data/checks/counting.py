@@ -19,11 +19,18 @@ from data.warehouse import quoted
 
 __all__ = ["sound_facts"]
 
+_MEAN_SAMPLE_ROWS = MAX_SAMPLE_ROWS * 9 // 10  # chance gives a little more or less
+_DAYS_SAMPLED = 30  # about, of a longer history: rows of more days are no better witnesses [days]
 _WHITE = " \t\n\r\f\v\u00a0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
 def sound_facts(
-    connection: duckdb.DuckDBPyConnection, rows_sql: str, rules: Sequence[Rule], *, key: Sequence[str]
+    connection: duckdb.DuckDBPyConnection,
+    rows_sql: str,
+    rules: Sequence[Rule],
+    *,
+    key: Sequence[str],
+    is_unique: bool = False,
 ) -> Facts | None:
     """Return the facts of a table that breaks no rule, None where it breaks one or cannot be told.
 
@@ -32,6 +39,7 @@ def sound_facts(
         rows_sql: ``from ...``, the rows.
         rules: from :func:`data.checks.suites.contract_rules`; identities of a caller's own are not counted here.
         key: columns that identify a row.
+        is_unique: it is known already that no key comes twice.
     """
     types = {row[0]: str(row[1]) for row in connection.execute(f"describe select * {rows_sql}").fetchall()}
     if any(_needs_frames(rule, types) for rule in rules):
@@ -40,9 +48,9 @@ def sound_facts(
     counts = ", ".join(f"count_if({_broken_sql(r, types[r.columns[0]])})" for r in asked)
     found = connection.execute(f"select count(*){', ' if counts else ''}{counts} {rows_sql}").fetchall()[0]
     rows = int(found[0])
-    if any(found[1:]) or not rows or _has_twins(connection, rows_sql, rules):
+    if any(found[1:]) or not rows or (not is_unique and _has_twins(connection, rows_sql, rules)):
         return None
-    sample = _sample(connection, rows_sql, rows, key)
+    sample = _sample(connection, rows_sql, rows, key, day=next((n for n, t in types.items() if t == "DATE"), None))
     return Facts({rule: Fact(rows_checked=rows) for rule in rules}, rows, sample)
 
 
@@ -84,11 +92,30 @@ def _has_twins(connection: duckdb.DuckDBPyConnection, rows_sql: str, rules: Sequ
     return False
 
 
-def _sample(connection: duckdb.DuckDBPyConnection, rows_sql: str, rows: int, key: Sequence[str]) -> pl.DataFrame:
-    """Return an evenly spread sample: rows whose key's hash falls into one of so many parts."""
-    parts = -(-rows // (MAX_SAMPLE_ROWS * 9 // 10))  # chance gives a little more or less than the mean
-    columns = ", ".join(map(quoted, key))
-    part = f" where hash({columns}) % {parts} = 0" if key and parts > 1 else ""
-    frame = pl.from_arrow(arrow_rows(connection, f"select * {rows_sql}{part} limit {MAX_SAMPLE_ROWS}"))
+def _sample(
+    connection: duckdb.DuckDBPyConnection, rows_sql: str, rows: int, key: Sequence[str], *, day: str | None
+) -> pl.DataFrame:
+    """Return an evenly spread sample: rows whose key's hash falls into one of so many parts, on days spread evenly.
+
+    To pick one row of hundreds takes as long as to read them all, so of a long history most days are left unread.
+    """
+    some = ""
+    if key and rows > MAX_SAMPLE_ROWS:
+        days, rows = _days_sampled(connection, rows_sql, rows, day) if day is not None else ("true", rows)
+        parts = -(-rows // _MEAN_SAMPLE_ROWS)
+        some = f" where {days} and hash({', '.join(map(quoted, key))}) % {parts} = 0"
+    frame = pl.from_arrow(arrow_rows(connection, f"select * {rows_sql}{some} limit {MAX_SAMPLE_ROWS}"))
     assert isinstance(frame, pl.DataFrame)
     return frame
+
+
+def _days_sampled(connection: duckdb.DuckDBPyConnection, rows_sql: str, rows: int, day: str) -> tuple[str, int]:
+    """Return SQL for some days of those in the column ``day``, and their rows; for all where few rows would be left."""
+    column = quoted(day)
+    found = connection.execute(f"select {column}, count(*) {rows_sql} group by 1 order by 1").fetchall()
+    every = max(1, len(found) // _DAYS_SAMPLED)
+    picked = dict(found[:: every - (every % 7 == 0)])  # not the same weekday each time
+    left = sum(picked.values())
+    if None in picked or left < MAX_SAMPLE_ROWS:
+        return "true", rows
+    return f"{column} in ({', '.join(f'date {literal(str(d))}' for d in picked)})", left

@@ -5,16 +5,20 @@ Pure: counts in, results out. The ingest step counts in SQL, so ten million rows
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Sequence
+from datetime import date, timedelta
 from math import log
 
 import duckdb
+import numpy as np
+import numpy.typing as npt
+import polars as pl
 
 from data.checks.results import CheckResult
+from data.ingest.exchange import arrow_rows
 from data.warehouse import quoted
 
-__all__ = ["DRIFTING", "drift_results", "empty_share", "population_stability"]
+__all__ = ["DRIFTING", "cut_points", "drift_results", "empty_share", "population_stability"]
 
 DRIFTING: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "order_lines": ("business_date", ("unit_price", "quantity"), ("channel", "buyer_ref", "order_id", "list_price")),
@@ -24,10 +28,10 @@ DRIFTING: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 }
 """Table -> its day, the columns whose values are compared, the optional columns that must not run empty."""
 
-_WEEKS = "drifting_weeks"  # temporary table of the rows that are compared
 _RECENT_DAYS, _BEFORE_DAYS = 7, 56  # the last week against the eight before it
 _MIN_RECENT, _MIN_BEFORE = 100, 500  # rows; fewer swing too much to tell
 _BINS = 10
+_FEWEST_REPEATS = 10  # rows a value, on average, from which on values are grouped
 _LIMIT = 0.25  # of the population stability index: the usual line between a shift and another population (Siddiqi 2006)
 _EMPTY_RISE = 0.2  # points by which the share of empty values may rise (0-1)
 
@@ -69,49 +73,70 @@ def drift_results(
     None where either has too few rows to tell. All of them only warn: a sale week looks unlike others, and is real.
     """
     day, numbers, optional = DRIFTING[table]
-    used = ", ".join(
-        [f"{quoted(n)}::double as {quoted(n)}" for n in numbers]
-        + [f"{quoted(n)} is null as {quoted('no ' + n)}" for n in optional]
-    )
-    connection.execute(  # of a large table these weeks are read once
-        f"create or replace temp table {_WEEKS} as select {used}, {quoted(day)} > date '{run_date}' - {_RECENT_DAYS} "
-        f"as is_recent from stg_{table} where {quoted(day)} > date '{run_date}' - {_RECENT_DAYS + _BEFORE_DAYS} and "
+    is_recent = f"{quoted(day)} > date '{run_date - timedelta(days=_RECENT_DAYS)}' as is_recent"
+    rows_sql = (
+        f"from stg_{table} where {quoted(day)} > date '{run_date - timedelta(days=_RECENT_DAYS + _BEFORE_DAYS)}' and "
         f"{quoted(day)} <= date '{run_date}'"
     )
-    rows = dict(connection.execute(f"select is_recent, count(*) from {_WEEKS} group by 1").fetchall())
+    counts = ", ".join(f"count({quoted(n)})" for n in optional)
+    found = connection.execute(f"select {is_recent}, count(*), {counts} {rows_sql} group by 1").fetchall()
+    rows = {row[0]: row[1] for row in found}
     if rows.get(True, 0) < _MIN_RECENT or rows.get(False, 0) < _MIN_BEFORE:
         return []
-    found = []
-    for column in numbers:
-        result = _drift(connection, table, column, rows=rows, step=step)
-        if result is not None:
-            found.append(result)
-    for column in optional:
-        name = quoted(f"no {column}")
-        shares = dict(connection.execute(f"select is_recent, avg({name}::integer) from {_WEEKS} group by 1").fetchall())
-        if shares[False] < 1.0:
-            found.append(empty_share(table, column, now=shares[True], before=shares[False], rows=rows[True], step=step))
-    return found
+    drifts = [
+        _drift(table, column, _counted(connection, column, is_recent, rows_sql), rows=rows[True], step=step)
+        for column in numbers
+    ]
+    empty = {row[0]: [(row[1] - filled) / row[1] for filled in row[2:]] for row in found}
+    return [result for result in drifts if result is not None] + [
+        empty_share(table, column, now=now, before=before, rows=rows[True], step=step)
+        for column, now, before in zip(optional, empty[True], empty[False], strict=True)
+        if before < 1.0
+    ]
 
 
-def _drift(
-    connection: duckdb.DuckDBPyConnection, table: str, column: str, *, rows: Mapping[bool, int], step: str
-) -> CheckResult | None:
+def _counted(connection: duckdb.DuckDBPyConnection, column: str, is_recent: str, rows_sql: str) -> pl.DataFrame:
+    """Return the values of a column in their order, each with how often it stands in the last week, and before.
+
+    Columns: ``value``, ``is_recent``, ``rows``. Values that hardly ever repeat are not grouped: that would take more
+    memory than they do, and gain nothing.
+    """
     value = quoted(column)
-    cuts = connection.execute(
-        f"select quantile_disc({value}, {[n / _BINS for n in range(1, _BINS)]}) from {_WEEKS} where not is_recent"
-    ).fetchall()[0][0]
-    edges = sorted(set(cuts or []))
+    rows_sql = f"{rows_sql} and {value} is not null"
+    repeats = connection.execute(f"select count(*), approx_count_distinct({value}) {rows_sql}").fetchall()[0]
+    grouped = f"select {value} as value, {is_recent}, count(*) as rows {rows_sql} group by all"
+    if repeats[1] * _FEWEST_REPEATS > repeats[0]:
+        grouped = f"select {value} as value, {is_recent}, 1::bigint as rows {rows_sql}"
+    frame = pl.from_arrow(arrow_rows(connection, f"select * replace (value::double as value) from ({grouped})"))
+    assert isinstance(frame, pl.DataFrame)
+    return frame.sort("value")
+
+
+def cut_points(values: npt.NDArray[np.float64], rows: npt.NDArray[np.int64]) -> list[float]:
+    """Return the values at each tenth of the rows, without repeats: the least that so many rows do not exceed.
+
+    Args:
+        values: in their order.
+        rows: with each value.
+
+    >>> cut_points(np.array([1.0, 2.0, 7.0]), np.array([5, 3, 2]))
+    [1.0, 2.0, 7.0]
+    """
+    ends = np.cumsum(rows)
+    ranks = [-(-int(ends[-1]) * n // _BINS) for n in range(1, _BINS)] if len(ends) else []
+    return sorted({float(v) for v in values[np.searchsorted(ends, ranks)]})
+
+
+def _drift(table: str, column: str, counted: pl.DataFrame, *, rows: int, step: str) -> CheckResult | None:
+    halves = [counted.filter(pl.col("is_recent") == is_recent) for is_recent in (True, False)]
+    edges = cut_points(halves[1]["value"].to_numpy(), halves[1]["rows"].to_numpy())
     if not edges:
         return None
-    bin_of = " + ".join(f"({value} > {edge!r})::integer" for edge in edges)
-    counted = connection.execute(
-        f"select is_recent, {bin_of} as bin, count(*) from {_WEEKS} where {value} is not null group by 1, 2"
-    ).fetchall()
-    now, before = ([0.0] * (len(edges) + 1) for _ in range(2))
-    for is_recent, n, count in counted:
-        (now if is_recent else before)[n] = float(count)
-    if not sum(now) or not sum(before):
+    now, before = (
+        np.bincount(np.searchsorted(edges, half["value"]), weights=half["rows"], minlength=len(edges) + 1).tolist()
+        for half in halves
+    )
+    if not sum(now):
         return None  # nothing to compare; that it ran empty is said of the column
     psi = population_stability(now, before)
     is_red = psi > _LIMIT
@@ -123,7 +148,7 @@ def _drift(
         "warn",
         f"stability index {psi:.2f} of the last {_RECENT_DAYS} days against the {_BEFORE_DAYS} before",
         f"at most {_LIMIT:g}",
-        rows[True],
+        rows,
         round(sum(now)) if is_red else 0,
         _moved(now, before, edges) if is_red else (),
         f"{column} of {table} looks unlike before: a sale, another assortment, or another unit?" if is_red else "",

@@ -64,14 +64,20 @@ def check_batches(
 
 
 def check_large(
-    step: str, table: Table, connection: duckdb.DuckDBPyConnection, batches: Callable[[], pa.RecordBatchReader]
+    step: str,
+    table: Table,
+    connection: duckdb.DuckDBPyConnection,
+    batches: Callable[[], pa.RecordBatchReader],
+    *,
+    is_unique: bool = False,
 ) -> list[CheckResult]:
     """Return the same as :func:`check_batches` for a table of a database, counted there as long as nothing is broken.
 
-    ``batches`` gives its rows where a rule is broken, so that the rows at fault are named.
+    ``batches`` gives its rows where a rule is broken, so that the rows at fault are named. ``is_unique`` says that no
+    key comes twice, as is known already.
     """
     key = [k for k in table.key if k != "run_date"]
-    facts = sound_facts(connection, f"from {table.name}", contract_rules(table), key=key)
+    facts = sound_facts(connection, f"from {table.name}", contract_rules(table), key=key, is_unique=is_unique)
     return check_batches(step, table, batches) if facts is None else _judged(step, table, facts)
 
 

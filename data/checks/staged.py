@@ -23,7 +23,13 @@ _SMALL_ROWS = 200_000  # of a table that is looked at as a whole whatever happen
 
 
 def staged_results(
-    connection: duckdb.DuckDBPyConnection, step: str, table: Table, *, written: str, rows: int
+    connection: duckdb.DuckDBPyConnection,
+    step: str,
+    table: Table,
+    *,
+    written: str,
+    rows: int,
+    is_unique: bool = False,
 ) -> list[CheckResult]:
     """Return what the contract of the staging table ``table`` finds in it, in memory that does not grow with it.
 
@@ -33,6 +39,7 @@ def staged_results(
         table: the contract.
         written: SQL for the rows that this run wrote, ``from ...``: all of them, or what was added.
         rows: of the whole table; at least one.
+        is_unique: it is known already that no key comes twice.
     """
     connection.execute("create table if not exists found_in_order (table_name varchar, rows bigint)")
     results = None
@@ -43,8 +50,10 @@ def staged_results(
             results = check_added(step, table, batches, rows_before=rows - added)
     if results is None:
         whole = partial(_batches_of, connection, f"from {table.name}")
-        is_small = rows < _SMALL_ROWS
-        results = check_batches(step, table, whole) if is_small else check_large(step, table, connection, whole)
+        if rows < _SMALL_ROWS:
+            results = check_batches(step, table, whole)
+        else:
+            results = check_large(step, table, connection, whole, is_unique=is_unique)
     connection.execute("delete from found_in_order where table_name = ?", [table.name])
     if all(r.status == "pass" for r in results):
         connection.execute("insert into found_in_order values (?, ?)", [table.name, rows])

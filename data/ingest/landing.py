@@ -17,6 +17,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
@@ -26,7 +27,7 @@ from typing import Any
 from data.contracts import TABLES
 from data.errors import SourceError
 from data.ingest.faults import DeliveryRefused, DeliveryUnstable, Fault
-from data.ingest.people import PersonBook, person_part
+from data.ingest.people import PersonBook, keep_people
 from data.ingest.privacy import buyer_key
 from data.ingest.sources import Arrival
 from data.ingest.splitting import split
@@ -161,10 +162,14 @@ class Landing:
         try:
             with arrival.path.open("rb") as file:
                 before = os.fstat(file.fileno())
-                with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".in-", delete=False) as copy:
+                with (
+                    tempfile.NamedTemporaryFile(dir=self.folder, prefix=".in-", delete=False) as copy,
+                    ThreadPoolExecutor(1) as pool,
+                ):
                     while piece := file.read(_COPY_BYTES):
-                        digest.update(piece)
+                        digested = pool.submit(digest.update, piece)
                         copy.write(piece)
+                        digested.result()
             after = arrival.path.stat()
         except FileNotFoundError as error:
             raise SourceError(f"source {arrival.source}: {arrival.path} vanished while it was read") from error
@@ -180,9 +185,7 @@ class Landing:
 
     def _linked(self, path: Path) -> _Copy:
         """Give a file that was written below landing a second name: its bytes need not be copied."""
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        status, sha256 = path.stat(), _sha256_of(path)
         name = self.folder / f".in-{secrets.token_hex(8)}"
         name.hardlink_to(path)
         return _Copy(name, sha256, status.st_size, datetime.fromtimestamp(status.st_mtime_ns / 1e9, tz=UTC))
@@ -194,7 +197,7 @@ class Landing:
             delivered = arrival.parted.sha256
             kept = known.get(delivered, "")
             if not (kept and self.path_of(kept).exists()):
-                kept = self._keep_part(copy.path, copy.sha256, arrival.parted.book)
+                kept = self._keep_part(copy.path, arrival.parted.book)
             return Landed(arrival, delivered, copy.size, copy.modified_at, now, kept)
         parted = None if spec is None else self._split(arrival, copy, spec)
         if parted is None:
@@ -202,9 +205,13 @@ class Landing:
         rows = _rows_promised(arrival.path)
         return Landed(arrival, copy.sha256, copy.size, copy.modified_at, now, parted or "", rows)
 
-    def _keep_part(self, part: Path, sha256: str, book: PersonBook) -> str:
+    def _keep_part(self, part: Path, book: PersonBook) -> str:
         """Keep a planning part, its people first; return its digest."""
-        book.write(person_part(self.folder, sha256), buyer_key())
+        with self.work_folder() as work, ThreadPoolExecutor(1) as pool:
+            digest = pool.submit(_sha256_of, part)
+            book.write(work / "people", buyer_key())
+            sha256 = digest.result()
+            keep_people(self.folder, sha256, work / "people")
         self._keep(part, sha256)
         return sha256
 
@@ -221,11 +228,7 @@ class Landing:
                 source=arrival.source,
                 tag=copy.sha256,
             )
-            if book is None:
-                return None
-            with part.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-            return self._keep_part(part, sha256, book)
+            return None if book is None else self._keep_part(part, book)
 
     def _keep(self, copied: Path, sha256: str) -> None:
         """Give a copy its final name, durably."""
@@ -357,6 +360,11 @@ def _promised(path: Path) -> dict[str, Any]:
         if kind in promised:
             promised[kind] = promised[kind].lower()
     return promised
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _digest(copy: _Copy, kind: str) -> str:

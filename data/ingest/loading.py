@@ -184,7 +184,11 @@ def _resolve_within_files(connection: duckdb.DuckDBPyConnection, batch: Batch) -
     made = MADE_KEYS.get(table.name)
     if made is not None and made not in batch.first.mapping.taken and made not in batch.first.spec.defaults:
         return  # made keys are unique by construction
-    if any(k in batch.first.mapping.taken and batch.never_repeats(k) for k in delivery_key(table)):
+    proven = [k for k in delivery_key(table) if k in batch.first.mapping.taken and batch.never_repeats(k)]
+    if proven:
+        connection.executemany(
+            "insert into never_repeating values (?, ?)", [(f.delivery_id, k) for f in batch.files for k in proven]
+        )
         return
     key, ids, raw = key_sql(table, "k"), _ids(batch), raw_name(table)
     if not _repeated_hashes(connection, table, key_sql(table), ids):

@@ -1,14 +1,14 @@
-"""A Parquet file with some columns replaced: the bytes of all others as they are, under a new footer.
+"""A Parquet file with some columns replaced, where it lies: the bytes of all others as they are, under a new footer.
 
-What is copied is copied chunk by chunk, so nothing of a replaced column stays in the new file; of the old footer only
-what says where and how values lie is written anew: no statistics, no indexes, no filters, no metadata. A file in which
-anything is not known here is not spliced: it is decoded and encoded as a whole.
+The chunks that stay are known one by one, and all other bytes become zeros, so nothing of a replaced column is left; of
+the old footer only what says where and how values lie is written anew: no statistics, no indexes, no filters, no
+metadata. A file in which anything is not known here is not spliced: it is decoded and encoded as a whole.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -54,10 +54,6 @@ class Chunk:
     start: int
     size: int
     meta: Struct
-
-
-_Placed = tuple[BinaryIO, Chunk]
-"""A chunk and the file it lies in."""
 
 
 @dataclass(frozen=True)
@@ -142,31 +138,34 @@ def _chunk(chunk: Struct, name: str, rows: int) -> Chunk:
     return Chunk(first, size, kept)
 
 
-def spliced(path: Path, footer: Footer, side: Path, into: Path, *, said: Mapping[bytes, bytes]) -> bool:
-    """Write a file with the columns of ``side`` in place of those of ``path``; return whether that was possible.
+def spliced(path: Path, footer: Footer, side: Path, *, said: Mapping[bytes, bytes]) -> bool:
+    """Put the columns of ``side`` in place of those of ``path``, where it lies; return whether that was possible.
+
+    What the new footer does not name is overwritten with zeros: the replaced columns, statistics, indexes, filters.
 
     Args:
-        path: the file.
+        path: the file; where nothing was possible it is as it was.
         footer: of it.
         side: a file of the replaced columns, in the same groups.
-        into: where the new file is written.
-        said: metadata of the new file.
+        said: metadata of the file from now on.
     """
     other = read_footer(side)
     if other is None or [n for n, _ in other.groups] != [n for n, _ in footer.groups]:
         return False
-    groups = []
-    with path.open("rb") as one, side.open("rb") as two, into.open("wb") as target:
-        target.write(_MAGIC)
+    kept = [c for _, chunks in footer.groups for n, c in chunks.items() if n not in other.columns]
+    with path.open("r+b") as target, side.open("rb") as source:
+        end = _leave_only(target, kept)
+        first, beyond = _stretch([c for _, chunks in other.groups for c in chunks.values()])
+        _copy(source, first, beyond - first, target)
+        groups = []
         for ordinal, ((rows, chunks), (_, others)) in enumerate(zip(footer.groups, other.groups, strict=True)):
-            mixed: list[_Placed] = [(two, others[n]) if n in others else (one, c) for n, c in chunks.items()]
-            groups.append(_written_group(target, mixed, rows, ordinal))
-        columns = {**footer.columns, **other.columns}
+            written = [_moved(others[n], end - first) if n in others else _moved(c, 0) for n, c in chunks.items()]
+            groups.append(_written_group(written, rows, ordinal))
         words = [{1: (BINARY, k), 2: (BINARY, v)} for k, v in said.items()]
         data = dumped(
             {
                 _VERSION: (I32, 2),
-                _SCHEMA: (LIST, (STRUCT, [footer.root, *columns.values()])),
+                _SCHEMA: (LIST, (STRUCT, [footer.root, *{**footer.columns, **other.columns}.values()])),
                 _ROWS: (I64, footer.rows),
                 _GROUPS: (LIST, (STRUCT, groups)),
                 _METADATA: (LIST, (STRUCT, words)),
@@ -177,14 +176,26 @@ def spliced(path: Path, footer: Footer, side: Path, into: Path, *, said: Mapping
     return True
 
 
-def _written_group(target: BinaryIO, chunks: list[_Placed], rows: int, ordinal: int) -> Struct:
-    """Copy the chunks of one group and return its part of the footer."""
-    written = []
-    for run in _runs(chunks):
-        at = target.tell()
-        source, first = run[0]
-        _copy(source, first.start, sum(c.size for _, c in run), target)
-        written += [_moved(c, at - first.start) for _, c in run]
+def _leave_only(target: BinaryIO, kept: list[Chunk]) -> int:
+    """Overwrite with zeros what lies between some chunks and drop what lies behind them; return where they end."""
+    at = len(_MAGIC)
+    for chunk in sorted(kept, key=lambda c: c.start):
+        target.seek(at)
+        while at < chunk.start:
+            at += target.write(bytes(min(_COPY_BYTES, chunk.start - at)))
+        at = chunk.start + chunk.size
+    target.truncate(at)
+    target.seek(at)
+    return at
+
+
+def _stretch(chunks: list[Chunk]) -> tuple[int, int]:
+    """Return where the first of some chunks begins and the last one ends."""
+    return min(c.start for c in chunks), max(c.start + c.size for c in chunks)
+
+
+def _written_group(written: list[Struct], rows: int, ordinal: int) -> Struct:
+    """Return the part of the footer that tells of one group."""
     metas = [c[_CHUNK_META][1] for c in written]
     return {
         _CHUNKS: (LIST, (STRUCT, written)),
@@ -193,17 +204,6 @@ def _written_group(target: BinaryIO, chunks: list[_Placed], rows: int, ordinal: 
         _GROUP_PACKED: (I64, sum(m[_PACKED][1] for m in metas)),
         _ORDINAL: (4, ordinal),
     }
-
-
-def _runs(chunks: list[_Placed]) -> Iterator[list[_Placed]]:
-    """Yield the chunks in stretches that lie behind each other in one file."""
-    run: list[_Placed] = []
-    for source, chunk in chunks:
-        if run and not (run[-1][0] is source and run[-1][1].start + run[-1][1].size == chunk.start):
-            yield run
-            run = []
-        run.append((source, chunk))
-    yield run
 
 
 def _moved(chunk: Chunk, by: int) -> Struct:

@@ -28,6 +28,7 @@ __all__ = ["PeopleTaken", "plain_word", "planning_schema", "split_parquet"]
 
 _BATCH_ROWS = 122_880  # rows of one group that is written; DuckDB reads groups of this size best
 SPLICED_BYTES = 4_194_304  # smaller files are written anew: it takes no time, and packs odd ones alike
+_READERS = 2  # of the buyers
 _FEW_WORDS = 20_000
 _LOOKED_AT = 16_384  # rows of a group that tell whether its words repeat
 _DISTINCT_SHARE = 0.5  # of the first batch's values; beyond it a dictionary costs time and saves nothing
@@ -37,6 +38,13 @@ def split_parquet(
     path: Path, into: Path, roles_of: Callable[[Sequence[str]], Roles], *, tag: str, nulls: Sequence[str]
 ) -> PersonBook | None:
     """Write a Parquet file without people; return the people, None where there are none.
+
+    Args:
+        path: a private copy of the file. Where there are people, it may become the one that is written.
+        into: where the file without people is written.
+        roles_of: says by the header who is meant by which column.
+        tag: digest of the delivery.
+        nulls: texts that mean nobody.
 
     Raises:
         pyarrow.ArrowException: it is not readable.
@@ -88,8 +96,11 @@ def _changed_columns(
             people = take()
             _write_changed(path, side, [rows for rows, _ in footer.groups], changing, people, plain)
             looked_at.result()
-        is_done = not people.has_changed or spliced(path, footer, side, into, said=plain_footer(plain))
-        return people if is_done else None
+        if people.has_changed:
+            if not spliced(path, footer, side, said=plain_footer(plain)):
+                return None
+            path.replace(into)
+        return people
     finally:
         side.unlink(missing_ok=True)
 
@@ -103,18 +114,24 @@ def _never_repeating(path: Path, columns: list[str]) -> list[str]:
 
 def _look_at(path: Path, columns: list[str], plain: PlainColumns, few: Sequence[str]) -> None:
     with pq.ParquetFile(path, read_dictionary=few) as file:
-        for rows in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns) if columns else ():
+        for rows in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns, use_threads=False) if columns else ():
             plain.add(rows)
+    plain.compare()
 
 
 def _write_changed(
     path: Path, side: Path, groups: Sequence[int], columns: list[str], people: PeopleTaken, plain: PlainColumns
 ) -> None:
     """Write the columns that change, in the groups of the file."""
+    from data.ingest.exchange import written_behind  # here: the child that opens files needs no database
+
     schema = pa.schema([(c, pa.string()) for c in columns])
+    are_many = len(people.shown) > _DISTINCT_SHARE * max(groups)
+    repeating = [c for c in columns if not (are_many and c in people.roles.people)]
     with (
         pq.ParquetFile(path) as file,
-        pq.ParquetWriter(side, schema, compression="lz4", write_statistics=False) as writer,
+        pq.ParquetWriter(side, schema, compression="lz4", write_statistics=False, use_dictionary=repeating) as writer,
+        written_behind(partial(writer.write_table, row_group_size=max(groups))) as write,
     ):
         for group, rows in enumerate(groups):
             if people.codes is not None and len(columns) == 1:
@@ -123,7 +140,7 @@ def _write_changed(
                 found = file.read_row_group(group, columns=columns)
             found = people.taken_out(found).select(columns).cast(schema)
             plain.add(found)
-            writer.write_table(found, row_group_size=rows)
+            write(found)
 
 
 def _columns_of_few_words(file: pq.ParquetFile, roles: Roles) -> list[str]:
@@ -172,14 +189,14 @@ class PeopleTaken:
         self.shown = pa.array([], pa.string())
         self.row = 0
         if path is not None and roles.people and roles.people == (roles.buyer,):
-            self.codes = _encoded(path, roles.people[0])
-            self.shown = self._surrogates(self.codes)
+            words, self.codes = _encoded(path, roles.people[0])
+            self.shown = self._surrogates(words)
 
     def taken_out(self, rows: pa.Table) -> pa.Table:
         """Return the next rows of the file without people."""
         if self.codes is not None:
             codes = self.codes.slice(self.row, rows.num_rows)
-            column = pa.chunked_array([self.shown.take(c.indices) for c in codes.chunks], pa.string())
+            column = pa.chunked_array([self.shown.take(c) for c in codes.chunks], pa.string())
             at = rows.column_names.index(self.roles.people[0])
             rows = rows.set_column(at, self.roles.people[0], column)
         elif self.roles.people:
@@ -189,9 +206,8 @@ class PeopleTaken:
             rows = self.without_numbers(rows, column)
         return rows
 
-    def _surrogates(self, codes: pa.ChunkedArray) -> pa.Array:
+    def _surrogates(self, words: pa.Array) -> pa.Array:
         """Return what stands in place of each buyer, by code."""
-        words = codes.chunk(0).dictionary if codes.num_chunks else pa.array([], pa.string())
         if len(words) and are_plain_words(words, self.nulls):
             self.has_changed = True
             return self.book.numbered(words)
@@ -243,8 +259,28 @@ def plain_word(word: str | None, nulls: Sequence[str]) -> str:
     return "" if text in nulls else text
 
 
-def _encoded(path: Path, column: str) -> pa.ChunkedArray:
-    """Return a column as codes of distinct texts that are the same in all chunks.
+def _encoded(path: Path, column: str) -> tuple[pa.Array, pa.ChunkedArray]:
+    """Return the distinct texts of a column, in the order in which they first come, and each row's place among them.
+
+    Both halves of the file are read at once, for the words of a shop's buyers fill more than the caches.
+    """
+    with pq.ParquetFile(path) as file:
+        groups = range(file.num_row_groups)
+    with ThreadPoolExecutor(_READERS) as pool:
+        (words, codes), (others, after) = pool.map(
+            partial(_encoded_groups, path, column), (groups[: len(groups) // 2], groups[len(groups) // 2 :])
+        )
+    known = pc.index_in(others, value_set=words)
+    is_new = pc.is_null(known)
+    place = known.fill_null(0).to_numpy(zero_copy_only=False).copy()
+    new = is_new.to_numpy(zero_copy_only=False)
+    place[new] = np.arange(len(words), len(words) + new.sum())
+    moved = [pa.array(place, pa.int32()).take(chunk) for chunk in after]
+    return pa.concat_arrays([words, others.filter(is_new)]), pa.chunked_array([*codes, *moved], pa.int32())
+
+
+def _encoded_groups(path: Path, column: str, groups: Sequence[int]) -> tuple[pa.Array, list[pa.Array]]:
+    """Return the distinct texts of some groups and the codes of their rows.
 
     Each batch gets the words of its own rows: a reader that hands out dictionaries gives every batch all words so far,
     gigabytes of them where buyers are many.
@@ -252,9 +288,13 @@ def _encoded(path: Path, column: str) -> pa.ChunkedArray:
     with pq.ParquetFile(path) as file:
         parts = [
             pc.dictionary_encode(batch.column(0).cast(pa.string()))
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=[column])
+            for batch in file.iter_batches(
+                batch_size=_BATCH_ROWS, row_groups=list(groups), columns=[column], use_threads=False
+            )
         ]
-    return pa.chunked_array(parts, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+    unified = pa.chunked_array(parts, pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+    words = unified.chunk(0).dictionary if unified.num_chunks else pa.array([], pa.string())
+    return words, [chunk.indices for chunk in unified.chunks]
 
 
 def _codes(column: pa.ChunkedArray, nulls: Sequence[str]) -> tuple[npt.NDArray[np.int64], list[str]]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -24,14 +23,22 @@ import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from data.contracts import Table
-from data.ingest.privacy import masked, pseudonym, pseudonyms, sealing_key, without_names
+from data.ingest.privacy import masked, pseudonym, pseudonyms, random_pseudonym, sealing_key, without_names
 from data.settings import SourceSettings
 
-__all__ = ["PersonBook", "Roles", "forget_in", "may_hold_people", "person_part", "roles_of", "surrogates_of"]
+__all__ = [
+    "PersonBook",
+    "Roles",
+    "forget_in",
+    "keep_people",
+    "may_hold_people",
+    "person_part",
+    "roles_of",
+    "surrogates_of",
+]
 
 _TAG_DIGITS = 8  # of the delivery's digest, in each surrogate
 _NONCE_BYTES = 12  # of AES-GCM
-_PSEUDONYM_BYTES = 16
 _ROWS_AT_ONCE = 100_000  # entries of a person part
 _WORDS_AT_ONCE = 1_000_000  # plain words
 _SCHEMA = pa.schema([("ref", pa.string()), ("pseudonym", pa.string()), ("sealed", pa.binary())])
@@ -171,10 +178,9 @@ class PersonBook:
         return f"{number}{self.surrogate_end}"
 
     def write(self, path: Path, key: bytes) -> None:
-        """Write the person part, once: a part that is there may have forgotten people, and stays."""
-        if path.exists() or not (self.numbers or self.words is not None):
-            return
-        _replace(path, self._rows(key))
+        """Write the person part, durably; nothing where nobody is."""
+        if self.numbers or self.words is not None:
+            _write(path, self._rows(key))
 
     def _rows(self, key: bytes) -> Iterator[pa.Table]:
         """Yield the entries, some at a time: all at once would take as much memory as the delivery."""
@@ -206,6 +212,15 @@ def person_part(folder: Path, sha256: str) -> Path:
     return folder / "people" / sha256[:2] / f"{sha256}.parquet"
 
 
+def keep_people(folder: Path, sha256: str, written: Path) -> None:
+    """Give a person part its place, once: a part that is there may have forgotten people, and stays."""
+    path = person_part(folder, sha256)
+    if written.exists() and not path.exists():
+        for above in (path.parent.parent, path.parent):
+            above.mkdir(mode=0o700, parents=True, exist_ok=True)
+        written.replace(path)
+
+
 def surrogates_of(folder: Path, digests: Iterable[str]) -> pa.Table:
     """Return ``ref`` and ``pseudonym`` of everybody in the deliveries with these planning parts."""
     parts = [path for d in dict.fromkeys(digests) if (path := person_part(folder, d)).is_file()]
@@ -219,7 +234,7 @@ def forget_in(folder: Path, who: str, stranger: str | None = None) -> tuple[str,
     Returns:
         The random pseudonym that takes the place, and the digests of the planning parts that named them.
     """
-    stranger = stranger or secrets.token_hex(_PSEUDONYM_BYTES)
+    stranger = stranger or random_pseudonym()
     found = []
     for path in sorted((folder / "people").glob("*/*.parquet")):
         rows = pq.read_table(path).to_pylist()
@@ -232,14 +247,16 @@ def forget_in(folder: Path, who: str, stranger: str | None = None) -> tuple[str,
 
 
 def _replace(path: Path, tables: Iterable[pa.Table]) -> None:
-    """Write a person part under a temporary name, durably, then give it its own."""
-    for folder in (path.parent.parent, path.parent):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Write a person part under a temporary name, then give it its own."""
     fresh = path.with_suffix(".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    _write(fresh, tables)
+    fresh.replace(path)
+
+
+def _write(path: Path, tables: Iterable[pa.Table]) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         with pq.ParquetWriter(file, _SCHEMA, use_dictionary=False, write_statistics=False) as writer:
             for table in tables:
                 writer.write_table(table)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(path)

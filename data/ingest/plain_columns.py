@@ -58,6 +58,7 @@ class PlainColumns:
         }
         self.nulls: dict[str, int] = dict.fromkeys(self.words, 0)
         self.hashes: dict[str, list[npt.NDArray[np.uint64]]] = {}
+        self.distinct: list[str] = []
 
     def add(self, rows: pa.Table | pa.RecordBatch) -> None:
         """Look at the next rows, of some or all columns."""
@@ -96,8 +97,8 @@ class PlainColumns:
 
         self.hashes[name].append(pl.Series(values).hash(seed=0).to_numpy())
 
-    def distinct(self) -> list[str]:
-        """Return the watched columns that are plain and in which no two words are equal, nor null."""
+    def compare(self) -> None:
+        """Find ``distinct``, the watched columns that are plain and in which no two words are equal, nor null."""
         from data.ingest.exchange import sorted_numbers
 
         found = []
@@ -105,7 +106,8 @@ class PlainColumns:
             if parts and name in self.words and not self.nulls[name]:
                 hashes = sorted_numbers(np.concatenate(parts))
                 found += [] if (hashes[1:] == hashes[:-1]).any() else [name]
-        return sorted(found)
+        self.distinct = sorted(found)
+        self.hashes = {}
 
     def found(self) -> PlainFacts:
         """Return the plain columns, each with its number of nulls and its short words."""
@@ -134,7 +136,7 @@ def are_plain_words(words: pa.Array, nulls: Iterable[str]) -> bool:
 
 def plain_footer(columns: PlainColumns) -> dict[bytes, bytes]:
     """Return what the footer of a planning part says of its columns."""
-    said: dict[bytes, object] = {_FOOTER_KEY: columns.found(), _DISTINCT_KEY: columns.distinct()}
+    said: dict[bytes, object] = {_FOOTER_KEY: columns.found(), _DISTINCT_KEY: columns.distinct}
     return {key: json.dumps(value, sort_keys=True).encode() for key, value in said.items()}
 
 

@@ -6,6 +6,7 @@ home folder alone does not tell who bought what.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import os
@@ -31,6 +32,7 @@ __all__ = [
     "pseudonym",
     "pseudonym_sql",
     "pseudonyms",
+    "random_pseudonym",
     "sealing_key",
     "set_key",
     "without_names",
@@ -38,7 +40,7 @@ __all__ = [
 
 KEY_VARIABLE = "MERCHCAST_BUYER_KEY"
 _OTHER_VARIABLE = "MERCHCAST_PRIVACY_KEY"  # its other name
-HASH_HEX_DIGITS = 32  # 128 bits of HMAC-SHA256
+_HASH_BYTES = 9  # of HMAC-SHA256: two of 10 million buyers meet with a chance of 1e-8; 12 characters of base 64
 MASK = "[masked]"
 _BLOCK_BYTES = 64  # of SHA-256, RFC 2104
 _KEY_BYTES = 32
@@ -113,12 +115,13 @@ def hmac_pads(key: bytes) -> tuple[bytes, bytes]:
 
 
 def hmac_sql(text: str) -> str:
-    """Return SQL for the first 32 hex digits of HMAC-SHA256 of ``text``; the pads are variables of the session.
+    """Return SQL for the first bytes of HMAC-SHA256 of ``text``, in base 64; the pads are variables of the session.
 
     ``set variable buyer_outer`` and ``buyer_inner`` to :func:`hmac_pads` first: the key never stands in a statement.
     """
     inner = f"unhex(sha256(getvariable('buyer_inner')::blob || encode({text})))"
-    return f"substr(sha256(getvariable('buyer_outer')::blob || {inner}), 1, {HASH_HEX_DIGITS})"
+    outer = f"sha256(getvariable('buyer_outer')::blob || {inner})"
+    return f"to_base64(unhex(substr({outer}, 1, {2 * _HASH_BYTES})))"
 
 
 def pseudonym(who: str, key: bytes) -> str:
@@ -130,7 +133,16 @@ def pseudonym(who: str, key: bytes) -> str:
     plain = who.strip()
     if "." in plain:
         plain = _WHOLE_NUMBER.sub(r"\1", plain)
-    return hmac.digest(key, plain.encode("utf-8"), "sha256").hex()[:HASH_HEX_DIGITS]
+    return _shown(hmac.digest(key, plain.encode("utf-8"), "sha256")[:_HASH_BYTES])
+
+
+def random_pseudonym() -> str:
+    """Return a pseudonym of nobody."""
+    return _shown(secrets.token_bytes(_HASH_BYTES))
+
+
+def _shown(digest: bytes) -> str:
+    return base64.b64encode(digest).decode("ascii")
 
 
 def pseudonyms(who: pa.Array, key: bytes) -> pa.ChunkedArray:

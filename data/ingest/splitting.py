@@ -126,7 +126,7 @@ def _split_parquet(
 ) -> PersonBook | None:
     try:
         return split_parquet(path, into, lambda header: roles_of(table, spec, header), tag=tag, nulls=spec.null_values)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DeliveryRefused(
             Fault.FORMAT, f"not a readable Parquet file: {error}", source=source, file=name
         ) from error

@@ -17,6 +17,8 @@ from data.ingest.privacy import buyer_key, set_key
 from data.warehouse import quoted
 
 __all__ = [
+    "among_deliveries",
+    "count_deliveries",
     "create_store",
     "known_sightings",
     "raw_name",
@@ -45,6 +47,8 @@ _STORE = (
     """create table if not exists repairs (
         seq bigint, table_name varchar, delivery_id bigint, row_number bigint, action varchar)""",
     "create table if not exists raw_zones (table_name varchar, zone varchar)",
+    # columns of deliveries that were found, as they arrived, to hold no null and no value twice
+    "create table if not exists never_repeating (delivery_id bigint, column_name varchar)",
     """create table if not exists run_notes (
         run_date date, code varchar, table_name varchar, message varchar, rows bigint, sample varchar[])""",
 )
@@ -103,6 +107,26 @@ def count_deliveries(connection: duckdb.DuckDBPyConnection, table: Table, ids: S
         [table.name, list(ids)],
     ).fetchone()
     return int(row[0]) if row else 0
+
+
+def among_deliveries(connection: duckdb.DuckDBPyConnection, table: Table, ids: Sequence[int]) -> str:
+    """Return SQL for whether a raw row ``r`` of ``table`` came with one of the deliveries ``ids``.
+
+    The numbers stand in it: so DuckDB passes or skips row groups unread, which it does not after a join. Of a range it
+    can tell so of both; it is asked for where no other delivery of the table lies between.
+    """
+    if not ids:
+        return "false"
+    others = connection.execute(
+        "select 1 from deliveries where table_name = $1 and delivery_id between $2 and $3 and delivery_id not in "
+        "(select unnest($4)) limit 1",
+        [table.name, min(ids), max(ids), list(ids)],
+    ).fetchall()
+    return (
+        f"r.delivery_id in ({', '.join(map(str, ids))})"
+        if others
+        else f"r.delivery_id between {min(ids)} and {max(ids)}"
+    )
 
 
 def known_sightings(connection: duckdb.DuckDBPyConnection) -> list[tuple[Sighting, int]]:

@@ -14,13 +14,12 @@ from datetime import date, timedelta
 
 import duckdb
 
-from data.contracts import DType, Table
-from data.ingest.store import raw_name
+from data.contracts import Table
+from data.ingest.store import among_deliveries, raw_name
 from data.warehouse import quoted
 
-__all__ = ["Staged", "append_new", "clashes", "make_fresh", "remember_staged", "staged_before"]
+__all__ = ["Staged", "append_new", "clashes", "in_force", "make_fresh", "remember_staged", "staged_before"]
 
-_SLACK_DAYS = 3  # between an instant's UTC day and its day in any timezone, twice
 _VERDICTS = ("unknown_skus", "not_products", "excess_returns", "returned_twice")
 
 
@@ -52,7 +51,7 @@ def staged_before(
     if not rows:
         return None
     day, fingerprint, raw, duplicate, deliveries = rows[0]
-    now = _in_force(connection, table)
+    now = in_force(connection, table)
     if day > run_date or not set(deliveries) <= set(now):
         return None
     if fingerprint != _fingerprint(connection, table, zone, period_days, deliveries):
@@ -69,7 +68,7 @@ def remember_staged(
     """Remember what ``stg_<table>`` is made of now."""
     if not table.is_sales:
         return
-    deliveries = _in_force(connection, table)
+    deliveries = in_force(connection, table)
     connection.execute("delete from stage_state where table_name = ?", [table.name])
     connection.execute(
         "insert into stage_state values (?, ?, ?, ?, ?, ?)",
@@ -84,7 +83,14 @@ def remember_staged(
 
 
 def append_new(
-    connection: duckdb.DuckDBPyConnection, table: Table, before: Staged, *, columns: str, winners_order: str, day: str
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    before: Staged,
+    *,
+    columns: str,
+    winners_order: str,
+    day: str,
+    rest_days: int,
 ) -> str:
     """Add the candidates that ``before`` did not hold; return SQL for the rows added.
 
@@ -94,10 +100,11 @@ def append_new(
         before: what stands in the staging table.
         columns: SQL of the staging columns over a candidate ``w``.
         winners_order: order in which of several candidates with one key the first wins.
-        day: SQL of the day on which a candidate ``c`` is known; ``v`` is its delivery.
+        day: SQL of the business date of a candidate ``c``.
+        rest_days: so long after it the candidate's period is over [days].
     """
     stage = f"stg_{table.name}"
-    make_fresh(connection, table, before, day=day)
+    make_fresh(connection, table, before, day=day, rest_days=rest_days)
     last = connection.execute(f"select coalesce(max(rowid), -1) from {stage}").fetchall()[0][0]
     identity = _identity(table, "f")
     on = " and ".join(f"{a} = {b}" for a, b in zip(_identity(table, "s"), identity, strict=True))
@@ -115,9 +122,20 @@ def append_new(
     return f"from {stage} where rowid > {last}"
 
 
-def make_fresh(connection: duckdb.DuckDBPyConnection, table: Table, before: Staged, *, day: str) -> None:
-    """Make the temporary table ``fresh`` of the candidates that ``before`` did not hold."""
-    connection.execute(f"create or replace temp table fresh as {_fresh_sql(table, before, day)}")
+def make_fresh(
+    connection: duckdb.DuckDBPyConnection, table: Table, before: Staged, *, day: str, rest_days: int
+) -> None:
+    """Make the temporary table ``fresh`` of the candidates that are new, or that the earlier run could not know yet."""
+    new = sorted(set(in_force(connection, table)) - set(before.deliveries))
+    is_new, is_old = (f"c.delivery_id in ({', '.join(map(str, ids)) or 'null'})" for ids in (new, before.deliveries))
+    delays = connection.execute("select max(delay_days) from visible where table_name = ?", [table.name]).fetchall()
+    known = before.run_date - timedelta(days=rest_days + delays[0][0])  # a constant: row groups before are skipped
+    connection.execute(
+        f"create or replace temp table fresh as select c.* from candidates c where {is_new} union all "
+        f"select c.* from candidates c join visible v on v.delivery_id = c.delivery_id and v.table_name = "
+        f"'{table.name}' where {is_old} and {day} > date '{known}' and {day} + {rest_days} + v.delay_days > date "
+        f"'{before.run_date}'"
+    )
 
 
 def clashes(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
@@ -131,27 +149,14 @@ def clashes(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
     return bool(found[0][0])
 
 
-def _fresh_sql(table: Table, before: Staged, day: str) -> str:
-    """Return SQL for the candidates that are new, or that the earlier run could not know yet."""
-    assert table.business_date is not None
-    old = f"c.delivery_id in ({', '.join(map(str, before.deliveries)) or 'null'})"
-    column = f"c.{quoted(table.business_date)}"
-    start = before.run_date - timedelta(days=_SLACK_DAYS + 7)
-    kind = "timestamptz" if table.column(table.business_date).dtype is DType.TIMESTAMP else "date"
-    return (
-        f"select c.* from candidates c where not coalesce({old}, false) union all select c.* from candidates c join "
-        f"visible v on v.delivery_id = c.delivery_id and v.table_name = '{table.name}' where {old} and {column} >= "
-        f"{kind} '{start}' - to_days(v.delay_days) and {day} > date '{before.run_date}'"
-    )
-
-
 def _identity(table: Table, alias: str) -> list[str]:
     """Return the SQL of a row's identity. Nothing in it is null, so it is compared by ``=``, which skips row groups."""
     keys = [f"{alias}.{quoted(k)}" for k in table.key]
     return [*keys, f"({alias}.quantity < 0)"] if table.name == "order_lines" else keys
 
 
-def _in_force(connection: duckdb.DuckDBPyConnection, table: Table) -> list[int]:
+def in_force(connection: duckdb.DuckDBPyConnection, table: Table) -> list[int]:
+    """Return the deliveries of ``table`` that the run may see and that none supersedes."""
     rows = connection.execute(
         "select delivery_id from visible where table_name = ? and in_force order by delivery_id", [table.name]
     ).fetchall()
@@ -159,11 +164,8 @@ def _in_force(connection: duckdb.DuckDBPyConnection, table: Table) -> list[int]:
 
 
 def _counts(connection: duckdb.DuckDBPyConnection, table: Table, deliveries: list[int]) -> tuple[int, int]:
-    row = connection.execute(
-        f"select count(*), coalesce(count_if(is_duplicate), 0) from {raw_name(table)} where delivery_id in "
-        "(select unnest($1))",
-        [deliveries],
-    ).fetchall()[0]
+    rows = f"select count(*) from {raw_name(table)} r where {among_deliveries(connection, table, deliveries)}"
+    row = connection.execute(f"select ({rows}), ({rows} and is_duplicate)").fetchall()[0]
     return int(row[0]), int(row[1])
 
 

@@ -7,18 +7,17 @@ newest on or before D replaces all before it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date
-from functools import partial
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 import duckdb
 
 from data.contracts import TABLES, DType, Mode, Table
-from data.ingest.casting import literal, sql_type
+from data.ingest.casting import sql_type
 from data.ingest.store import raw_name
 from data.ingest.versions import VisibleDelivery
 from data.ingest.zones import local_day_sql
-from data.sql.appending import Staged, append_new, remember_staged, staged_before
+from data.sql.appending import Staged, append_new, in_force, remember_staged, staged_before
 from data.sql.viewing import drop_staged, every_row_counts, keep_business_dates, stage_view
 from data.warehouse import quoted
 
@@ -88,8 +87,7 @@ def stage_table(
     columns = ", ".join(
         _column_sql(table, name, run_date=run_date, zone=zone) for name in TABLES[f"stg_{table.name}"].names
     )
-    known = partial(_known_on, table, zone=zone, period_days=period_days)
-    written = _write(connection, table, before, columns=columns, known=known, run_date=run_date)
+    written = _write(connection, table, before, columns=columns, run_date=run_date, zone=zone, period_days=period_days)
     remember_staged(connection, table, run_date=run_date, zone=zone, period_days=period_days)
     return written
 
@@ -100,19 +98,21 @@ def _write(
     before: Staged | None,
     *,
     columns: str,
-    known: Callable[[str], str],
     run_date: date,
+    zone: str,
+    period_days: int,
 ) -> str:
     """Write the winners among ``candidates``, or lay a view where all of them win; return SQL for what is new."""
     stage = f"stg_{table.name}"
     winners = "" if before is not None else _winners(connection, table)
-    day = known("c") if table.is_sales else ""
-    if every_row_counts(connection, table, before, is_alone=winners == _ALL, day=day):
+    day, rest_days = _day("c", table, zone) if table.is_sales else "", _rest_of_period(table, period_days)
+    if every_row_counts(connection, table, before, is_alone=winners == _ALL, day=day, rest_days=rest_days):
         shown = columns.replace("(from not_products)", "(from staged_non_products)")
-        stage_view(connection, table, columns=shown, known_on=known("r"), until=literal(run_date.isoformat()))
+        until = run_date - timedelta(days=rest_days)
+        stage_view(connection, table, columns=shown, day=_day("r", table, zone), until=until)
         return f"from {stage}" if before is None else f"from (select {shown} from fresh w)"
     if before is not None and not before.is_view:
-        return append_new(connection, table, before, columns=columns, winners_order=_WINS, day=known("c"))
+        return append_new(connection, table, before, columns=columns, winners_order=_WINS, day=day, rest_days=rest_days)
     winners = winners or _winners(connection, table)
     # Readers order by key; to sort the largest tables here too would take longer than all the rest.
     order = "" if table.is_sales else f" order by {', '.join(quoted(k) for k in table.key)}"
@@ -158,8 +158,12 @@ def _day(alias: str, table: Table, zone: str) -> str:
 
 def _known_on(table: Table, alias: str, *, zone: str, period_days: int) -> str:
     """Return SQL for the day on which a row is known: when its period is over, and the source's delay."""
-    rest_of_period = f" + {period_days - 1}" if table.name == "period_sales" and period_days > 1 else ""
-    return f"{_day(alias, table, zone)}{rest_of_period} + v.delay_days"
+    return f"{_day(alias, table, zone)} + {_rest_of_period(table, period_days)} + v.delay_days"
+
+
+def _rest_of_period(table: Table, period_days: int) -> int:
+    """Return how many days after its business date the period of a row is over [days]."""
+    return period_days - 1 if table.name == "period_sales" else 0
 
 
 def _snapshot_candidates(connection: duckdb.DuckDBPyConnection, table: Table, run_date: date) -> str:
@@ -195,10 +199,7 @@ def _winners(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
     order = ", ".join([*known, _WINS])
     identity = [f"c.{quoted(k)}" for k in table.key] + (["(c.quantity < 0)"] if table.name == "order_lines" else [])
     key = ", ".join(identity)
-    deliveries, repeats = connection.execute(
-        "select count(distinct delivery_id), coalesce(bool_or(is_duplicate), false) from candidates"
-    ).fetchall()[0]
-    if deliveries < 2 and not repeats and table.known_at is None:  # a repaired row may repeat one of its own file
+    if table.known_at is None and _came_at_once(connection, table):
         return _ALL
     aliased = ", ".join(f"{k} as k{i}" for i, k in enumerate(identity))
     connection.execute(
@@ -213,6 +214,15 @@ def _winners(connection: duckdb.DuckDBPyConnection, table: Table) -> str:
         f"select c.* from candidates c semi join rivals r on {on} "
         f"qualify row_number() over (partition by {key} order by {order}) = 1"
     )
+
+
+def _came_at_once(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    """Return whether all candidates are of one delivery, and none repeats another: a repaired row may."""
+    if connection.execute("select 1 from candidates where is_duplicate limit 1").fetchall():
+        return False
+    if len(in_force(connection, table)) < 2:  # of a large table this says it without reading
+        return True
+    return connection.execute("select count(distinct delivery_id) < 2 from candidates").fetchall() == [(True,)]
 
 
 def _column_sql(table: Table, name: str, *, run_date: date, zone: str) -> str:

@@ -253,6 +253,28 @@ def test_great_expectations_gives_the_verdict_on_the_counts(monkeypatch):
     assert names.count("ExpectColumnPairValuesAToBeGreaterThanB") == 2
 
 
+def test_what_is_red_is_asked_for_only_where_something_is(monkeypatch):
+    asked = []
+    genuine = expectations._batch_definition().get_batch
+
+    class Spied:
+        def get_batch(self, **options):
+            batch = genuine(**options)
+
+            class Counted:
+                def validate(self, suite, *, result_format):
+                    asked.append(result_format)
+                    return batch.validate(suite, result_format=result_format)
+
+            return Counted()
+
+    monkeypatch.setattr(expectations, "_batch_definition", Spied)
+    checked(shelf())
+    assert asked == ["BOOLEAN_ONLY"]
+    assert checked(at(shelf(), 2, units=-1.0))["bounds.units"].rows_failed == 1
+    assert asked[1:] == ["BOOLEAN_ONLY", expectations._COMPLETE]
+
+
 @pytest.mark.parametrize("fault", [f for f in PLANTED if f.split(".")[0] not in ("finite", "identity", "row_floor")])
 def test_every_kind_of_rule_has_a_second_witness(fault, monkeypatch):
     """Were our count 0, the sample's own figures would still turn the rule red."""

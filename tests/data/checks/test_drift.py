@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import duckdb
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data.checks.drift import DRIFTING, drift_results, population_stability
+from data.checks import drift
+from data.checks.drift import DRIFTING, cut_points, drift_results, population_stability
 
 D = date(2026, 6, 28)
 COLUMNS = {
@@ -80,3 +82,36 @@ def test_the_index_is_never_negative_and_zero_on_equal_histograms(pairs):
     now, before = [a for a, _ in pairs], [b for _, b in pairs]
     assert population_stability(now, before) >= 0
     assert population_stability(now, now) == 0
+
+
+@given(st.lists(st.tuples(st.integers(-20, 20), st.integers(1, 40)), min_size=1, max_size=40))
+def test_cut_points_are_the_discrete_quantiles_of_the_rows(pairs):
+    counted = sorted({value / 4: rows for value, rows in pairs}.items())
+    values, rows = (np.array(column) for column in zip(*counted, strict=True))
+    expanded = np.repeat(values, rows).tolist()
+    (expected,) = duckdb.execute(
+        f"select quantile_disc(v, {[n / 10 for n in range(1, 10)]}) from (select unnest(?::double[]) as v)", [expanded]
+    ).fetchone()
+    assert cut_points(values, rows) == sorted(set(expected))
+
+
+@pytest.mark.parametrize("table", sorted(DRIFTING))
+@pytest.mark.parametrize("change", [None, "{0} = {0} * 3 + 5", "{0} = null"])
+def test_values_give_the_same_grouped_or_not(table, change, monkeypatch):
+    connection = staged(table, change=change and change.format(DRIFTING[table][1][0]))
+    grouped = drift_results(connection, table, run_date=D)
+    monkeypatch.setattr(drift, "_FEWEST_REPEATS", 10**9)
+    assert drift_results(connection, table, run_date=D) == grouped
+
+
+def test_each_bin_holds_what_lies_above_one_edge_and_not_above_the_next():
+    connection = duckdb.connect()
+    connection.execute(f"create table stg_returns ({COLUMNS['returns']})")
+    connection.execute(  # 1 to 10 before, so that 1 to 9 are the edges; all of the last week is beyond them
+        f"insert into stg_returns select date '{D}' - 7 - (n % 50)::integer, 1 + n % 10, 'x', 'y' from range(1000) r(n)"
+    )
+    connection.execute(f"insert into stg_returns select date '{D}', 12, 'x', 'y' from range(200)")
+    red = drift_results(connection, "returns", run_date=D)[0]
+    psi = population_stability([0] * 9 + [200], [100] * 10)
+    assert red.observed.startswith(f"stability index {psi:.2f} ")
+    assert red.sample_keys == ("9 to inf: +90%",)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from data.checks import staged
+from data.checks import counting, staged
 from data.checks.counting import sound_facts
 from data.checks.suites import contract_rules
 from data.contracts import TABLES
@@ -102,3 +102,46 @@ def test_the_database_calls_nothing_sound_that_the_frames_find_broken(connection
     add(connection, first, 50, **values)
     assert sound_facts(connection, f"from {TABLE.name}", rules, key=key) is None
     assert verdict(connection, f"from {TABLE.name}", 1050)
+
+
+@pytest.fixture
+def history(monkeypatch: pytest.MonkeyPatch) -> Iterator[duckdb.DuckDBPyConnection]:
+    """200 days of 100 rows, of which a sample of 1,000 is wanted."""
+    monkeypatch.setattr(counting, "MAX_SAMPLE_ROWS", 1000)
+    monkeypatch.setattr(counting, "_MEAN_SAMPLE_ROWS", 900)
+    with duckdb.connect() as connection:
+        connection.execute(f"create table stg_period_sales as select {COLUMNS} from range(20_000) t(i)")
+        yield connection
+
+
+def sampled(connection: duckdb.DuckDBPyConnection, rows: str = "from stg_period_sales"):
+    facts = sound_facts(connection, rows, contract_rules(TABLE), key=list(TABLE.key))
+    assert facts is not None
+    return facts.sample.sort(TABLE.key)
+
+
+def test_of_a_long_history_days_spread_evenly_are_sampled(history):
+    sample = sampled(history)
+    days = sample["ds"].unique().sort()
+    assert 500 < sample.height <= 1000
+    assert 30 <= len(days) <= 50
+    assert len(set(days.diff().drop_nulls())) == 1
+    assert len(days.dt.weekday().unique()) == 7
+    assert sampled(history, "from (from stg_period_sales order by hash(sku, ds))").equals(sample)  # in any order
+
+
+@pytest.mark.parametrize("day", ["date '2026-03-01'", "case when i % 20 = 0 then ds else date '2026-03-02' end"])
+def test_a_history_of_few_full_days_is_sampled_on_all_of_them(history, day):
+    skus = "sku || '-' || i as sku"
+    history.execute(
+        f"create or replace table stg_period_sales as select * exclude (i) replace ({day} as ds, {skus}) from "
+        f"(select {COLUMNS}, i from range(20_000) t(i))"
+    )
+    assert 500 < sampled(history).height <= 1000
+
+
+def test_keys_known_to_be_unique_are_not_looked_through(connection, monkeypatch):
+    monkeypatch.setattr(counting, "sorted_hashes", None)
+    whole = f"from {TABLE.name}"
+    results = staged.staged_results(connection, "ingest", TABLE, written=whole, rows=1000, is_unique=True)
+    assert {r.check: r.status for r in results}["key_unique"] == "pass"

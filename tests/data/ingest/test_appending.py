@@ -6,8 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 from drop_shop import D, DropShop, order_lines
+
+from data.checks import staged
+from data.contracts import TABLES
+from data.ingest.store import among_deliveries
+from data.sql.viewing import is_unique_as_it_came
 
 
 @pytest.fixture
@@ -124,3 +130,92 @@ def test_skus_that_become_known_come_back(twins, appended):
         shop.drop("products", "products_2026-03-02.csv", "\n".join(["sku", *known, ""]), mtime=2)
     assert len(night(twins, 1)) == 60
     assert appended == []
+
+
+def test_sources_with_delays_of_their_own_are_seen_in_time(twins):
+    for shop in twins:
+        shop.sources["order_lines"] = [
+            {"name": n, "kind": "file", "path": f"drop/order_lines/{n}*", "timezone": "Asia/Shanghai", "delay_days": d}
+            for n, d in (("a", 0), ("b", 1))
+        ]
+    drop(twins, "a1.csv", order_lines(40), mtime=1_000)
+    drop(twins, "b1.csv", order_lines(30, start=100) + order_lines(20, day="2026-02-28", start=200), mtime=1_000)
+    assert len(night(twins, 0)) == 60
+    drop(twins, "a2.csv", order_lines(10, day="2026-03-02", start=300), mtime=2_000)
+    assert len(night(twins, 1)) == 100
+    assert kind(twins[0]) == "VIEW"
+    assert twins[0].query("select source, count(*) from stg_order_lines group by 1 order by 1") == [
+        ("a", 50),
+        ("b", 50),
+    ]
+
+
+@pytest.mark.parametrize(("ids", "found"), [([1, 2, 3], 3), ([2, 4], 1), ([1, 3], 2), ([3, 2], 2), ([], 0), ([4], 0)])
+def test_rows_are_told_by_their_delivery_whatever_lies_between(ids, found):
+    table = TABLES["order_lines"]
+    with duckdb.connect() as connection:
+        connection.execute(
+            "create table deliveries as select unnest([1, 2, 3]) as delivery_id, $1 as table_name", [table.name]
+        )
+        connection.execute("create table raw_order_lines as select unnest([1, 2, 3, -2]) as delivery_id")
+        condition = among_deliveries(connection, table, ids)
+        assert connection.execute(f"select count(*) from raw_order_lines r where {condition}").fetchall() == [(found,)]
+
+
+@pytest.fixture
+def spliced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small Parquet files are treated as large ones: their key columns are looked through on arrival."""
+    monkeypatch.setattr("data.ingest.parquet_split.SPLICED_BYTES", 0)
+    monkeypatch.setattr("data.ingest.parquet_splice._FEWEST_ROWS", 1)
+
+
+def parquet(shop: DropShop, name: str, numbers: range) -> None:
+    """A Parquet file with buyers: what landing keeps of it is written by the ingest, which knows its columns."""
+    lines = [line.split(",") for line in order_lines(len(numbers), start=numbers.start)]
+    lines = [[f"L{number:012}", *rest] for number, (_, *rest) in zip(numbers, lines, strict=True)]
+    columns = ["order_line_id", "order_id", "ordered_at", "sku", "quantity", "unit_price", "buyer_ref"]
+    types = {"ordered_at": "datetime64[us]", "quantity": "int64", "unit_price": "float64"}
+    shop.frame("order_lines", name, pd.DataFrame(lines, columns=columns).astype(types))
+
+
+def is_proven(shop: DropShop) -> bool:
+    with duckdb.connect(str(shop.home / "warehouse.duckdb")) as connection:
+        return is_unique_as_it_came(connection, TABLES["order_lines"])
+
+
+@pytest.mark.usefixtures("spliced")
+def test_one_delivery_that_never_repeats_a_key_needs_no_second_look(tmp_path, monkeypatch):
+    shop = DropShop(tmp_path / "home")
+    parquet(shop, "a.parquet", range(1, 101))
+    monkeypatch.setattr(staged, "_SMALL_ROWS", 50)
+    monkeypatch.setattr("data.checks.counting.sorted_hashes", None)
+    shop.run(D)
+    assert kind(shop) == "VIEW"
+    assert is_proven(shop)
+    unique = "select status from checks where \"table\" = 'stg_order_lines' and \"check\" = 'key_unique'"
+    assert shop.query(unique) == [("pass",)]
+
+
+@pytest.mark.usefixtures("spliced")
+def test_a_key_that_two_deliveries_share_is_not_proven_unique(tmp_path):
+    shop = DropShop(tmp_path / "home")
+    parquet(shop, "a.parquet", range(1, 101))
+    parquet(shop, "b.parquet", range(101, 201))
+    shop.run(D)
+    assert shop.query("select count(*) from never_repeating") == [(2,)]
+    assert not is_proven(shop)  # each by itself says nothing of both together
+    parquet(shop, "c.parquet", range(195, 205))
+    shop.run(D + timedelta(days=1))
+    assert not is_proven(shop)
+    assert shop.query("select count(*), count(distinct order_line_id) from stg_order_lines") == [(204, 204)]
+
+
+@pytest.mark.usefixtures("spliced")
+def test_a_repair_takes_the_proof_back(tmp_path):
+    shop = DropShop(tmp_path / "home")
+    parquet(shop, "a.parquet", range(1, 101))
+    shop.run(D)
+    assert is_proven(shop)
+    with duckdb.connect(str(shop.home / "warehouse.duckdb")) as connection:
+        connection.execute("insert into repairs select 2, 'order_lines', delivery_id, 7, 'load' from deliveries")
+    assert not is_proven(shop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.contracts import TABLES
-from data.ingest import parquet_split, thrift
+from data.ingest import parquet_split, splitting, thrift
+from data.ingest.faults import DeliveryRefused
 from data.ingest.parquet_splice import read_footer, spliced
 from data.ingest.people import PersonBook, roles_of
 from data.settings import SourceSettings
@@ -85,8 +87,10 @@ WRITERS = {
 def split(path: Path, into: Path, spliced_from: int, monkeypatch: pytest.MonkeyPatch) -> PersonBook | None:
     monkeypatch.setattr(parquet_split, "SPLICED_BYTES", spliced_from)
     table = TABLES["order_lines"]
+    copy = path.with_suffix(".copy")
+    shutil.copy(path, copy)
     return parquet_split.split_parquet(
-        path, into, lambda header: roles_of(table, SPEC, header), tag="ab" * 32, nulls=SPEC.null_values
+        copy, into, lambda header: roles_of(table, SPEC, header), tag="ab" * 32, nulls=SPEC.null_values
     )
 
 
@@ -169,7 +173,49 @@ def test_other_groups_cannot_be_spliced_in(tmp_path: Path) -> None:
     pq.write_table(order_lines().select(["buyer_ref"]), tmp_path / "side", row_group_size=15_000)
     footer = read_footer(tmp_path / "sound")
     assert footer is not None
-    assert not spliced(tmp_path / "sound", footer, tmp_path / "side", tmp_path / "into", said={})
+    before = (tmp_path / "sound").read_bytes()
+    assert not spliced(tmp_path / "sound", footer, tmp_path / "side", said={})
+    assert (tmp_path / "sound").read_bytes() == before
+
+
+def test_a_damaged_file_is_split_or_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_split, "SPLICED_BYTES", 0)
+    chance = random.Random(61)
+    path, into = tmp_path / "a.parquet", tmp_path / "part"
+    refused = spliced_ones = 0
+    for write in WRITERS.values():
+        write(path, order_lines())
+        sound = path.read_bytes()
+        for _ in range(12):
+            damaged = bytearray(sound)
+            for _ in range(chance.randint(1, 6)):
+                start = 4 if chance.random() < 0.6 else max(4, len(sound) - 3_000)
+                damaged[chance.randrange(start, len(sound))] = chance.randrange(256)
+            path.write_bytes(damaged)
+            into.unlink(missing_ok=True)
+            try:
+                splitting.split(
+                    path, into, table=TABLES["order_lines"], spec=SPEC, name="a.parquet", source="s", tag="ab" * 32
+                )
+            except DeliveryRefused:
+                refused += 1
+                continue
+            spliced_ones += into.exists()
+            assert not into.exists() or CANARY.encode() not in into.read_bytes()
+    assert refused > 20
+    assert spliced_ones > 5
+
+
+def test_text_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    rows = order_lines(60).drop_columns("promotion_id")
+    broken = pa.array([b"SKU-\xff\xfe"] * 60, pa.binary()).view(pa.string())
+    at = rows.column_names.index("buyer_ref")
+    path = tmp_path / "a.parquet"
+    pq.write_table(rows.set_column(at, "buyer_ref", broken), path)
+    with pytest.raises(DeliveryRefused, match="not a readable Parquet file"):
+        splitting.split(
+            path, tmp_path / "part", table=TABLES["order_lines"], spec=SPEC, name=path.name, source="s", tag="ab" * 32
+        )
 
 
 def _footer_of(path: Path) -> bytes:
