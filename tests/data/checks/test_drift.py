@@ -89,9 +89,9 @@ def test_cut_points_are_the_discrete_quantiles_of_the_rows(pairs):
     counted = sorted({value / 4: rows for value, rows in pairs}.items())
     values, rows = (np.array(column) for column in zip(*counted, strict=True))
     expanded = np.repeat(values, rows).tolist()
-    (expected,) = duckdb.execute(
-        f"select quantile_disc(v, {[n / 10 for n in range(1, 10)]}) from (select unnest(?::double[]) as v)", [expanded]
-    ).fetchone()
+    tenths = f"select quantile_disc(v, {[n / 10 for n in range(1, 10)]}) from (select unnest(?::double[]) as v)"
+    with duckdb.connect() as connection:
+        expected = connection.execute(tenths, [expanded]).fetchall()[0][0]
     assert cut_points(values, rows) == sorted(set(expected))
 
 

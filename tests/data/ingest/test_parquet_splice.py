@@ -108,7 +108,8 @@ def test_a_spliced_file_holds_the_same_rows_and_nobody(
     read = [pq.read_table(p).replace_schema_metadata(None) for p in (anew, into)]
     assert read[1].column_names == read[0].column_names == order_lines().column_names
     assert read[1].cast(read[0].schema).equals(read[0])
-    found = duckdb.sql(f"select * from read_parquet('{into}') order by order_line_id").to_arrow_table()
+    with duckdb.connect() as connection:
+        found = connection.sql(f"select * from read_parquet('{into}') order by order_line_id").to_arrow_table()
     assert found.column("buyer_ref").to_pylist() == read[0].column("buyer_ref").to_pylist()
     assert found.column("quantity").to_pylist() == order_lines().column("quantity").to_pylist()
     assert CANARY.encode() not in into.read_bytes()
