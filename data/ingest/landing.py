@@ -16,7 +16,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -197,7 +197,7 @@ class Landing:
             delivered = arrival.parted.sha256
             kept = known.get(delivered, "")
             if not (kept and self.path_of(kept).exists()):
-                kept = self._keep_part(copy.path, arrival.parted.book)
+                kept = self._keep_part(copy.path, arrival.parted.book, lambda _: copy.sha256)
             return Landed(arrival, delivered, copy.size, copy.modified_at, now, kept)
         parted = None if spec is None else self._split(arrival, copy, spec)
         if parted is None:
@@ -205,10 +205,10 @@ class Landing:
         rows = _rows_promised(arrival.path)
         return Landed(arrival, copy.sha256, copy.size, copy.modified_at, now, parted or "", rows)
 
-    def _keep_part(self, part: Path, book: PersonBook) -> str:
+    def _keep_part(self, part: Path, book: PersonBook, digest_of: Callable[[Path], str]) -> str:
         """Keep a planning part, its people first; return its digest."""
         with self.work_folder() as work, ThreadPoolExecutor(1) as pool:
-            digest = pool.submit(_sha256_of, part)
+            digest = pool.submit(digest_of, part)
             book.write(work / "people", buyer_key())
             sha256 = digest.result()
             keep_people(self.folder, sha256, work / "people")
@@ -228,7 +228,7 @@ class Landing:
                 source=arrival.source,
                 tag=copy.sha256,
             )
-            return None if book is None else self._keep_part(part, book)
+            return None if book is None else self._keep_part(part, book, _sha256_of)
 
     def _keep(self, copied: Path, sha256: str) -> None:
         """Give a copy its final name, durably."""
