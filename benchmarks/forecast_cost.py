@@ -63,7 +63,7 @@ def whole_step(inputs: Inputs) -> None:
 
 @contextmanager
 def library_seconds(spent: dict[str, float]):  # type: ignore[no-untyped-def]
-    """Add up the seconds of the libraries' own calls while the block runs, by name.
+    """Add up the seconds of the libraries' own calls while the block runs, by name; calls that explain by ``explain``.
 
     The calls are those of the step itself, so fits, rows and features are the same by construction.
     """
@@ -73,14 +73,14 @@ def library_seconds(spent: dict[str, float]):  # type: ignore[no-untyped-def]
     places = [(lgb, "train"), (lgb.Dataset, "construct"), (MLForecast, "preprocess"), (MLForecast, "predict")]
     kept = [getattr(owner, name) for owner, name in places]
     kept_stages = night.learner_stages
-    depth = [0]
+    depth, explains = [0], [False]
 
     def explaining(*args: object, **kwargs: object) -> object:
-        depth[0] += 1  # as if within a call: not counted
+        explains[0] = True
         try:
             return kept_stages(*args, **kwargs)  # type: ignore[arg-type]
         finally:
-            depth[0] -= 1
+            explains[0] = False
 
     night.learner_stages = explaining  # type: ignore[assignment]
 
@@ -93,7 +93,8 @@ def library_seconds(spent: dict[str, float]):  # type: ignore[no-untyped-def]
             finally:
                 depth[0] -= 1
                 if not depth[0]:  # a call within a call counts once
-                    spent[name] = spent.get(name, 0.0) + time.monotonic() - started
+                    what = "explain" if explains[0] else name
+                    spent[what] = spent.get(what, 0.0) + time.monotonic() - started
 
         return wrapped
 
@@ -123,11 +124,13 @@ def print_ratio(inputs: Inputs) -> None:
     with library_seconds(spent):
         whole_step(inputs)
     step = time.monotonic() - started
+    explaining = spent.pop("explain", 0.0)
     bare = sum(spent.values())
     parts = ", ".join(f"{name} {seconds:.1f}" for name, seconds in sorted(spent.items()))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{inputs.panel.n_series} series: step {step:.1f} s, its library calls {bare:.1f} s ({parts}), "
-          f"ratio {step / bare:.3f}, peak {peak:.1f} GB", flush=True)  # fmt: skip
+          f"ratio {step / bare:.3f}; with those that explain ({explaining:.1f} s) {step / (bare + explaining):.3f}; "
+          f"peak {peak:.1f} GB", flush=True)  # fmt: skip
 
 
 def together(arguments: list[str]) -> None:
