@@ -86,7 +86,7 @@ def stage_view(connection: duckdb.DuckDBPyConnection, table: Table, *, columns: 
         "select source_name, delay_days, list(delivery_id order by delivery_id) from visible where in_force and "
         "table_name = ? group by all order by all",
         [table.name],
-    ).fetchall()
+    ).fetchall() or [("", 0, [])]
     rows = " union all ".join(
         f"select r.*, {literal(source_name)} as source_name from {raw_name(table)} r where "
         f"{among_deliveries(connection, table, ids)} and {day} <= date '{until - timedelta(days=delay_days)}'"

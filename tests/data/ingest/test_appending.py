@@ -12,7 +12,9 @@ from drop_shop import D, DropShop, order_lines
 
 from data.checks import staged
 from data.contracts import TABLES
-from data.ingest.store import among_deliveries
+from data.ingest.store import among_deliveries, create_store
+from data.ingest.versions import VisibleDelivery
+from data.sql.staging import create_visible, stage_table
 from data.sql.viewing import is_unique_as_it_came
 
 
@@ -219,3 +221,13 @@ def test_a_repair_takes_the_proof_back(tmp_path):
     with duckdb.connect(str(shop.home / "warehouse.duckdb")) as connection:
         connection.execute("insert into repairs select 2, 'order_lines', delivery_id, 7, 'load' from deliveries")
     assert not is_proven(shop)
+
+
+def test_deliveries_of_which_none_is_in_force_stage_nothing():
+    taken_back = VisibleDelivery(1, "orders", "order_lines", 1, D, 1, D, in_force=False)
+    with duckdb.connect() as connection:
+        create_store(connection)
+        connection.execute("create temp table not_products (sku varchar)")
+        create_visible(connection, [taken_back], delays={})
+        stage_table(connection, TABLES["order_lines"], run_date=D, zone="UTC", period_days=1)
+        assert connection.execute("from stg_order_lines").fetchall() == []
