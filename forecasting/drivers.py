@@ -53,16 +53,46 @@ def _usual(name: str, series: Mapping[str, NDArray[np.generic]]) -> NDArray[np.g
 
 
 def staged(
-    forecast: Callable[[Known], NDArray[np.float32]], known: Known, made: NDArray[np.float32], *, origin: int
+    forecast: Callable[[Known, NDArray[np.int64]], NDArray[np.float32]],
+    known: Known,
+    made: NDArray[np.float32],
+    *,
+    origin: int,
 ) -> dict[str, NDArray[np.float32]]:
     """Return the learner's (n, h) forecasts by stage: ``neutral``, then each group put back; the last is ``made``.
 
-    Groups that the features do not have are left out.
+    Groups that the features do not have are left out. From stage to stage only the series that a group moves, whose
+    features are not at their neutral values by themselves, are forecast again: with the same features comes the same.
+
+    Args:
+        forecast: the learner's, of the series at some positions, whose features it is given.
+        known: features of all n series.
+        made: (n, h) forecasts with all of them.
+        origin: first period ahead.
     """
     present = [g for g in GROUPS if any(name.startswith(g) for name in known.series)]
-    names = ["neutral", *present]
-    out = {name: forecast(neutral(known, present[number:], origin=origin)) for number, name in enumerate(names[:-1])}
-    return out | {names[-1]: made}
+    out = {"neutral": made} | dict.fromkeys(present, made)
+    names = list(out)
+    for number, group in reversed(list(enumerate(present))):
+        moved = _moved(known, group, origin=origin, n=len(made))
+        stage = out[names[number + 1]].copy()
+        if len(moved):
+            stage[moved] = forecast(neutral(known, present[number:], origin=origin).rows(moved), moved)
+        out[names[number]] = stage
+    return out
+
+
+def _moved(known: Known, group: str, *, origin: int, n: int) -> NDArray[np.int64]:
+    """Return the positions of the n series of which a feature of ``group`` is not neutral somewhere ahead."""
+    flat = neutral(known, [group], origin=origin)
+    moved = np.zeros(n, dtype=np.bool_)
+    for name, values in known.series.items():
+        if not name.startswith(group):
+            continue
+        ahead, usual = (np.asarray(v[:, origin:], dtype=np.float64) for v in (values, flat.series[name]))
+        differs = np.asarray(((ahead != usual) & ~(np.isnan(ahead) & np.isnan(usual))).any(axis=1), dtype=np.bool_)
+        moved |= differs[known.group[name]] if name in known.group else differs
+    return np.flatnonzero(moved)
 
 
 def parts(

@@ -283,9 +283,9 @@ def learner_stages(
     told = heat_lift(panel, inputs.tables.signals, horizon=horizon)
     made = (forecasts[LEARNER] / beyond_level(told, panel)).astype(np.float32)
 
-    def again(features: Known) -> NDArray[np.float32]:
-        soon = learner.predict(panel, features, horizon=reach, workers=workers)
-        return np.concatenate([soon, made[:, reach:]], axis=1)
+    def again(features: Known, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        soon = learner.predict(panel.rows(rows), features, horizon=reach, workers=workers)
+        return np.concatenate([soon, made[rows, reach:]], axis=1)
 
     stages = staged(again, known.rows(inputs.targets), made, origin=origin)
     if inputs.tables.signals.attention.is_empty():

@@ -50,7 +50,17 @@ def test_neutral_features_leave_the_past_alone():
 
 
 def test_each_part_is_the_effect_of_its_group():
-    stages = staged(demand, known(), demand(known()), origin=ORIGIN)
+    asked: list[list[int]] = []
+
+    def forecast(features: Known, rows: np.ndarray) -> np.ndarray:
+        asked.append(rows.tolist())
+        return demand(features)
+
+    stages = staged(forecast, known(), demand(known()), origin=ORIGIN)
+    assert asked == [[0, 1], [0, 1], [0]], "heat and the event are everybody's, the price cut is one series' own"
+    whole = {name: demand(neutral(known(), GROUPS[n:], origin=ORIGIN)) for n, name in enumerate(("neutral", "price"))}
+    for name, values in whole.items():
+        np.testing.assert_array_equal(stages[name], values)
     found = parts(np.full((2, 2), 18.0), stages, {"override": stages["heat"] + 1}, lengths=np.array([2, 1]))
     first = {name: round(float(values[0]), 4) for name, values in found.items()}
     assert first == {
