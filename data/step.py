@@ -55,7 +55,7 @@ _FRESH = {
 }
 """Table -> its business date, and the age from which its newest row is old [days]."""
 _VOLUME_WEEKS = 9
-_MEMORY_LIMIT = "2200MB"  # of DuckDB; with Arrow, the checks and the reading child the step stays below 4 GB
+_MEMORY_LIMIT = "2500MB"  # of DuckDB; with Arrow, the checks and the reading child the step stays below 4 GB
 
 
 def run(home: Path, run_date: date, restate: bool = False) -> dict[str, int]:
