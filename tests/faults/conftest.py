@@ -12,7 +12,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "data" / "ingest"))
 
 from drop_shop import DropShop
+from json_service import Service, json_service
 
+from data.ingest import pulls
 from data.ingest.child import reading_child
 
 
@@ -29,6 +31,20 @@ def without_great_expectations(monkeypatch: pytest.MonkeyPatch, request: pytest.
     monkeypatch.setattr("data.checks.staged.check_batches", nothing)
     monkeypatch.setattr("data.step_io.check_table", nothing)
     yield
+
+
+@pytest.fixture(autouse=True)
+def without_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries pause as they do, but a hundredth of a second at first."""
+    monkeypatch.setattr(pulls, "_FIRST_PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    """A JSON service on loopback, in ``TREND_API_URL`` with a password."""
+    with json_service() as running:
+        monkeypatch.setenv("TREND_API_URL", running.url.replace("http://", "http://:t0psecret@"))
+        yield running
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from drop_shop import LINES, D, DropShop, order_lines
-from json_service import Handler, Service, json_service
+from json_service import Handler
 
 from data.errors import SourceError
-from data.ingest import pulls
 from data.ingest.faults import DeliveryRefused
 
 SIGNALS = [
@@ -25,18 +23,6 @@ SIGNALS = [
     }
     for d in range(1, 29)
 ]
-
-
-@pytest.fixture(autouse=True)
-def without_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulls, "_FIRST_PAUSE_SECONDS", 0.01)
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    with json_service() as running:
-        monkeypatch.setenv("TREND_API_URL", running.url.replace("http://", "http://:t0psecret@"))
-        yield running
 
 
 def connect(shop: DropShop, table: str = "signals", **options: Any) -> None:

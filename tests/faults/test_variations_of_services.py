@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from drop_shop import D, DropShop, order_lines
-from json_service import Handler, Service, json_service
+from json_service import Handler, Service
 
 from data.contracts import TABLES
 from data.ingest import pulls, services
@@ -27,18 +27,6 @@ SIGNALS = [
     for d in range(1, 29)
 ]
 BODY = json.dumps(SIGNALS).encode()
-
-
-@pytest.fixture(autouse=True)
-def without_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulls, "_FIRST_PAUSE_SECONDS", 0.01)
-
-
-@pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    with json_service() as running:
-        monkeypatch.setenv("TREND_API_URL", running.url.replace("http://", "http://:t0psecret@"))
-        yield running
 
 
 class Asked:

@@ -162,7 +162,7 @@ def test_a_missing_secret_or_a_broken_home_only_leaves_a_line(home, shop):
 
 def test_a_bucket_gets_the_files(home, shop, monkeypatch):
     server_module = pytest.importorskip("moto.server", reason="needs moto[server]")
-    pytest.importorskip("s3fs")
+    pytest.importorskip("s3fs", reason="needs s3fs")
     server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
